@@ -1,0 +1,48 @@
+# The README's two commands are `make run` and `make test`. `make` alone builds ./terrarium.
+# SANITIZE=1 builds with ASan and UBSan into a tree of its own (build/sanitize).
+
+CC ?= gcc
+BUILD := build/$(if $(SANITIZE),sanitize,release)
+PACKAGES := libseccomp libarchive libzstd libsodium yaml-0.1 jansson
+CFLAGS ?= -O2 -g
+override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. \
+	-fno-strict-aliasing -fstack-protector-strong -D_FILE_OFFSET_BITS=64 \
+	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,$(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2))
+comma := ,
+LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now
+LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+ROOMS := vfs policy trace kernel stubs supervisor cli
+SOURCES := $(filter-out supervisor/stub/%,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+# What unit tests link: everything but main.
+LIBRARY := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
+UNITS := $(wildcard tests/unit/*.c)
+UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
+
+.PHONY: all clean units
+all: terrarium
+
+terrarium: $(BUILD)/terrarium
+	@ln -sf $(BUILD)/terrarium $@
+
+$(BUILD)/terrarium: $(OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# A unit test links the rooms it names in its first line: `// rooms: vfs`
+$(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< \
+		$(filter $(patsubst %,$(BUILD)/%/%,$(shell sed -n '1s,^// rooms: ,,p' $<)),$(LIBRARY)) $(LDLIBS) -lcmocka
+
+units: $(UNIT_PROGRAMS)
+	@set -e; for u in $^; do timeout 120 $$u; done
+
+clean:
+	rm -rf build terrarium
+
+-include $(OBJECTS:.o=.d)

@@ -1,0 +1,80 @@
+/* The table of kernel/sysent.def, made readable. Pure data and look-ups. */
+#include "kernel/sysent.h"
+
+#include <string.h>
+
+#define COUNT_(a, b, c, d, e, f, g, n, ...) n
+#define COUNT(...) COUNT_(_, ##__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
+#define KINDS0() 0
+#define KINDS1(a) ARG_##a
+#define KINDS2(a, b) ARG_##a, ARG_##b
+#define KINDS3(a, b, c) ARG_##a, ARG_##b, ARG_##c
+#define KINDS4(a, b, c, d) ARG_##a, ARG_##b, ARG_##c, ARG_##d
+#define KINDS5(a, b, c, d, e) ARG_##a, ARG_##b, ARG_##c, ARG_##d, ARG_##e
+#define KINDS6(a, b, c, d, e, f) ARG_##a, ARG_##b, ARG_##c, ARG_##d, ARG_##e, ARG_##f
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+#define SYSCALL(nr, call, fam, stub, kern, ...) \
+    [nr] = {.name = #call, .family = FAMILY_##fam, .kernel = KERNEL_##kern, .argument_count = COUNT(__VA_ARGS__), \
+            .argument = {JOIN(KINDS, COUNT(__VA_ARGS__))(__VA_ARGS__)}},
+
+static const struct sysent table[SYSENT_COUNT] = {
+#include "kernel/sysent.def"
+};
+
+const struct sysent *sysent_get(uint64_t nr)
+{
+    if (nr >= SYSENT_COUNT || table[nr].name == NULL)
+        return NULL;
+    return &table[nr];
+}
+
+int sysent_number(const char *name)
+{
+    for (int nr = 0; nr < SYSENT_COUNT; nr++)
+        if (table[nr].name != NULL && strcmp(table[nr].name, name) == 0)
+            return nr;
+    return -1;
+}
+
+/* Levenshtein's distance, capped: names are short. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { LONGEST = 64 };
+    size_t la = strlen(a), lb = strlen(b), row[LONGEST + 1];
+    if (la > LONGEST || lb > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= lb; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            if (above + 1 < best)
+                best = above + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[lb];
+}
+
+const char *sysent_nearest(const char *name)
+{
+    const char *nearest = NULL;
+    size_t least = strlen(name) / 3 + 2; /* farther is no help */
+    for (int nr = 0; nr < SYSENT_COUNT; nr++) {
+        if (table[nr].name == NULL)
+            continue;
+        size_t d = distance(name, table[nr].name);
+        if (d < least) {
+            least = d;
+            nearest = table[nr].name;
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,88 @@
+/* Open files that no path leads to. Each constructor gives a referenced file or NULL (out of memory) / -errno. */
+#ifndef VFS_OBJECTS_H
+#define VFS_OBJECTS_H
+
+#include "vfs/vfs.h"
+
+#include <time.h>
+
+/* pipe(7): ends[0] reads, ends[1] writes. flags: O_NONBLOCK, O_DIRECT (packets). Writes up to PIPE_BUF are atomic. */
+int pipe_new(struct vfs *v, int flags, struct file *ends[2]);
+int pipe_capacity(struct file *f);                                /* F_GETPIPE_SZ; -EBADF when not a pipe */
+int pipe_set_capacity(struct file *f, uint32_t bytes, bool privileged); /* F_SETPIPE_SZ: the new size; EBUSY, EPERM */
+bool file_is_pipe(const struct file *f);
+/* splice(2), tee(2), sendfile(2), copy_file_range(2): move up to n bytes between two open files without the guest.
+ * Offsets NULL: the files' own. Returns bytes moved, 0 at end, -EAGAIN when it would block. */
+ssize_t file_move(struct file *from, uint64_t *from_position, struct file *to, uint64_t *to_position, size_t n);
+ssize_t pipe_tee(struct file *from, struct file *to, size_t n);
+
+struct file *eventfd_new(struct vfs *v, uint64_t initial, int flags); /* EFD_SEMAPHORE, EFD_NONBLOCK */
+
+/* timerfd(2). Time comes from `clock`: the world's. The world calls timers_expire when its clock has moved, and asks
+ * timers_next for the earliest deadline so that it can jump. */
+struct timer_clock {
+    int64_t (*now)(void *context, int clock_id); /* nanoseconds of that clock; clock_id: CLOCK_* */
+    /* Ask to be told: run `fire(arg)` once when clock_id reaches `when` (ns). Returns a handle > 0. */
+    uint64_t (*arm)(void *context, int clock_id, int64_t when, void (*fire)(void *arg), void *arg);
+    void (*disarm)(void *context, uint64_t handle); /* harmless when it has fired */
+    void *context;
+};
+struct file *timerfd_new(struct vfs *v, const struct timer_clock *clock, int clock_id, int flags);
+bool file_is_timerfd(const struct file *f);
+int timerfd_set(struct file *f, int flags, const struct itimerspec *value, struct itimerspec *old); /* old may be NULL */
+int timerfd_get(struct file *f, struct itimerspec *value);
+
+/* epoll(7): level, edge, oneshot, EPOLLEXCLUSIVE, nested (ELOOP at 5 and on cycles). */
+struct epoll_event; /* <sys/epoll.h> */
+struct file *epoll_new(struct vfs *v, int flags);
+bool file_is_epoll(const struct file *f);
+int epoll_control(struct file *epoll, int operation, int fd, struct file *target, const struct epoll_event *event);
+int epoll_collect(struct file *epoll, struct epoll_event *events, int max); /* 0 when nothing is ready: poll the epoll file itself */
+
+/* memfd_create(2): a memory file with seals. name is shown as "/memfd:NAME (deleted)". */
+struct file *memfd_new(struct vfs *v, const char *name, unsigned flags);
+int memfd_seals(struct file *f);                    /* F_GET_SEALS; -EINVAL when the file has none */
+int memfd_add_seals(struct file *f, int seals);     /* F_ADD_SEALS; -EPERM once F_SEAL_SEAL is set, -EBUSY with writable maps */
+
+/* inotify(7) */
+struct file *inotify_new(struct vfs *v, int flags);
+bool file_is_inotify(const struct file *f);
+int inotify_add(struct file *inotify, struct dentry *d, uint32_t mask); /* the watch descriptor or -errno */
+int inotify_remove(struct file *inotify, int wd);
+
+/* Record locks. owner: identifies the process (POSIX) or is NULL for OFD locks, which belong to the file.
+ * wait_on: on -EAGAIN, where to wait for a change (the caller hangs a waiter there, then asks again). */
+struct flock; /* <fcntl.h>, 64-bit */
+int lock_get(struct file *f, struct flock *lock, void *owner, int32_t pid);
+int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid, bool would_wait, struct waitq **wait_on); /* -EDEADLK */
+int lock_flock(struct file *f, int operation, struct waitq **wait_on); /* flock(2): LOCK_SH, LOCK_EX, LOCK_UN */
+void lock_wait_ended(struct vfs *v, void *owner); /* an F_SETLKW stopped waiting: forget its edge in the deadlock graph */
+
+/* Pseudo-terminals: ptmx and pts, with line discipline (termios(3), ioctl_tty(2)). Job-control signals go through hooks. */
+struct tty_hooks {
+    void (*signal_group)(void *context, int32_t pgrp, int signal);       /* ^C, ^\, ^Z, SIGWINCH, SIGHUP */
+    /* The caller of the current operation: its process group and session, whether it ignores or blocks `signal`, whether
+     * its group is orphaned: enough for TIOCSPGRP, TIOCSCTTY and background read/write (SIGTTIN, SIGTTOU, EIO). */
+    int32_t (*caller_pgrp)(void *context);
+    int32_t (*caller_session)(void *context);
+    bool (*caller_is_leader)(void *context);
+    bool (*caller_ignores)(void *context, int signal);
+    bool (*pgrp_in_session)(void *context, int32_t pgrp, int32_t session);
+    bool (*pgrp_is_orphaned)(void *context, int32_t pgrp);
+    /* Set or clear (tty NULL) the controlling terminal of a session. */
+    void (*set_controlling)(void *context, int32_t session, void *tty);
+    void *context;
+};
+
+/* The world's own streams: a host descriptor of the caller of terrarium (its stdin, stdout, stderr), as a pipe, a
+ * file or a terminal. Reads never block: -EAGAIN, and poll says when the host has something (the supervisor watches
+ * the descriptor with `host_stream_fd` when the world is idle). Bytes out are counted by the hook, which may refuse. */
+struct host_stream_hooks {
+    int (*output)(void *context, int stream, const void *bytes, size_t n); /* stream 1 or 2: 0 to write it on, -errno: limit reached */
+    void *context;
+};
+struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks, const struct tty_hooks *tty);
+int host_stream_fd(const struct file *f);             /* -1 when it is none */
+void host_stream_ready(struct file *f, uint32_t events); /* the supervisor saw the host descriptor become ready */
+
+#endif
