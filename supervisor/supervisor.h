@@ -1,0 +1,44 @@
+/* The entry to the room that holds the guest: one request in, one exit status out. All that cli/ knows of supervisor/,
+ * and all that a run is made of besides the policy.
+ *
+ * The policy is the one truth about the world: what the command line said over it (--python, --seed, --cwd, --limit,
+ * --mount, --image, --env) has been put into it, with "(command line)" as its origin, and policy_compile() has been
+ * called. The request adds only what is no part of the world: what to start, and where the outcome goes.
+ *
+ * Everything here is owned by the caller, and must stay as it is until supervisor_run() returns. */
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct policy;
+
+struct run_request {
+    const struct policy *policy; /* compiled, in force */
+    bool is_exec;                /* `exec`: argv[0] is a program of the VFS, looked for along the guest's PATH;
+                                  * `run`: the program is policy->python (NULL: python3 on PATH) */
+    int argc;
+    const char *const *argv; /* the guest's argv, NULL-terminated, argv[0] included. `run`: argv[0] is the interpreter
+                              * as the guest is to see it, and a script stands in it by its last component */
+    const char *script;      /* host path of `run script.py`'s script, which appears alone, under its last component,
+                              * in policy->cwd; NULL: none (-c, -m, stdin, the REPL, exec). A directory or a zip file
+                              * that python3 could run appears likewise. */
+    const char *report;      /* host path of the report (JSON), "-": stderr, NULL: none */
+    const char *export_to;   /* host path of a directory or of a .tar: what the guest created or changed; NULL: none */
+    const char *record;      /* host path of the record; NULL: none */
+    bool quiet;              /* no words of terrarium's own but errors */
+    bool verbose;            /* each denial once, as it happens, on stderr */
+};
+
+/* Why terrarium itself could not do its work: one sentence, without "terrarium: " before it and newline behind. */
+struct run_error {
+    char text[1024];
+};
+
+/* Runs the guest to its end and leaves no process behind. Returns the status terrarium exits with: the guest's own,
+ * 128+N for signal N, 124 when a limit ended it; 125 with *e filled when terrarium could not do its work. Writes nothing
+ * to stderr itself but the report ("-") and, if verbose, the denials. */
+int supervisor_run(const struct run_request *r, struct run_error *e);
+
+#endif
