@@ -1,0 +1,110 @@
+/* One trapped system call: the seam between whoever holds the guest and the stubs that answer.
+ *
+ * A stub is `int64_t stub_NAME(struct call *c)`. It copies its arguments in once, acts on VFS and kernel objects, writes
+ * results out and returns the value for the guest: a result or -errno. Or it returns
+ *   call_block(...)   nothing can be said yet: the task sleeps until an object it registered on changes, or the deadline
+ *                     passes, or a signal comes; then the stub runs again from its start, with c->again set
+ *   CALL_NATIVE       let the kernel run c->nr with c->arg (which the stub may have rewritten) instead; its result is the
+ *                     guest's. Nothing of a judged pointer may be left in c->arg
+ *   CALL_GONE         the task does not return from this call (exit, a successful execve)
+ * What must survive from one run of a blocking stub to the next stands in `progress`, `deadline` and `keep`.
+ *
+ * Every effect on the guest passes through here: recording is one hook, replay another implementation. */
+#ifndef KERNEL_CALL_H
+#define KERNEL_CALL_H
+
+#include "vfs/io.h"
+#include "vfs/vfs.h"
+#include "vfs/wait.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+
+struct task;
+struct world;
+struct process;
+
+#define CALL_BLOCK INT64_MIN
+#define CALL_NATIVE (INT64_MIN + 1)
+#define CALL_GONE (INT64_MIN + 2)
+
+/* Kernel-internal results (include/linux/errno.h): what an interrupted call becomes depends on the handler. */
+enum {
+    CALL_RESTART_SYS = 512,    /* -ERESTARTSYS: again with SA_RESTART, else EINTR */
+    CALL_RESTART_NOHAND = 514, /* -ERESTARTNOHAND: EINTR when a handler ran, else again */
+};
+
+enum { CALL_WAITERS_INLINE = 4, CALL_PATHS = 2 };
+
+struct call {
+    struct world *world;
+    struct task *task;
+    uint64_t nr;
+    uint64_t arg[6];        /* as trapped; never read from registers again */
+
+    /* The paths among the arguments, copied once (call_path). */
+    struct { int argument; char *text; } path[CALL_PATHS];
+
+    /* Blocking. Cleared when a new call begins. */
+    bool again;             /* this run follows a block */
+    bool interrupted;       /* a signal is waiting: do what can be done at once, call_block will not sleep */
+    bool timed_out;         /* the deadline given to call_block passed */
+    int64_t deadline;       /* in elapsed time of the world's clock (kernel/clock.h) */
+    bool has_deadline;
+    uint64_t progress;      /* bytes or items already transferred */
+    uint64_t keep[4];       /* the stub's own */
+    void *kept;             /* the stub's own; freed by release (below) when the call ends in any way */
+    void (*release)(void *kept);
+    uint64_t timer;         /* clock handle of the deadline */
+    struct waiter *waiters; /* registered; an array of `waiter_count` */
+    size_t waiter_count, waiter_room;
+    struct waiter waiter_inline[CALL_WAITERS_INLINE];
+    struct poll_table table; /* call_poll_table's */
+};
+
+typedef int64_t (*stub_function)(struct call *c);
+extern const stub_function stub_table[]; /* by number, SYSENT_COUNT entries; NULL: ENOSYS (stubs/table.c) */
+
+/* ---- guest memory: each byte is read once ------------------------------------------------------------------ */
+int call_read(struct call *c, uint64_t address, void *to, size_t n);          /* all or -EFAULT */
+int call_write(struct call *c, uint64_t address, const void *from, size_t n); /* all or -EFAULT */
+/* A NUL-terminated string of at most room-1 bytes. Its length, -EFAULT, or `too_long` (a negative errno). */
+ssize_t call_string(struct call *c, uint64_t address, char *to, size_t room, int too_long);
+/* The path that argument i points to, copied once per call and kept by it: 0 and *path, -EFAULT, -ENAMETOOLONG. */
+int call_path(struct call *c, int i, const char **path);
+/* An io over guest memory. The iovec array is copied in; *out lives until the call ends. count <= IOV_MAX, lengths are
+ * checked and clamped (readv(2)). -EINVAL, -EFAULT. */
+struct call_io {
+    struct io io;
+    struct call *call;
+    const struct iovec *vec; /* guest addresses */
+    size_t count, index, offset;
+};
+void call_io_single(struct call *c, struct call_io *out, uint64_t address, size_t n);
+int call_io_vector(struct call *c, struct call_io *out, uint64_t vector, size_t count);
+struct umem call_umem(struct call *c); /* for ioctl; valid during the call */
+
+/* ---- descriptors and places --------------------------------------------------------------------------------- */
+struct file *call_file(struct call *c, int fd); /* borrowed until the call ends (kept across blocks); NULL: -EBADF */
+/* Where a *at call starts. 0, -EBADF, -ENOTDIR. fd: AT_FDCWD or a descriptor. The place is valid during the call. */
+int call_place(struct call *c, int dirfd, struct place *out);
+
+/* ---- blocking ------------------------------------------------------------------------------------------------ */
+void call_wait_on(struct call *c, struct waitq *q);
+struct poll_table *call_poll_table(struct call *c); /* registers this call on whatever a file's poll names */
+/* Sleep. deadline < 0: none; else elapsed time. When a signal is waiting it returns `interrupted` instead (for instance
+ * -CALL_RESTART_SYS or -EINTR). Register on queues before. */
+int64_t call_block(struct call *c, int64_t deadline, int64_t interrupted);
+/* deadline from a relative guest timeout; saturates. ns < 0 means none. */
+int64_t call_deadline_in(struct call *c, int64_t ns);
+
+/* ---- the native kernel ---------------------------------------------------------------------------------------- */
+int64_t call_native(struct call *c, long nr, uint64_t a, uint64_t b, uint64_t d, uint64_t e, uint64_t f, uint64_t g); /* run now, see its result */
+
+void call_begin(struct call *c, struct task *t, uint64_t nr, const uint64_t arg[6]);
+void call_end(struct call *c); /* drops waiters, timer, paths, kept */
+
+#endif

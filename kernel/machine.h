@@ -1,0 +1,51 @@
+/* What holds the guest, as the kernel objects and the stubs see it: memory, and the few things only a real kernel can do.
+ * The supervisor implements it with ptrace; a replay implements it from a record; unit tests with an array.
+ *
+ * Exactly one task of a world runs at a time, so between a trap and the resume every task is stopped and no guest memory
+ * changes: that is what makes one copy enough. */
+#ifndef KERNEL_MACHINE_H
+#define KERNEL_MACHINE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct task;
+struct process;
+struct world;
+struct file;
+struct exec_arguments;
+
+struct machine {
+    /* Guest memory of the task's address space. Bytes copied; short at the first bad page; -EFAULT when none. */
+    ssize_t (*read)(struct task *t, uint64_t address, void *to, size_t n);
+    ssize_t (*write)(struct task *t, uint64_t address, const void *from, size_t n);
+    /* Run one system call of the kernel's in the task, which is at a trap, with exactly these arguments. Its result. */
+    int64_t (*native)(struct task *t, long nr, const uint64_t arguments[6]);
+    /* Map a stretch of a host descriptor of the supervisor's into the task. Result of mmap(2). `key` names the file for the
+     * cache of descriptors already handed over; 0: do not cache. */
+    int64_t (*map)(struct task *t, uint64_t address, uint64_t length, int protection, int flags, int fd, uint64_t offset, uint64_t key);
+    /* A new task by clone(2) in `parent`, whose child end is `child` (already in the tables). 0 or -errno. */
+    int (*clone)(struct task *parent, struct task *child, uint64_t flags, uint64_t stack, uint64_t tls);
+    /* Replace the program of the task's process: see kernel/exec.h. The other threads are gone when it returns. 0 or -errno
+     * before the point of no return; after it a failure kills the process. */
+    int (*exec)(struct task *t, struct file *program, const char *path, struct exec_arguments *arguments);
+    void (*exit)(struct task *t, int status, bool group); /* the task will run exit or exit_group when it is resumed */
+    void (*kill)(struct process *p);                      /* SIGKILL, at once */
+    /* The thread's blocked set, and a real signal as a bell: the task stops for it when it may be delivered. task NULL: for
+     * whichever thread of the process unblocks it. */
+    uint64_t (*blocked)(struct task *t);
+    void (*set_blocked)(struct task *t, uint64_t mask);
+    void (*ring)(struct process *p, struct task *t, int signal);
+    /* The interrupted call ends with the mask `temporary` in force until a handler ran: sigsuspend(2), ppoll(2) … */
+    void (*suspend_with)(struct task *t, uint64_t temporary);
+    /* Real CPU time used, ns. */
+    int64_t (*cpu_time)(struct process *p);
+    /* Register contents for /proc and diagnostics. */
+    uint64_t (*instruction)(struct task *t);
+    uint64_t (*stack)(struct task *t);
+};
+
+#endif

@@ -1,0 +1,212 @@
+/* Everything a run owns hangs off one `struct world`; several can live in one supervisor. No globals anywhere. */
+#ifndef KERNEL_WORLD_H
+#define KERNEL_WORLD_H
+
+#include "kernel/call.h"
+#include "kernel/clock.h"
+#include "kernel/futex.h"
+#include "kernel/random.h"
+#include "kernel/signal.h"
+#include "kernel/sysent.h"
+#include "policy/policy.h"
+#include "vfs/fdtable.h"
+#include "vfs/objects.h"
+#include "vfs/vfs.h"
+
+#include <sys/resource.h>
+
+struct exec_arguments { /* of one execve, copied out of the guest; owned by whoever made it (exec_arguments_free) */
+    char *bytes;        /* argv strings, then envp strings, each NUL-terminated, one after the other */
+    size_t size;
+    uint32_t argc, envc;
+};
+void exec_arguments_free(struct exec_arguments *a);
+
+#include "kernel/machine.h"
+
+/* What tasks made with CLONE_FS share. */
+struct fs_context {
+    uint32_t references;
+    struct dentry *root, *cwd; /* referenced */
+    uint32_t umask;
+};
+
+/* A MAP_SHARED stretch of a file: what a futex in it is keyed by, and what msync and coherence need. */
+struct shared_map {
+    struct shared_map *next;
+    uint64_t start, end;   /* guest addresses */
+    uint64_t key, offset;  /* file_mapping.key, and the offset of `start` in that file */
+    struct file *file;     /* referenced; NULL for anonymous shared memory (key is then made up, inherited by fork) */
+};
+
+/* One address space. Shared by threads, and by a vfork child until it executes. */
+struct mm {
+    uint32_t references;
+    uint64_t id;                 /* never reused: private futex keys */
+    uint64_t brk_start, brk;
+    uint64_t stack_top, stack_bottom; /* of the initial stack */
+    uint64_t arg_start, arg_end, env_start, env_end;
+    uint64_t auxv[64]; uint32_t auxv_words; /* /proc/PID/auxv */
+    uint64_t text_start, text_end, entry;
+    struct shared_map *shared;
+    void *machine;               /* the supervisor's: descriptors handed over */
+    void (*machine_release)(struct mm *m);
+};
+
+enum task_state {
+    TASK_READY,    /* may be resumed */
+    TASK_BLOCKED,  /* in a call that said call_block */
+    TASK_DEAD,     /* its exit was seen, or it runs its own exit */
+};
+
+/* A thread. */
+struct task {
+    struct world *world;
+    struct process *process;
+    struct task *next_thread;    /* in process->threads */
+    struct task *run_next, *run_prev; bool queued; /* the run queue */
+    int32_t tid;
+    enum task_state state;
+    struct call call;            /* the one in progress */
+    bool in_call;                /* it is stopped in `call`, not yet answered */
+    int64_t result;              /* READY with in_call: what the call returns, when `has_result` */
+    bool has_result;
+    struct cred cred;
+    struct mm *mm;
+    struct fdtable *fds;
+    struct fs_context *fs;
+    struct signal_queue signals; /* directed at this thread */
+    bool restore_mask; uint64_t temporary_mask; /* sigsuspend, ppoll …: in force while blocked */
+    uint64_t clear_child_tid, robust_list;
+    char comm[16];
+    struct { uint64_t stack; uint64_t size; int flags; } altstack;
+    int64_t cpu;                 /* virtual CPU time, ns */
+    uint64_t calls;              /* trapped so far */
+    struct task *vfork_parent;   /* resumes when this task executes or exits */
+    bool vfork_waiting;          /* this one waits for its child */
+    int32_t parent_death_signal;
+    bool no_new_privs, dumpable;
+    uint64_t keepcaps, timer_slack;
+    void *machine;               /* the supervisor's view: real tid, registers */
+};
+
+struct posix_timer;
+
+/* A thread group. */
+struct process {
+    struct world *world;
+    struct process *next;        /* in world->processes, by pid */
+    int32_t pid, pgid, sid;
+    struct process *parent;      /* NULL: the world's reaper */
+    struct task *threads;        /* leader first */
+    uint32_t thread_count;       /* living */
+    struct signal_handlers *handlers;
+    struct signal_queue signals; /* directed at the process */
+    struct waitq signal_wait;    /* sigtimedwait, signalfd */
+    struct waitq child_wait;     /* wait4 of this process: a child changed */
+    int32_t exit_signal;
+    bool zombie, stopped, executed;
+    int32_t wait_status;         /* wait(2)'s word, when zombie */
+    int32_t stop_signal; bool stop_reported, continued; /* for WUNTRACED, WCONTINUED */
+    bool group_exit; int32_t group_exit_status;
+    struct rlimit64 limits[RLIM_NLIMITS];
+    uint64_t itimer[3]; int64_t itimer_interval[3], itimer_when[3]; /* clock handles: ITIMER_REAL, VIRTUAL, PROF */
+    struct posix_timer *timers;
+    struct rusage usage, children_usage;
+    int64_t cpu, children_cpu;   /* virtual, ns */
+    char *program;               /* guest path of the executable, for /proc/PID/exe */
+    struct dentry *program_dentry; /* referenced */
+    bool child_subreaper;
+    uint64_t personality;
+    int32_t nice;
+    int64_t start_time;          /* elapsed */
+    void *tty;                   /* controlling terminal, by set_controlling; NULL: none */
+    void *machine;
+};
+
+struct call_counter {
+    uint64_t calls, denied, failed, answered_in_kernel;
+};
+
+struct denial { /* one rule's, for the report */
+    const struct policy_rule *rule;
+    uint64_t count;
+    char *example; /* the first, pretty-printed */
+};
+
+enum verdict { VERDICT_OK, VERDICT_EXIT, VERDICT_SIGNAL, VERDICT_CPU, VERDICT_WALL, VERDICT_MEMORY, VERDICT_OUTPUT,
+               VERDICT_PROCESSES, VERDICT_FILES, VERDICT_KILLED, VERDICT_INTERNAL };
+
+struct world {
+    const struct policy *policy;
+    const struct machine *machine;
+    void *machine_context;
+    struct vfs *vfs;
+    struct clock clock;
+    struct random random;
+    struct futex_table *futexes;
+    struct process *processes;   /* sorted by pid; pid 1 is the world's reaper and has no tasks */
+    struct process *init;        /* the first program */
+    int32_t next_pid;
+    uint32_t task_count, process_count, process_peak;
+    uint64_t next_id;            /* mm ids, anonymous shared keys */
+    struct task *run_first, *run_last; /* ready, in the order they became so */
+    struct task *current;
+    struct tty_hooks tty;
+    struct timer_clock timer_clock;
+    struct host_stream_hooks streams;
+    struct file *stdio[3];       /* the caller's stdin, stdout, stderr: referenced */
+    struct sysv *sysv;           /* System V shared memory, semaphores, queues: stubs/sysv.c; NULL until used */
+    uint64_t output_bytes;
+    uint64_t events;             /* trapped calls */
+    struct call_counter counters[SYSENT_COUNT];
+    uint64_t unknown_calls;      /* numbers outside the table */
+    uint64_t foreign_calls;      /* int 0x80, x32 */
+    struct denial *denials; size_t denial_count;
+    enum verdict verdict;        /* VERDICT_OK while nothing ended the run */
+    bool ending;                 /* the world is being torn down */
+    bool verbose;
+    const char *not_reproducible[16]; size_t not_reproducible_count; /* static strings */
+};
+
+struct world *world_new(const struct policy *p, const struct machine *m, void *machine_context);
+void world_free(struct world *w);
+void world_end(struct world *w, enum verdict v);          /* a limit: the first verdict stays */
+void world_not_reproducible(struct world *w, const char *why); /* why: a literal; told once */
+
+/* ---- tasks and processes (kernel/process.c) ----------------------------------------------------------------- */
+struct process *process_new(struct world *w, struct process *parent);   /* a pid, no threads yet; NULL: ENOMEM */
+struct task *task_new(struct process *p, int32_t tid);                   /* tid 0: the next pid */
+struct process *process_find(struct world *w, int32_t pid);              /* living or zombie; NULL */
+struct task *task_find(struct world *w, int32_t tid);                    /* living */
+/* clone(2) on the model: shares or copies as flags say. The machine has not been asked yet. 0 or -errno. */
+int process_clone(struct task *parent, uint64_t flags, struct task **child);
+void task_abandon(struct task *child);       /* process_clone's result whose machine clone failed */
+/* The machine saw the thread end. status: wait(2)'s word of the real kernel, used when it was the last one. */
+void task_exited(struct task *t, int status);
+void process_reap(struct process *p);        /* a zombie was waited for: forget it */
+void process_stop(struct process *p, int signal);
+void process_continue(struct process *p);
+void process_exec_done(struct task *t);      /* after the machine's exec: the model's side */
+bool process_group_orphaned(struct world *w, int32_t pgid);
+void mm_put(struct mm *m);
+struct mm *mm_new(struct world *w);
+void fs_context_put(struct fs_context *f);
+void shared_map_add(struct mm *m, uint64_t start, uint64_t length, uint64_t key, uint64_t offset, struct file *f);
+void shared_map_remove(struct mm *m, uint64_t start, uint64_t length); /* munmap, or something mapped over */
+const struct shared_map *shared_map_find(const struct mm *m, uint64_t address);
+
+/* ---- the run queue (kernel/sched.c): every choice of who runs is made in sched_pick --------------------------- */
+void sched_ready(struct task *t);            /* at the end of the queue */
+void sched_remove(struct task *t);
+struct task *sched_pick(struct world *w);    /* NULL: nobody is ready */
+bool sched_others_ready(const struct world *w);
+
+/* ---- calls (kernel/dispatch.c) ----------------------------------------------------------------------------------- */
+/* Judge and answer the call in t->call; what to do next is in the return value, as a stub's. Counts, asks the policy. */
+int64_t dispatch(struct task *t);
+/* A blocked task's object changed, its deadline passed, or a signal came: make it ready; its stub runs again. */
+void task_wake(struct task *t);
+void task_interrupt(struct task *t);
+
+#endif
