@@ -1,4 +1,7 @@
-/* A process's descriptors: small integers naming open file descriptions. Shared by CLONE_FILES, copied by fork(2). */
+/* A process's descriptors: small integers naming open file descriptions. Shared by CLONE_FILES, copied by fork(2).
+ *
+ * owner, of POSIX locks: in Linux it is the table itself (fl_owner is the files_struct), so that tasks which share
+ * descriptors share locks. Callers pass the table, here and to lock_set; fdtable_put and fdtable_replace do so too. */
 #ifndef VFS_FDTABLE_H
 #define VFS_FDTABLE_H
 
@@ -20,7 +23,7 @@ struct file *fdtable_file(const struct fdtable *t, int fd);
 int fdtable_install(struct fdtable *t, struct file *f, int minimum, bool cloexec);
 /* dup2/dup3: closes what was at fd; takes the reference over. -EBADF beyond the limit. */
 int fdtable_replace(struct fdtable *t, int fd, struct file *f, bool cloexec);
-/* owner: who closes, for POSIX locks (any pointer that identifies the process). 0 or -EBADF. */
+/* owner: who closes, for POSIX locks (see above). 0 or -EBADF. */
 int fdtable_close(struct fdtable *t, int fd, void *owner);
 int fdtable_close_range(struct fdtable *t, uint32_t first, uint32_t last, bool only_mark_cloexec, void *owner);
 void fdtable_close_on_exec(struct fdtable *t, void *owner);
