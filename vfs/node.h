@@ -233,6 +233,15 @@ struct host_lru {
     uint32_t pinned; /* mapped files: never closed while the node lives */
 };
 
+/* What the objects no path leads to share across one world; all zero at first (vfs_free calls objects_release). */
+struct objects {
+    uint64_t pipe_pages;           /* vfs/pipe.c: slots of all pipes */
+    struct lock_edge *lock_edges;  /* vfs/lock.c: who waits for whose POSIX lock */
+    struct tty_table *ttys;        /* vfs/pty.c: pseudo-terminals by number, and the host's terminal */
+    struct netstack *net;          /* vfs/socket.c */
+};
+void objects_release(struct vfs *v);
+
 struct vfs {
     struct vfs_config config;
     struct vfs_usage usage;
@@ -247,6 +256,7 @@ struct vfs {
     bool giving;                 /* the policy is speaking: what is made now is given, and free */
     uint64_t hash_key[2];        /* secret, so that a guest cannot aim names at one bucket; no result depends on it */
     struct host_lru host;
+    struct objects objects;
 };
 
 int64_t vfs_now(const struct vfs *v);
