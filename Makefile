@@ -14,8 +14,8 @@ LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 ROOMS := vfs policy trace kernel stubs supervisor cli
-SOURCES := $(filter-out supervisor/stub/%,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o
 # What unit tests link: everything but main.
 LIBRARY := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS := $(wildcard tests/unit/*.c)
@@ -33,6 +33,14 @@ $(BUILD)/terrarium: $(OBJECTS)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The static program that the kernel executes in place of the guest's, and its bytes as an object.
+$(BUILD)/supervisor/glass/glass: supervisor/glass/glass.S supervisor/glass/glass.h supervisor/glass/glass.ld
+	@mkdir -p $(@D)
+	$(CC) -nostdlib -static -no-pie -I. -Wl,-T,supervisor/glass/glass.ld -Wl,-z,max-page-size=4096 -Wl,--build-id=none -o $@ $<
+
+$(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S $(BUILD)/supervisor/glass/glass
+	$(CC) -c -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -o $@ $<
 
 # A unit test links the rooms it names in its first line: `// rooms: vfs`
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)

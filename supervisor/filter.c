@@ -1,0 +1,105 @@
+/* The guest's seccomp program (seccomp(2)), by libseccomp. Its rules read registers only, never memory, so there is nothing
+ * to race against. */
+#include "supervisor/filter.h"
+
+#include "kernel/sysent.h"
+#include "policy/policy.h"
+#include "supervisor/glass/glass.h"
+
+#include <asm/prctl.h>
+#include <errno.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* mmap's flags: what must be read to know that it maps private anonymous memory wherever the kernel likes. Fixed
+ * addresses are trapped: one could lie over the glass page, or over a shared mapping the supervisor keeps account of. */
+enum {
+    MMAP_ASKED = MAP_TYPE | MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | MAP_HUGETLB | MAP_LOCKED,
+    MMAP_GRANTED = MAP_PRIVATE | MAP_ANONYMOUS,
+};
+
+/* Advice that changes nothing but the caller's own pages. */
+static const int harmless_advice[] = {MADV_NORMAL, MADV_RANDOM,   MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED,
+                                      MADV_FREE,   MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP};
+
+/* What the kernel answers, by argument. Every pointer argument must lie above the glass pages. */
+static int allow_by_argument(scmp_filter_ctx ctx, int nr)
+{
+    const struct scmp_arg_cmp above = SCMP_A0(SCMP_CMP_GE, GLASS_END);
+    int error = 0;
+    switch (nr) {
+    case SYS_mmap:
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A3(SCMP_CMP_MASKED_EQ, MMAP_ASKED, MMAP_GRANTED));
+    case SYS_munmap:
+    case SYS_mprotect:
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, above);
+    case SYS_madvise:
+        for (size_t i = 0; error == 0 && i < sizeof harmless_advice / sizeof *harmless_advice; i++)
+            error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 2, above, SCMP_A2(SCMP_CMP_EQ, (uint64_t)harmless_advice[i]));
+        return error;
+    case SYS_rt_sigaction: /* a question */
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A1(SCMP_CMP_EQ, 0));
+    case SYS_arch_prctl:
+        error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_EQ, ARCH_SET_FS));
+        return error != 0 ? error : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_EQ, ARCH_GET_FS));
+    default:
+        return 0;
+    }
+}
+
+static int add_rules(scmp_filter_ctx ctx, const struct policy *p)
+{
+    for (int nr = 0; nr < SYSENT_COUNT; nr++) {
+        const struct sysent *entry = sysent_get((uint64_t)nr);
+        if (entry == NULL || entry->kernel == KERNEL_TRAP || p->trap_all || policy_has_rules(p, nr))
+            continue;
+        int error = entry->kernel == KERNEL_ALLOW ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0)
+                                                  : allow_by_argument(ctx, nr);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+/* libseccomp 2.5 exports to a descriptor only. */
+static int export_program(scmp_filter_ctx ctx, struct sock_filter **out, unsigned short *count)
+{
+    int fd = memfd_create("filter", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int error = seccomp_export_bpf(ctx, fd);
+    off_t size = lseek(fd, 0, SEEK_END);
+    struct sock_filter *program = NULL;
+    if (error == 0 && (size <= 0 || size % (off_t)sizeof *program != 0 || size / (off_t)sizeof *program > BPF_MAXINSNS))
+        error = -E2BIG;
+    if (error == 0 && (program = malloc((size_t)size)) == NULL)
+        error = -ENOMEM;
+    if (error == 0 && pread(fd, program, (size_t)size, 0) != size)
+        error = -EIO;
+    close(fd);
+    if (error < 0) {
+        free(program);
+        return error;
+    }
+    *out = program;
+    *count = (unsigned short)(size / (off_t)sizeof *program);
+    return 0;
+}
+
+int filter_guest(const struct policy *p, struct sock_filter **out, unsigned short *count)
+{
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRACE(0));
+    if (ctx == NULL)
+        return -ENOMEM;
+    int error = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP);
+    if (error == 0)
+        error = add_rules(ctx, p);
+    if (error == 0)
+        error = export_program(ctx, out, count);
+    seccomp_release(ctx);
+    return error;
+}

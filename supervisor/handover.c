@@ -1,0 +1,121 @@
+/* Real descriptors for the length of a mapping: a file of the VFS can only be mapped by a descriptor in the guest's own
+ * kernel table. It is sent through a hidden socket (SCM_RIGHTS, unix(7)), received by an injected recvmsg, and kept there for
+ * the next mapping of the same file (a library is mapped in four or five pieces). No call of the guest's that names a
+ * descriptor ever reaches the kernel, so it cannot use them. */
+#include "supervisor/glass/glass.h"
+#include "supervisor/tracee.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+struct handed_table *handed_table_copy(const struct handed_table *from)
+{
+    struct handed_table *t = calloc(1, sizeof *t);
+    if (t != NULL && from != NULL)
+        *t = *from;
+    return t;
+}
+
+static int send_descriptor(int socket, int fd)
+{
+    char byte = 0;
+    struct iovec vec = {&byte, 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    ssize_t sent;
+    do
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent == 1 ? 0 : -errno;
+}
+
+/* The guest's memory for recvmsg's arguments, laid out at GLASS_DATA. Nobody else runs while it is in use. */
+struct receive_area {
+    struct msghdr message;
+    struct iovec vec;
+    char control[CMSG_SPACE(sizeof(int))];
+    char byte;
+};
+
+static int64_t receive_descriptor(struct tracee *t)
+{
+    struct receive_area area = {0};
+    uint64_t base = GLASS_DATA;
+    area.vec.iov_base = (void *)(uintptr_t)(base + offsetof(struct receive_area, byte));
+    area.vec.iov_len = 1;
+    area.message.msg_iov = (void *)(uintptr_t)(base + offsetof(struct receive_area, vec));
+    area.message.msg_iovlen = 1;
+    area.message.msg_control = (void *)(uintptr_t)(base + offsetof(struct receive_area, control));
+    area.message.msg_controllen = sizeof area.control;
+    if (tracee_write(t, base, &area, sizeof area) != (ssize_t)sizeof area)
+        return -EFAULT;
+    uint64_t argument[6] = {GLASS_SOCKET, base, MSG_CMSG_CLOEXEC | MSG_DONTWAIT};
+    int64_t got = tracee_inject(t, SYS_recvmsg, argument);
+    if (got < 0)
+        return got;
+    int fd;
+    if (tracee_read(t, base + offsetof(struct receive_area, control) + CMSG_LEN(0), &fd, sizeof fd) != sizeof fd)
+        return -EFAULT;
+    return fd;
+}
+
+/* The slot whose descriptor is the file's, handed over now if it was not. -errno. */
+static int slot_for(struct tracee *t, struct handed_table *table, int fd, uint64_t key)
+{
+    int oldest = 0, empty = -1;
+    for (int i = HANDED_MAX - 1; i >= 0; i--) {
+        if (key != 0 && table->entry[i].key == key)
+            return i;
+        if (table->entry[i].key == 0)
+            empty = i; /* the lowest free: the number recvmsg will give */
+        else if (table->entry[i].last_use < table->entry[oldest].last_use || table->entry[oldest].key == 0)
+            oldest = i;
+    }
+    if (empty < 0) {
+        uint64_t argument[6] = {(uint64_t)(GLASS_FIRST_FREE + oldest)};
+        tracee_inject(t, SYS_close, argument);
+        empty = oldest;
+        table->entry[empty].key = 0;
+    }
+    int error = send_descriptor(t->holder->socket, fd);
+    if (error < 0)
+        return error;
+    int64_t got = receive_descriptor(t);
+    if (got < 0)
+        return (int)got;
+    if (got != GLASS_FIRST_FREE + empty)
+        return -EBADF; /* the guest's table is not as it was left */
+    table->entry[empty].key = key != 0 ? key : UINT64_MAX;
+    return empty;
+}
+
+int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, int fd, uint64_t offset,
+                   uint64_t key)
+{
+    struct handed_table *table = t->task->mm->machine;
+    int slot = slot_for(t, table, fd, key);
+    if (slot < 0)
+        return slot;
+    table->entry[slot].last_use = ++table->clock;
+    uint64_t argument[6] = {address, length,          (uint64_t)(unsigned)protection, (uint64_t)(unsigned)flags,
+                            (uint64_t)(GLASS_FIRST_FREE + slot), offset};
+    int64_t result = tracee_inject(t, SYS_mmap, argument);
+    if (key == 0) { /* not to be found again: give the number back */
+        uint64_t close_argument[6] = {(uint64_t)(GLASS_FIRST_FREE + slot)};
+        tracee_inject(t, SYS_close, close_argument);
+        table->entry[slot].key = 0;
+    }
+    return result;
+}

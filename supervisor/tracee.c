@@ -1,0 +1,209 @@
+/* Registers, stops and injected calls: the only file that knows how ptrace(2) answers. */
+#include "supervisor/tracee.h"
+
+#include "supervisor/glass/glass.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t)
+{
+    struct tracee *tracee = calloc(1, sizeof *tracee);
+    if (tracee == NULL)
+        return NULL;
+    tracee->real = real;
+    tracee->task = t;
+    tracee->holder = h;
+    tracee->where = TRACEE_NEW;
+    struct tracee **bucket = &h->by_real[(uint32_t)real % HOLDER_BUCKETS];
+    tracee->next = *bucket;
+    *bucket = tracee;
+    return tracee;
+}
+
+struct tracee *tracee_find(struct holder *h, pid_t real)
+{
+    struct tracee *t = h->by_real[(uint32_t)real % HOLDER_BUCKETS];
+    while (t != NULL && t->real != real)
+        t = t->next;
+    return t;
+}
+
+void tracee_free(struct tracee *t)
+{
+    struct tracee **link = &t->holder->by_real[(uint32_t)t->real % HOLDER_BUCKETS];
+    while (*link != NULL && *link != t)
+        link = &(*link)->next;
+    if (*link == t)
+        *link = t->next;
+    free(t);
+}
+
+void tracee_stopped(struct tracee *t, int status)
+{
+    t->holder->stops++;
+    t->regs_known = false;
+    t->foreign = false;
+    if (WIFEXITED(status) || WIFSIGNALED(status)) {
+        t->where = TRACEE_GONE;
+        t->wait_status = status;
+        return;
+    }
+    int event = status >> 16;
+    if (event == PTRACE_EVENT_SECCOMP) {
+        t->where = TRACEE_AT_CALL;
+    } else if (event == PTRACE_EVENT_EXEC) {
+        t->where = TRACEE_AT_EXEC;
+    } else if (event != 0) {
+        t->where = TRACEE_AT_EVENT;
+    } else {
+        t->where = TRACEE_AT_SIGNAL;
+        t->signal = WSTOPSIG(status);
+    }
+}
+
+int tracee_wait(struct tracee *t)
+{
+    int status;
+    pid_t pid = waitpid(t->real, &status, __WALL);
+    if (pid < 0) {
+        if (errno == EINTR)
+            return -EINTR;
+        t->where = TRACEE_GONE; /* ECHILD: it was reaped already */
+        t->wait_status = SIGKILL;
+        return 0;
+    }
+    tracee_stopped(t, status);
+    return 0;
+}
+
+int tracee_load_registers(struct tracee *t)
+{
+    if (t->regs_known)
+        return 0;
+    if (ptrace(PTRACE_GETREGS, t->real, 0, &t->regs) < 0)
+        return -errno;
+    t->regs_known = true;
+    return 0;
+}
+
+static void ring_again(struct tracee *t)
+{
+    for (int signal = 1; t->bells != 0 && signal <= SIGNALS; signal++) {
+        if (t->bells & SIGNAL_BIT(signal)) {
+            t->bells &= ~SIGNAL_BIT(signal);
+            syscall(SYS_tgkill, ((struct tracee *)t->task->process->machine)->real, t->real, signal);
+        }
+    }
+}
+
+int tracee_resume(struct tracee *t, bool store)
+{
+    if (t->bells != 0)
+        ring_again(t);
+    if (store || t->injecting) {
+        t->injecting = false;
+        if (ptrace(PTRACE_SETREGS, t->real, 0, &t->regs) < 0 && errno == ESRCH)
+            return tracee_wait(t); /* killed meanwhile: its end is the next thing to hear */
+    }
+    int signal = t->deliver;
+    t->deliver = 0;
+    t->where = TRACEE_RUNNING;
+    t->regs_known = false;
+    (void)ptrace(PTRACE_CONT, t->real, 0, (long)signal);
+    return tracee_wait(t);
+}
+
+void tracee_interrupt(struct tracee *t)
+{
+    (void)ptrace(PTRACE_INTERRUPT, t->real, 0, 0);
+}
+
+void tracee_answer(struct tracee *t, int64_t result)
+{
+    t->regs.orig_rax = (uint64_t)-1;
+    t->regs.rax = (uint64_t)result;
+}
+
+static void set_call(struct user_regs_struct *regs, uint64_t nr, const uint64_t argument[6])
+{
+    regs->orig_rax = nr;
+    regs->rax = (uint64_t)-ENOSYS;
+    regs->rdi = argument[0];
+    regs->rsi = argument[1];
+    regs->rdx = argument[2];
+    regs->r10 = argument[3];
+    regs->r8 = argument[4];
+    regs->r9 = argument[5];
+}
+
+void tracee_rewrite(struct tracee *t, uint64_t nr, const uint64_t argument[6])
+{
+    set_call(&t->regs, nr, argument);
+}
+
+/* Wait through everything that may come between an injected call and the mark after it. */
+static int64_t await_mark(struct tracee *t)
+{
+    for (;;) {
+        while (tracee_wait(t) == -EINTR)
+            ;
+        switch (t->where) {
+        case TRACEE_GONE:
+            return -ESRCH;
+        case TRACEE_AT_CALL: {
+            struct user_regs_struct now;
+            if (ptrace(PTRACE_GETREGS, t->real, 0, &now) < 0)
+                return -ESRCH;
+            t->where = TRACEE_AT_MARK;
+            t->regs_known = true; /* of the guest: untouched by the injection */
+            return (int64_t)now.rdi;
+        }
+        case TRACEE_AT_SIGNAL: /* a bell: heard again when the guest goes on */
+            t->bells |= SIGNAL_BIT(t->signal);
+            break;
+        case TRACEE_AT_EXEC:
+            return 0;
+        default:
+            break;
+        }
+        (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+    }
+}
+
+int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6])
+{
+    if (tracee_load_registers(t) < 0)
+        return -ESRCH;
+    struct user_regs_struct injected = t->regs;
+    set_call(&injected, (uint64_t)nr, argument);
+    injected.rip = GLASS_AFTER;
+    if (ptrace(PTRACE_SETREGS, t->real, 0, &injected) < 0)
+        return -ESRCH;
+    t->injecting = true;
+    t->holder->injected++;
+    t->where = TRACEE_RUNNING;
+    (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+    return await_mark(t);
+}
+
+ssize_t tracee_read(struct tracee *t, uint64_t address, void *to, size_t n)
+{
+    struct iovec local = {to, n}, remote = {(void *)(uintptr_t)address, n};
+    ssize_t got = process_vm_readv(t->real, &local, 1, &remote, 1, 0);
+    return got < 0 || (got == 0 && n > 0) ? -EFAULT : got;
+}
+
+ssize_t tracee_write(struct tracee *t, uint64_t address, const void *from, size_t n)
+{
+    struct iovec local = {(void *)(uintptr_t)from, n}, remote = {(void *)(uintptr_t)address, n};
+    ssize_t put = process_vm_writev(t->real, &local, 1, &remote, 1, 0);
+    return put < 0 || (put == 0 && n > 0) ? -EFAULT : put;
+}

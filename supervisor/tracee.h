@@ -1,0 +1,98 @@
+/* The guest's threads as ptrace(2) shows them: registers, stops, injected calls. Nothing above this file says PTRACE_.
+ *
+ * A tracee is either running or in one of its stops. At PTRACE_EVENT_SECCOMP (`TRACEE_AT_CALL`) a call has been asked for
+ * and not begun: it is answered by setting orig_rax to -1 and rax to the result (one stop, no exit stop), or rewritten.
+ * Only one tracee of a world runs at a time. */
+#ifndef SUPERVISOR_TRACEE_H
+#define SUPERVISOR_TRACEE_H
+
+#include "kernel/world.h"
+
+#include <sys/user.h>
+
+enum tracee_where {
+    TRACEE_NEW,       /* born, its first stop not seen yet */
+    TRACEE_AT_CALL,   /* PTRACE_EVENT_SECCOMP */
+    TRACEE_AT_MARK,   /* the same, of the glass program's own announcement: calls are being injected */
+    TRACEE_AT_SIGNAL, /* signal-delivery-stop */
+    TRACEE_AT_EVENT,  /* PTRACE_EVENT_STOP: interrupted, or new */
+    TRACEE_AT_EXEC,   /* PTRACE_EVENT_EXEC */
+    TRACEE_RUNNING,
+    TRACEE_GONE,
+};
+
+struct tracee {
+    pid_t real;                     /* the host kernel's tid */
+    struct task *task;
+    struct holder *holder;
+    struct tracee *next;            /* in the holder's table of real tids */
+    enum tracee_where where;
+    struct user_regs_struct regs;   /* the guest's, at its stop; kept while calls are injected */
+    bool regs_known;                /* read at this stop */
+    bool injecting;                 /* regs are the guest's, but the tracee stands in the glass page */
+    bool foreign;                   /* AT_SIGNAL: SIGSYS, a call by another ABI */
+    int signal;                     /* AT_SIGNAL: which */
+    uint64_t bells;                 /* signals whose stop came during an injection: rung again at the resume */
+    int deliver;                    /* to hand the guest when it is resumed; its siginfo is set already */
+    int restart;                    /* CALL_RESTART_*: the last call was interrupted; what it becomes shows at the signal's stop */
+    bool suspend;                   /* the interrupted call ends as sigsuspend(suspend_mask) */
+    uint64_t suspend_mask;
+    bool exiting, exiting_group;    /* it runs exit or exit_group when resumed */
+    int exit_code;
+    int wait_status;                /* GONE: as wait(2) gave it */
+};
+
+/* A file whose descriptor stands in the guest's kernel table, so that it can be mapped again without being handed over. */
+struct handed {
+    uint64_t key;
+    uint64_t last_use;
+};
+enum { HANDED_MAX = 48 };
+
+struct handed_table { /* mm->machine: descriptors go with the address space (CLONE_FILES is set wherever CLONE_VM is) */
+    struct handed entry[HANDED_MAX]; /* descriptor GLASS_FIRST_FREE + index; key 0: free */
+    uint64_t clock;
+};
+
+enum { HOLDER_BUCKETS = 256 };
+
+/* What the supervisor owns of one world: world->machine_context. */
+struct holder {
+    struct world *world;
+    struct tracee *by_real[HOLDER_BUCKETS];
+    int socket;                /* our end of the descriptor hand-over */
+    int cpu;                   /* the one both sides are pinned to, or -1 */
+    volatile bool *tick;       /* set by the timer's signal handler */
+    uint64_t stops;            /* ptrace stops seen, for the report and bench/ */
+    uint64_t injected;         /* injected calls */
+    struct limits_state *limits;
+};
+
+struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);
+struct tracee *tracee_find(struct holder *h, pid_t real);
+void tracee_free(struct tracee *t); /* leaves the table */
+
+/* Resume with the registers in t->regs when they were changed (`store`), delivering t->deliver, and wait for this tracee's next
+ * stop. Returns 0, or -EINTR: the tick came and it still runs (call tracee_wait again). */
+int tracee_resume(struct tracee *t, bool store);
+int tracee_wait(struct tracee *t);
+void tracee_interrupt(struct tracee *t); /* it runs: it will stop soon (TRACEE_AT_EVENT, or whatever came first) */
+int tracee_load_registers(struct tracee *t); /* into t->regs, once per stop */
+/* Take the word of waitpid(2) about a tracee. */
+void tracee_stopped(struct tracee *t, int status);
+
+/* The tracee is at a call or a mark: run this native call now. Its result; -ESRCH when the tracee died of it. */
+int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6]);
+/* At a stop: the next resume answers the trapped call with `result`. */
+void tracee_answer(struct tracee *t, int64_t result);
+/* At a stop: the next resume runs this call of the kernel's in place of the trapped one. */
+void tracee_rewrite(struct tracee *t, uint64_t nr, const uint64_t argument[6]);
+
+ssize_t tracee_read(struct tracee *t, uint64_t address, void *to, size_t n);
+ssize_t tracee_write(struct tracee *t, uint64_t address, const void *from, size_t n);
+
+/* Map a stretch of the supervisor's descriptor fd: handed over through the hidden socket, unless `key` already was. */
+int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, int fd, uint64_t offset, uint64_t key);
+struct handed_table *handed_table_copy(const struct handed_table *from); /* fork(2); NULL from: a new, empty one */
+
+#endif
