@@ -15,8 +15,8 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-#define SYSCALL(nr, call, fam, stub, kern, ...) \
-    [nr] = {.name = #call, .family = FAMILY_##fam, .kernel = KERNEL_##kern, .argument_count = COUNT(__VA_ARGS__), \
+#define SYSCALL(nr, call, fam, answer, kern, ...) \
+    [nr] = {.name = #call, .stub = #answer, .family = FAMILY_##fam, .kernel = KERNEL_##kern, .argument_count = COUNT(__VA_ARGS__), \
             .argument = {JOIN(KINDS, COUNT(__VA_ARGS__))(__VA_ARGS__)}},
 
 static const struct sysent table[SYSENT_COUNT] = {
@@ -38,8 +38,7 @@ int sysent_number(const char *name)
     return -1;
 }
 
-/* Levenshtein's distance, capped: names are short. */
-static size_t distance(const char *a, const char *b)
+size_t sysent_distance(const char *a, const char *b)
 {
     enum { LONGEST = 64 };
     size_t la = strlen(a), lb = strlen(b), row[LONGEST + 1];
@@ -70,7 +69,7 @@ const char *sysent_nearest(const char *name)
     for (int nr = 0; nr < SYSENT_COUNT; nr++) {
         if (table[nr].name == NULL)
             continue;
-        size_t d = distance(name, table[nr].name);
+        size_t d = sysent_distance(name, table[nr].name);
         if (d < least) {
             least = d;
             nearest = table[nr].name;

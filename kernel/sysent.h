@@ -30,6 +30,7 @@ enum argument_kind {
 
 struct sysent {
     const char *name; /* NULL: no such number */
+    const char *stub; /* the answering function's name without "stub_"; "NONE": ENOSYS */
     enum sysent_family family;
     enum sysent_kernel kernel;
     uint8_t argument_count;
@@ -40,5 +41,7 @@ const struct sysent *sysent_get(uint64_t nr); /* NULL: not a number of the table
 int sysent_number(const char *name);          /* -1: no such call */
 /* The nearest existing name, for "did you mean"; NULL when nothing is near. */
 const char *sysent_nearest(const char *name);
+/* How many letters two words are apart (Levenshtein); 64 when either is longer than that. */
+size_t sysent_distance(const char *a, const char *b);
 
 #endif

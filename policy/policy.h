@@ -27,7 +27,7 @@ struct policy_mount {
     char *at;                   /* absolute guest path */
     enum mount_kind kind;
     char *source;               /* host path, resolved against the directory of the policy file; NULL for memory */
-    bool copy_on_write;         /* else read-only */
+    bool copy_on_write;         /* else read-only; true for memory */
     uint64_t quota_bytes;       /* 0: none of its own */
     struct policy_origin origin;
 };
@@ -68,14 +68,14 @@ struct policy {
     uint64_t seed;              /* default 0 */
     bool trap_all;              /* trap: all */
     struct policy_limits limits;
-    struct policy_mount *mounts; size_t mount_count;
-    struct policy_file *files; size_t file_count;
+    struct policy_mount *mounts; size_t mount_count; /* by path: a parent before its children; each `at` once */
+    struct policy_file *files; size_t file_count;    /* likewise */
     char **environment; size_t environment_count; /* "NAME=VALUE", in the order given */
     bool has_network;           /* a network: section was given; its origin */
     struct policy_origin network_origin;
     char *path;                 /* of the file it was read from, or NULL */
     char *digest;               /* BLAKE2b-256 of every byte that was read for it, hex */
-    struct policy_rules *rules; /* compiled, private */
+    struct policy_sources *sources; /* private: rules, origins, memory */
 };
 
 /* path NULL: the built-in defaults alone. A name without '/' and '.' ("grading") is a profile that ships with terrarium,
@@ -83,12 +83,17 @@ struct policy {
 int policy_load(const char *path, const char *const *profile_directories, struct policy **out, struct policy_error *error);
 void policy_free(struct policy *p);
 
-/* The command line's word over the policy's: "cpu=10s,wall=30s,memory=256MiB". 0 or -1. */
+/* The command line's word over the policy's; errors begin with `option` ("--seed: 'x': expected a whole number"). 0 or -1.
+ * key: a scalar of the schema by its full name: "python", "cwd", "hostname", "random.seed", "trap". */
+int policy_set(struct policy *p, const char *option, const char *key, const char *value, struct policy_error *error);
+/* "cpu=10s,wall=30s,memory=256MiB" */
 int policy_set_limits(struct policy *p, const char *text, struct policy_error *error);
 int policy_add_mount(struct policy *p, const char *text, struct policy_error *error); /* HOST:GUEST[:ro|cow] */
 int policy_add_image(struct policy *p, const char *text, struct policy_error *error); /* TAR[:GUEST] */
 int policy_add_environment(struct policy *p, const char *text, struct policy_error *error); /* NAME=VALUE */
 int policy_compile(struct policy *p, struct policy_error *error); /* after the last change, before decide */
+/* That every host path the policy names (mounts, images, files) is there: 0, or -1 and the first that is not. */
+int policy_check_sources(const struct policy *p, struct policy_error *error);
 
 /* One call as the rules see it. paths: for each argument of kind ARG_PATH (in order) the absolute path it leads to in the guest's
  * tree, symlinks resolved as the call itself would; NULL entries are calls without one. */
