@@ -237,7 +237,8 @@ struct host_lru {
 struct objects {
     uint64_t pipe_pages;           /* vfs/pipe.c: slots of all pipes */
     struct lock_edge *lock_edges;  /* vfs/lock.c: who waits for whose POSIX lock */
-    struct tty_table *ttys;        /* vfs/pty.c: pseudo-terminals by number, and the host's terminal */
+    struct terminal *terminals;    /* vfs/terminal.c: all of them */
+    struct pty_table *ptys;        /* vfs/pty.c: by number */
     struct netstack *net;          /* vfs/socket.c */
 };
 void objects_release(struct vfs *v);

@@ -73,6 +73,22 @@ struct tty_hooks {
     void (*set_controlling)(void *context, int32_t session, void *tty);
     void *context;
 };
+/* A terminal as the hooks know it (`tty`), borrowed: it lives as long as a file of it is open, and set_controlling(NULL)
+ * tells of its end. Operations that a background process may not do return -EIO, or -ERESTARTSYS (512) after SIGTTIN or
+ * SIGTTOU was sent through the hooks. */
+void *file_tty(const struct file *f);                 /* of a pts file or a host stream on a terminal; else NULL */
+struct file *tty_open(void *tty, int flags);          /* what opening /dev/tty gives: referenced; NULL: it hung up (EIO) */
+void tty_attach(void *tty, int32_t session, int32_t foreground); /* at the start of a world: it controls that session */
+void tty_detach(void *tty);                           /* the session's leader ended: SIGHUP, SIGCONT to the foreground */
+void tty_signal(void *tty, int signal);               /* to the foreground group, if any: ^C or SIGWINCH of the host's terminal */
+int32_t tty_session(const void *tty);                 /* 0: controls none */
+int32_t tty_foreground(const void *tty);              /* 0: none */
+/* posix_openpt(3). ptmx_new: the master of a new pair, or NULL (out of memory, or too many: ENOSPC). pts_open: the slave
+ * by its number: -ENOENT, -EIO (locked, see unlockpt(3)). pts_exists, pts_next: for the directory /dev/pts. */
+struct file *ptmx_new(struct vfs *v, const struct tty_hooks *hooks, int flags, const struct cred *owner);
+int pts_open(struct vfs *v, uint32_t number, int flags, struct file **out);
+bool pts_exists(struct vfs *v, uint32_t number, uint32_t *mode, uint32_t *uid, uint32_t *gid); /* outputs may be NULL */
+int pts_next(struct vfs *v, uint32_t from);           /* the lowest number >= from in use, or -1 */
 
 /* The world's own streams: a host descriptor of the caller of terrarium (its stdin, stdout, stderr), as a pipe, a
  * file or a terminal. Reads never block: -EAGAIN, and poll says when the host has something (the supervisor watches
@@ -81,6 +97,9 @@ struct host_stream_hooks {
     int (*output)(void *context, int stream, const void *bytes, size_t n); /* stream 1 or 2: 0 to write it on, -errno: limit reached */
     void *context;
 };
+/* The host descriptor stays the caller's and must outlive the file. flags: O_APPEND, O_NONBLOCK, and the access mode
+ * asked for; the file never gets more than the host descriptor's own mode allows. Stream 2 is host_fd 2, everything else
+ * is 1. The process must ignore SIGPIPE. */
 struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks, const struct tty_hooks *tty);
 int host_stream_fd(const struct file *f);             /* -1 when it is none */
 void host_stream_ready(struct file *f, uint32_t events); /* the supervisor saw the host descriptor become ready */

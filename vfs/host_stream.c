@@ -1,0 +1,469 @@
+/* The caller's own stdin, stdout and stderr, as files of the world.
+ *
+ * This is the one place where bytes cross to and from the host while the guest runs, so it is strict: no byte goes out
+ * before the hook has agreed to it, no ioctl passes that is not named here, and what fstat(2) says tells the kind of
+ * thing the stream is and nothing of which one. Nothing waits: every transfer asks poll(2) first, and moves only what
+ * will not block the supervisor. The offset of a regular file is the host's, shared with the caller as natively
+ * (`(terrarium run a.py; cat) < file`). */
+#include "vfs/terminal.h"
+
+#include "vfs/node.h"
+
+#include <asm/termbits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+    CHUNK = 64 * 1024,
+    PIPE_CHUNK = 4096, /* PIPE_BUF: after POLLOUT a pipe takes that much without blocking (pipe(7)) */
+    TTY_CHUNK = 1024,
+};
+
+struct host_stream {
+    int fd;
+    uint32_t type; /* S_IF* of the host's file */
+    bool is_tty;
+    bool no_nowait; /* RWF_NOWAIT is not supported there */
+    int stream;     /* 1 or 2, for the hook */
+    size_t agreed;  /* bytes of the next write the hook has already seen: the host took fewer than offered */
+    int64_t opened; /* ns since the epoch: its times */
+    struct waitq wait;
+    const struct host_stream_hooks *hooks;
+    struct terminal *terminal; /* shared by the streams on the host's terminal; NULL: no terminal */
+};
+
+/* The host's terminal, once per world however many streams are on it. */
+struct host_terminal {
+    struct terminal terminal;
+    uint32_t streams;
+    int fd;
+    const struct host_stream_hooks *hooks;
+};
+
+static uint32_t host_events(const struct host_stream *s, short events)
+{
+    struct pollfd p = {.fd = s->fd, .events = events};
+    int n;
+    do
+        n = poll(&p, 1, 0);
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? (uint32_t)p.revents : 0; /* POLL* and EPOLL* are the same bits */
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------- */
+
+static ssize_t read_host(struct host_stream *s, void *to, size_t n)
+{
+    struct iovec vec = {.iov_base = to, .iov_len = n};
+    for (;;) {
+        ssize_t got = s->no_nowait ? read(s->fd, to, n) : preadv2(s->fd, &vec, 1, -1, RWF_NOWAIT);
+        if (got >= 0)
+            return got;
+        if ((errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) && !s->no_nowait)
+            s->no_nowait = true;
+        else if (errno == EAGAIN && s->type == S_IFREG)
+            s->no_nowait = true; /* not in the page cache: that is no wait a guest knows of */
+        else if (errno != EINTR)
+            return -errno;
+    }
+}
+
+static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
+{
+    struct host_stream *s = f->private;
+    char buffer[CHUNK];
+    if (s->is_tty) {
+        int error = terminal_check(s->terminal, SIGTTIN);
+        if (error)
+            return error;
+    }
+    if (!io->left)
+        return 0;
+    if (!host_events(s, POLLIN))
+        return -EAGAIN;
+    ssize_t got = read_host(s, buffer, io->left < sizeof buffer ? io->left : sizeof buffer);
+    return got > 0 ? io_put(io, buffer, (size_t)got) : got;
+}
+
+static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
+{
+    struct host_stream *s = f->private;
+    bool own = position == &f->position;
+    off_t at = own ? lseek(s->fd, 0, SEEK_CUR) : (off_t)*position;
+    if (at < 0)
+        return -errno;
+    ssize_t got = io_put_fd(io, s->fd, (uint64_t)at, io->left);
+    if (got > 0) {
+        *position = (uint64_t)at + (uint64_t)got;
+        if (own)
+            lseek(s->fd, (off_t)*position, SEEK_SET);
+    }
+    return got;
+}
+
+/* ---- writing -------------------------------------------------------------------------------------------------- */
+
+static ssize_t write_host(struct host_stream *s, const void *from, size_t n)
+{
+    struct iovec vec = {.iov_base = (void *)from, .iov_len = n};
+    for (;;) {
+        if (s->no_nowait && s->type == S_IFIFO && n > PIPE_CHUNK)
+            n = PIPE_CHUNK;
+        ssize_t done = s->type == S_IFSOCK ? send(s->fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : s->no_nowait      ? write(s->fd, from, n)
+                                           : pwritev2(s->fd, &vec, 1, -1, RWF_NOWAIT);
+        if (done >= 0)
+            return done;
+        if ((errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) && !s->no_nowait)
+            s->no_nowait = true;
+        else if (errno != EINTR)
+            return -errno;
+    }
+}
+
+/* The hook sees each byte once and in order, before it is written. */
+static int agree(struct host_stream *s, const char *bytes, size_t n)
+{
+    if (n <= s->agreed || !s->hooks || !s->hooks->output)
+        return 0;
+    int error = s->hooks->output(s->hooks->context, s->stream, bytes + s->agreed, n - s->agreed);
+    if (!error)
+        s->agreed = n;
+    return error;
+}
+
+static ssize_t write_chunks(struct host_stream *s, struct io *io, size_t chunk,
+                            ssize_t (*write_one)(struct host_stream *, const void *, size_t))
+{
+    char buffer[CHUNK];
+    size_t done = 0;
+    ssize_t result = 0;
+    while (io->left) {
+        if (s->type != S_IFREG && !(host_events(s, POLLOUT) & (POLLOUT | POLLERR | POLLHUP | POLLNVAL))) {
+            result = -EAGAIN;
+            break;
+        }
+        ssize_t got = result = io_get(io, buffer, chunk);
+        if (got <= 0)
+            break;
+        int error = agree(s, buffer, (size_t)got);
+        if (error) {
+            result = error;
+            break;
+        }
+        ssize_t written = result = write_one(s, buffer, (size_t)got);
+        if (written < 0)
+            break;
+        s->agreed -= s->agreed < (size_t)written ? s->agreed : (size_t)written;
+        done += (size_t)written;
+        if (written < got)
+            break;
+    }
+    return done ? (ssize_t)done : result;
+}
+
+static ssize_t stream_write(struct file *f, struct io *io, uint64_t *position)
+{
+    struct host_stream *s = f->private;
+    if (s->is_tty) {
+        struct termios t;
+        if (!ioctl(s->fd, TCGETS, &t) && (t.c_lflag & TOSTOP)) {
+            int error = terminal_check(s->terminal, SIGTTOU);
+            if (error)
+                return error;
+        }
+    }
+    return write_chunks(s, io, s->is_tty ? TTY_CHUNK : CHUNK, write_host);
+}
+
+static ssize_t write_regular(struct host_stream *s, const void *from, size_t n)
+{
+    ssize_t done;
+    do
+        done = write(s->fd, from, n);
+    while (done < 0 && errno == EINTR);
+    return done < 0 ? -errno : done;
+}
+
+static ssize_t regular_write(struct file *f, struct io *io, uint64_t *position)
+{
+    struct host_stream *s = f->private;
+    off_t before = lseek(s->fd, 0, SEEK_CUR);
+    bool own = position == &f->position;
+    if (!own && lseek(s->fd, (off_t)*position, SEEK_SET) < 0)
+        return -errno;
+    ssize_t done = write_chunks(s, io, CHUNK, write_regular);
+    off_t after = lseek(s->fd, 0, SEEK_CUR);
+    if (done > 0 && after >= 0)
+        *position = (uint64_t)after;
+    if (!own)
+        lseek(s->fd, before, SEEK_SET);
+    return done;
+}
+
+static int64_t regular_seek(struct file *f, int64_t offset, int whence)
+{
+    struct host_stream *s = f->private;
+    off_t at = lseek(s->fd, offset, whence);
+    if (at < 0)
+        return -errno;
+    f->position = (uint64_t)at;
+    return at;
+}
+
+/* ---- poll, stat, ioctl ----------------------------------------------------------------------------------------- */
+
+static uint32_t stream_poll(struct file *f, struct poll_table *t)
+{
+    struct host_stream *s = f->private;
+    poll_on(t, &s->wait);
+    uint32_t events = host_events(s, POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
+    if (events & EPOLLIN)
+        events |= EPOLLRDNORM;
+    if (events & EPOLLOUT)
+        events |= EPOLLWRNORM;
+    return events;
+}
+
+static int stream_stat(struct file *f, struct statx *out)
+{
+    struct host_stream *s = f->private;
+    struct stat st;
+    if (fstat(s->fd, &st))
+        return -errno;
+    struct statx_timestamp opened = {.tv_sec = s->opened / 1000000000, .tv_nsec = (uint32_t)(s->opened % 1000000000)};
+    *out = (struct statx){
+        .stx_mask = STATX_BASIC_STATS,
+        .stx_blksize = s->is_tty ? 1024 : 4096,
+        .stx_nlink = 1,
+        .stx_uid = f->vfs->config.guest_uid,
+        .stx_gid = f->vfs->config.guest_gid,
+        .stx_mode = (uint16_t)(s->type | (s->is_tty ? 0620 : 0600)),
+        .stx_ino = f->id,
+        .stx_atime = opened,
+        .stx_mtime = opened,
+        .stx_ctime = opened,
+    };
+    if (s->type == S_IFREG) {
+        out->stx_size = (uint64_t)st.st_size;
+        out->stx_blocks = ((uint64_t)st.st_size + 511) / 512;
+    } else if (s->type == S_IFCHR) {
+        /* A terminal is a Unix98 slave (which one is nobody's business); /dev/null and /dev/zero are as everywhere. */
+        out->stx_rdev_major = s->is_tty ? 136 : major(st.st_rdev);
+        out->stx_rdev_minor = s->is_tty ? 0 : minor(st.st_rdev);
+        if (!s->is_tty)
+            out->stx_mode = S_IFCHR | 0666;
+    }
+    return 0;
+}
+
+/* ioctls whose argument is a plain struct, handed through to the host's terminal. */
+static const struct passed {
+    uint32_t command, host_command; /* a wait for the output to drain would stop the supervisor: it is left out */
+    uint16_t size;
+    bool in, flush_input;
+} passed[] = {
+    {TCGETS, TCGETS, sizeof(struct termios), false, false},
+    {TCSETS, TCSETS, sizeof(struct termios), true, false},
+    {TCSETSW, TCSETS, sizeof(struct termios), true, false},
+    {TCSETSF, TCSETS, sizeof(struct termios), true, true},
+    {TCGETS2, TCGETS2, sizeof(struct termios2), false, false},
+    {TCSETS2, TCSETS2, sizeof(struct termios2), true, false},
+    {TCSETSW2, TCSETS2, sizeof(struct termios2), true, false},
+    {TCSETSF2, TCSETS2, sizeof(struct termios2), true, true},
+    {TIOCGWINSZ, TIOCGWINSZ, sizeof(struct winsize), false, false},
+    {TIOCOUTQ, TIOCOUTQ, sizeof(int), false, false},
+};
+
+static int64_t pass_through(struct host_stream *s, const struct passed *p, uint64_t argument, const struct umem *m)
+{
+    char bytes[64];
+    if (!p->in) {
+        if (ioctl(s->fd, p->host_command, bytes))
+            return -errno;
+        return m->write(m, argument, bytes, p->size);
+    }
+    int error = terminal_check(s->terminal, SIGTTOU);
+    if (error)
+        return error;
+    if (m->read(m, argument, bytes, p->size))
+        return -EFAULT;
+    if (p->flush_input)
+        ioctl(s->fd, TCFLSH, TCIFLUSH);
+    return ioctl(s->fd, p->host_command, bytes) ? -errno : 0;
+}
+
+static int64_t tty_ioctl(struct file *f, uint32_t command, uint64_t argument, const struct umem *m,
+                         const struct cred *c)
+{
+    struct host_stream *s = f->private;
+    for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
+        if (passed[i].command == command)
+            return pass_through(s, &passed[i], argument, m);
+    switch (command) {
+    case TIOCSTI: /* typing into the caller's shell: never (dev.tty.legacy_tiocsti=0 says EIO too) */
+        return -EIO;
+    case TIOCSWINSZ: /* the window is the caller's */
+    case TCSBRK:     /* tcdrain, tcsendbreak */
+    case TCSBRKP:
+        return 0;
+    case TCFLSH:
+        if (argument > TCIOFLUSH)
+            return -EINVAL;
+        return ioctl(s->fd, TCFLSH, argument) ? -errno : 0;
+    default:
+        return terminal_ioctl(s->terminal, f, false, command, argument, m, c);
+    }
+}
+
+static int64_t stream_ioctl(struct file *f, uint32_t command, uint64_t argument, const struct umem *m,
+                            const struct cred *c)
+{
+    struct host_stream *s = f->private;
+    if (command == FIONREAD && (s->is_tty || s->type != S_IFCHR)) {
+        int bytes = 0;
+        if (ioctl(s->fd, FIONREAD, &bytes))
+            return -errno;
+        return m->write(m, argument, &bytes, sizeof bytes);
+    }
+    return s->is_tty ? tty_ioctl(f, command, argument, m, c) : -ENOTTY;
+}
+
+static int regular_sync(struct file *f)
+{
+    return 0; /* the caller's disk is the caller's */
+}
+
+/* ---- making and ending them ------------------------------------------------------------------------------------- */
+
+static struct file *host_terminal_open(struct terminal *t, int flags)
+{
+    struct host_terminal *h = (struct host_terminal *)t;
+    return host_stream_new(t->vfs, h->fd, flags, h->hooks, t->hooks);
+}
+
+static struct terminal *host_terminal(struct vfs *v, int fd, const struct host_stream_hooks *hooks,
+                                      const struct tty_hooks *tty)
+{
+    struct terminal *t = v->objects.terminals;
+    while (t && t->open != host_terminal_open)
+        t = t->next;
+    struct host_terminal *h = (struct host_terminal *)t;
+    if (!h) {
+        h = calloc(1, sizeof *h);
+        if (!h)
+            return NULL;
+        terminal_init(&h->terminal, v, tty);
+        h->terminal.open = host_terminal_open;
+        h->fd = fd;
+        h->hooks = hooks;
+    }
+    h->streams++;
+    return &h->terminal;
+}
+
+static void stream_release(struct file *f)
+{
+    struct host_stream *s = f->private;
+    struct host_terminal *h = (struct host_terminal *)s->terminal;
+    if (h && --h->streams == 0) {
+        terminal_release(&h->terminal);
+        free(h);
+    }
+    waitq_destroy(&s->wait);
+    free(s);
+}
+
+/* All kinds share their operations; the kind is what tells them apart in /proc/self/fd and in the report. */
+#define STREAM_OPS .poll = stream_poll, .ioctl = stream_ioctl, .stat = stream_stat, .release = stream_release
+static const struct file_ops pipe_stream_ops = {.kind = "pipe", .read = stream_read, .write = stream_write, STREAM_OPS};
+static const struct file_ops socket_stream_ops = {
+    .kind = "socket", .read = stream_read, .write = stream_write, STREAM_OPS};
+static const struct file_ops device_stream_ops = {
+    .kind = "device", .read = stream_read, .write = stream_write, STREAM_OPS};
+static const struct file_ops tty_stream_ops = {.kind = "tty", .read = stream_read, .write = stream_write, STREAM_OPS};
+static const struct file_ops regular_stream_ops = {
+    .kind = "regular",
+    .read = regular_read,
+    .write = regular_write,
+    .seek = regular_seek,
+    .sync = regular_sync,
+    STREAM_OPS,
+};
+#undef STREAM_OPS
+
+static const struct file_ops *ops_of(const struct host_stream *s)
+{
+    return s->is_tty             ? &tty_stream_ops
+           : s->type == S_IFREG  ? &regular_stream_ops
+           : s->type == S_IFIFO  ? &pipe_stream_ops
+           : s->type == S_IFSOCK ? &socket_stream_ops
+                                 : &device_stream_ops;
+}
+
+static bool is_stream(const struct file *f)
+{
+    return f->ops->release == stream_release;
+}
+
+/* What the caller may do with the descriptor and the asker wants of it; the descriptor's own mode when they have
+ * nothing in common. */
+static int access_mode(int asked, int own)
+{
+    asked &= O_ACCMODE;
+    own &= O_ACCMODE;
+    return asked == own || own != O_RDWR ? own : asked;
+}
+
+struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks,
+                             const struct tty_hooks *tty)
+{
+    struct stat st;
+    int own = fcntl(host_fd, F_GETFL);
+    if (own < 0 || fstat(host_fd, &st))
+        return NULL;
+    struct host_stream *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->fd = host_fd;
+    s->type = st.st_mode & S_IFMT;
+    s->is_tty = s->type == S_IFCHR && isatty(host_fd);
+    s->stream = host_fd == STDERR_FILENO ? 2 : 1;
+    s->opened = vfs_now(v);
+    s->hooks = hooks;
+    waitq_init(&s->wait);
+    int status = (flags | own) & (O_APPEND | O_NONBLOCK);
+    struct file *f = file_new(v, ops_of(s), access_mode(flags, own) | status, s);
+    if (!f || (s->is_tty && !(s->terminal = host_terminal(v, host_fd, hooks, tty)))) {
+        if (f)
+            file_put(f);
+        else
+            free(s);
+        return NULL;
+    }
+    return f;
+}
+
+int host_stream_fd(const struct file *f)
+{
+    return is_stream(f) ? ((const struct host_stream *)f->private)->fd : -1;
+}
+
+void host_stream_ready(struct file *f, uint32_t events)
+{
+    if (is_stream(f))
+        waitq_wake(&((struct host_stream *)f->private)->wait, events);
+}
+
+struct terminal *host_stream_terminal(const struct file *f)
+{
+    return is_stream(f) ? ((const struct host_stream *)f->private)->terminal : NULL;
+}
