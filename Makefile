@@ -7,10 +7,10 @@ PACKAGES := libseccomp libarchive libzstd libsodium yaml-0.1 jansson
 CFLAGS ?= -O2 -g
 FORTIFY := $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. \
-	-fno-strict-aliasing -fstack-protector-strong -D_FILE_OFFSET_BITS=64 \
+	-fno-strict-aliasing -fstack-protector-strong -ffunction-sections -fdata-sections -D_FILE_OFFSET_BITS=64 \
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,$(FORTIFY))
 comma := ,
-LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now
+LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now -Wl,--gc-sections
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 ROOMS := vfs policy trace kernel stubs supervisor cli
