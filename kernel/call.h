@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 struct task;
 struct world;
@@ -37,7 +38,7 @@ enum {
     CALL_RESTART_NOHAND = 514, /* -ERESTARTNOHAND: EINTR when a handler ran, else again */
 };
 
-enum { CALL_WAITERS_INLINE = 4, CALL_PATHS = 2 };
+enum { CALL_WAITERS_INLINE = 4, CALL_PATHS = 2, CALL_FILES = 2, CALL_VEC_INLINE = 8 };
 
 struct call {
     struct world *world;
@@ -49,6 +50,7 @@ struct call {
     struct { int argument; char *text; } path[CALL_PATHS];
 
     /* Blocking. Cleared when a new call begins. */
+    bool begun;             /* dispatch saw it: counted and judged */
     bool again;             /* this run follows a block */
     bool interrupted;       /* a signal is waiting: do what can be done at once, call_block will not sleep */
     bool timed_out;         /* the deadline given to call_block passed */
@@ -63,6 +65,18 @@ struct call {
     size_t waiter_count, waiter_room;
     struct waiter waiter_inline[CALL_WAITERS_INLINE];
     struct poll_table table; /* call_poll_table's */
+    bool waiters_failed;     /* memory ran out while registering: sleeping could be for ever */
+    bool woken;              /* something registered on changed before the task slept */
+
+    /* What call_file found, so that the same file is seen after a block; referenced from the first block on. */
+    struct { int fd; struct file *file; } held[CALL_FILES];
+    uint8_t held_count;
+    bool held_referenced;
+
+    /* The iovec array of the call, copied once (call_io_vector). */
+    struct iovec *vec; /* vec_inline or allocated; NULL: not copied yet */
+    size_t vec_count;
+    struct iovec vec_inline[CALL_VEC_INLINE];
 };
 
 typedef int64_t (*stub_function)(struct call *c);
@@ -75,16 +89,20 @@ int call_write(struct call *c, uint64_t address, const void *from, size_t n); /*
 ssize_t call_string(struct call *c, uint64_t address, char *to, size_t room, int too_long);
 /* The path that argument i points to, copied once per call and kept by it: 0 and *path, -EFAULT, -ENAMETOOLONG. */
 int call_path(struct call *c, int i, const char **path);
-/* An io over guest memory. The iovec array is copied in; *out lives until the call ends. count <= IOV_MAX, lengths are
- * checked and clamped (readv(2)). -EINVAL, -EFAULT. */
+/* An io over guest memory: bytes go straight to machine->read and machine->write. Short at the first bad page.
+ * A stub that runs again starts from its call_io again, then skips what is already done (call_io_skip).
+ * vector: the iovec array is copied in, once per call (a call has one); count <= IOV_MAX, lengths are checked and
+ * clamped to VFS_IO_MAX together (readv(2)). -EINVAL, -EFAULT, -ENOMEM. */
 struct call_io {
     struct io io;
     struct call *call;
-    const struct iovec *vec; /* guest addresses */
+    const struct iovec *vec; /* guest addresses; belongs to the call */
     size_t count, index, offset;
+    struct iovec single;
 };
 void call_io_single(struct call *c, struct call_io *out, uint64_t address, size_t n);
-int call_io_vector(struct call *c, struct call_io *out, uint64_t vector, size_t count);
+int call_io_vector(struct call *c, struct call_io *out, uint64_t vector, uint64_t count);
+void call_io_skip(struct call_io *io, uint64_t n); /* the first n bytes were transferred in an earlier run */
 struct umem call_umem(struct call *c); /* for ioctl; valid during the call */
 
 /* ---- descriptors and places --------------------------------------------------------------------------------- */
@@ -104,7 +122,13 @@ int64_t call_deadline_in(struct call *c, int64_t ns);
 /* ---- the native kernel ---------------------------------------------------------------------------------------- */
 int64_t call_native(struct call *c, long nr, uint64_t a, uint64_t b, uint64_t d, uint64_t e, uint64_t f, uint64_t g); /* run now, see its result */
 
+/* A call's life. The machine says call_begin at the trap, then runs dispatch (kernel/world.h) until it returns something
+ * other than CALL_BLOCK; dispatch has then dropped what could keep other objects alive (call_settle). Paths and vectors stay
+ * readable, for a trace, until call_end or the next call_begin. A task that dies in a call: call_end.
+ * `c` is zeroed before its first call_begin. */
 void call_begin(struct call *c, struct task *t, uint64_t nr, const uint64_t arg[6]);
-void call_end(struct call *c); /* drops waiters, timer, paths, kept */
+void call_rerun(struct call *c);  /* before the stub of a blocked call runs again */
+void call_settle(struct call *c); /* drops waiters, timer, files, kept */
+void call_end(struct call *c);    /* call_settle, paths, vectors; harmless twice */
 
 #endif

@@ -128,7 +128,7 @@ struct call_counter {
     uint64_t calls, denied, failed, answered_in_kernel;
 };
 
-struct denial { /* one rule's, for the report */
+struct denial { /* what one rule did (any action but allow), for the report; sorted by rule->index */
     const struct policy_rule *rule;
     uint64_t count;
     char *example; /* the first, pretty-printed */
@@ -203,7 +203,9 @@ struct task *sched_pick(struct world *w);    /* NULL: nobody is ready */
 bool sched_others_ready(const struct world *w);
 
 /* ---- calls (kernel/dispatch.c) ----------------------------------------------------------------------------------- */
-/* Judge and answer the call in t->call; what to do next is in the return value, as a stub's. Counts, asks the policy. */
+/* Judge and answer the call in t->call; what to do next is in the return value, as a stub's. Counts, asks the policy, moves
+ * the clock by one event. CALL_BLOCK: the task is TASK_BLOCKED (or ready again already); when sched_pick gives it out with
+ * in_call set, dispatch it again. A rule may have ended the world: look at world->ending. */
 int64_t dispatch(struct task *t);
 /* A blocked task's object changed, its deadline passed, or a signal came: make it ready; its stub runs again. */
 void task_wake(struct task *t);
