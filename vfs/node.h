@@ -239,9 +239,11 @@ struct objects {
     struct lock_edge *lock_edges;  /* vfs/lock.c: who waits for whose POSIX lock */
     struct terminal *terminals;    /* vfs/terminal.c: all of them */
     struct pty_table *ptys;        /* vfs/pty.c: by number */
+    struct dev *dev;               /* vfs/dev.c: the owner of /dev */
     struct netstack *net;          /* vfs/socket.c */
 };
 void objects_release(struct vfs *v);
+void dev_release(struct dev *dev); /* NULL is allowed */
 
 struct vfs {
     struct vfs_config config;

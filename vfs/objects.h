@@ -79,10 +79,14 @@ struct tty_hooks {
 void *file_tty(const struct file *f);                 /* of a pts file or a host stream on a terminal; else NULL */
 struct file *tty_open(void *tty, int flags);          /* what opening /dev/tty gives: referenced; NULL: it hung up (EIO) */
 void tty_attach(void *tty, int32_t session, int32_t foreground); /* at the start of a world: it controls that session */
-void tty_detach(void *tty);                           /* the session's leader ended: SIGHUP, SIGCONT to the foreground */
+void tty_detach(void *tty);                           /* the session's leader ended: SIGHUP to the foreground, hang up */
 void tty_signal(void *tty, int signal);               /* to the foreground group, if any: ^C or SIGWINCH of the host's terminal */
 int32_t tty_session(const void *tty);                 /* 0: controls none */
 int32_t tty_foreground(const void *tty);              /* 0: none */
+/* VTIME (termios(3)). Nanoseconds after which a read of f that said -EAGAIN is over, or -1: no limit, and for every file
+ * that is no terminal. When they have passed, say tty_read_expired and read again: it gives what there is, or 0. */
+int64_t tty_read_timeout(const struct file *f);
+void tty_read_expired(struct file *f);
 /* posix_openpt(3). ptmx_new: the master of a new pair, or NULL (out of memory, or too many: ENOSPC). pts_open: the slave
  * by its number: -ENOENT, -EIO (locked, see unlockpt(3)). pts_exists, pts_next: for the directory /dev/pts. */
 struct file *ptmx_new(struct vfs *v, const struct tty_hooks *hooks, int flags, const struct cred *owner);

@@ -22,6 +22,17 @@ void terminal_init(struct terminal *t, struct vfs *v, const struct tty_hooks *ho
     v->objects.terminals = t;
 }
 
+/* It controls no session any more. Returns the group that was in the foreground. */
+static int32_t forget_session(struct terminal *t)
+{
+    int32_t session = t->session, foreground = t->foreground;
+    t->session = 0;
+    t->foreground = 0;
+    if (session && t->hooks)
+        t->hooks->set_controlling(t->hooks->context, session, NULL);
+    return foreground;
+}
+
 void terminal_release(struct terminal *t)
 {
     struct terminal **at = &t->vfs->objects.terminals;
@@ -29,10 +40,7 @@ void terminal_release(struct terminal *t)
         at = &(*at)->next;
     if (*at)
         *at = t->next;
-    if (t->session && t->hooks)
-        t->hooks->set_controlling(t->hooks->context, t->session, NULL);
-    t->session = 0;
-    t->foreground = 0;
+    forget_session(t);
 }
 
 static int32_t caller_session(const struct terminal *t)
@@ -134,12 +142,19 @@ static int64_t set_foreground(struct terminal *t, uint64_t argument, const struc
     return 0;
 }
 
+/* One process that is no leader gives up the terminal for itself alone; that is not told apart here (disassociate_ctty
+ * of Linux keeps it by process, the hooks by session). */
 static int64_t give_up(struct terminal *t)
 {
     if (!is_callers(t))
         return -ENOTTY;
-    if (t->hooks->caller_is_leader(t->hooks->context))
-        tty_detach(t);
+    if (!t->hooks->caller_is_leader(t->hooks->context))
+        return 0;
+    int32_t foreground = forget_session(t);
+    if (foreground) {
+        t->hooks->signal_group(t->hooks->context, foreground, SIGHUP);
+        t->hooks->signal_group(t->hooks->context, foreground, SIGCONT);
+    }
     return 0;
 }
 
@@ -188,17 +203,11 @@ void tty_attach(void *tty, int32_t session, int32_t foreground)
 void tty_detach(void *tty)
 {
     struct terminal *t = tty;
-    int32_t session = t->session, foreground = t->foreground;
-    t->session = 0;
-    t->foreground = 0;
-    if (!t->hooks)
-        return;
-    if (foreground) {
+    int32_t foreground = forget_session(t);
+    if (foreground && t->hooks)
         t->hooks->signal_group(t->hooks->context, foreground, SIGHUP);
-        t->hooks->signal_group(t->hooks->context, foreground, SIGCONT);
-    }
-    if (session)
-        t->hooks->set_controlling(t->hooks->context, session, NULL);
+    if (t->hang_up)
+        t->hang_up(t);
 }
 
 void tty_signal(void *tty, int signal)

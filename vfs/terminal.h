@@ -13,6 +13,8 @@ struct terminal {
     int32_t foreground;            /* process group; 0: none */
     /* Another description of it, as open(2) of /dev/tty or /dev/pts/N makes one; referenced. NULL: -EIO. */
     struct file *(*open)(struct terminal *t, int flags);
+    /* The session's leader ended: every open description of it is dead from now on (vhangup(2)). May be NULL. */
+    void (*hang_up)(struct terminal *t);
 };
 
 enum { RESTART_SYS = 512 }; /* -ERESTARTSYS: a signal was sent to the caller, who asks again after it */
