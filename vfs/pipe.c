@@ -202,8 +202,12 @@ ssize_t pipe_copy_slots(struct pipe *from, struct pipe *to, size_t n, bool consu
         size_t part = s->length < n - done ? s->length : n - done;
         free_run(to);
         struct slot *fresh = slot_at(to, to->used++);
-        *fresh = (struct slot){.length = (uint32_t)part, .flags = s->flags & SLOT_PACKET};
-        memcpy(slot_memory(to, fresh), slot_memory(from, s) + s->offset, part);
+        /* A page that is moved whole stays what it was; one that is shared takes no more bytes. */
+        bool whole = consume && part == s->length;
+        *fresh = (struct slot){.offset = whole ? s->offset : 0,
+                               .length = (uint32_t)part,
+                               .flags = whole ? s->flags : s->flags & SLOT_PACKET};
+        memcpy(slot_memory(to, fresh) + fresh->offset, slot_memory(from, s) + s->offset, part);
         to->bytes += part;
         done += part;
     }
