@@ -314,7 +314,7 @@ static void drop_timer(struct call *c)
     c->timer = 0;
 }
 
-static bool signal_waits(struct call *c)
+bool call_interrupted(struct call *c)
 {
     struct task *t = c->task;
     if (c->interrupted)
@@ -335,7 +335,7 @@ static void hold_files(struct call *c)
 
 int64_t call_block(struct call *c, int64_t deadline, int64_t interrupted)
 {
-    if (signal_waits(c))
+    if (call_interrupted(c))
         return interrupted;
     if (c->waiters_failed)
         return -ENOMEM;

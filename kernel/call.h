@@ -116,6 +116,7 @@ struct poll_table *call_poll_table(struct call *c); /* registers this call on wh
 /* Sleep. deadline < 0: none; else elapsed time. When a signal is waiting it returns `interrupted` instead (for instance
  * -CALL_RESTART_SYS or -EINTR). Register on queues before. */
 int64_t call_block(struct call *c, int64_t deadline, int64_t interrupted);
+bool call_interrupted(struct call *c); /* a signal waits: what could only sleep must end. Cheap when none is pending */
 /* deadline from a relative guest timeout; saturates. ns < 0 means none. */
 int64_t call_deadline_in(struct call *c, int64_t ns);
 

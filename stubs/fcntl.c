@@ -1,0 +1,237 @@
+/* fcntl(2), flock(2), ioctl(2): what is asked of a descriptor. */
+#include "stubs/places.h"
+#include "stubs/stubs.h"
+
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+/* ---- locks ------------------------------------------------------------------------------------------------------- */
+
+static void stop_waiting(void *call)
+{
+    struct call *c = call;
+    lock_wait_ended(c->world->vfs, c->task->fds);
+}
+
+/* An F_SETLKW that sleeps stands in the deadlock graph until it ends in any way, also by its task's death. */
+static int64_t record_lock(struct call *c, struct file *f, int command)
+{
+    struct flock lock;
+    struct waitq *queue = NULL;
+    bool ofd = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
+    bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
+    void *owner = ofd ? NULL : c->task->fds;
+    int32_t pid = c->task->process->pid;
+    if (call_read(c, c->arg[2], &lock, sizeof lock))
+        return -EFAULT;
+    if (ofd && lock.l_pid != 0)
+        return -EINVAL;
+    if (command == F_GETLK || command == F_OFD_GETLK) {
+        int error = lock_get(f, &lock, owner, pid);
+        return error ? error : call_write(c, c->arg[2], &lock, sizeof lock);
+    }
+    int error = lock_set(f, &lock, owner, pid, wait, &queue);
+    if (error != -EAGAIN || !wait || !queue)
+        return error;
+    c->kept = c;
+    c->release = stop_waiting;
+    call_wait_on(c, queue);
+    return call_block(c, -1, -CALL_RESTART_SYS);
+}
+
+int64_t stub_flock(struct call *c)
+{
+    struct file *f = file_argument(c, 0);
+    struct waitq *queue = NULL;
+    int operation = (int)c->arg[1] & ~LOCK_NB;
+    if (operation != LOCK_SH && operation != LOCK_EX && operation != LOCK_UN)
+        return -EINVAL;
+    if (!f)
+        return -EBADF;
+    int error = lock_flock(f, operation, &queue);
+    if (error != -EAGAIN || c->arg[1] & LOCK_NB || !queue)
+        return error;
+    call_wait_on(c, queue);
+    return call_block(c, -1, -CALL_RESTART_SYS);
+}
+
+/* ---- who is told about I/O ------------------------------------------------------------------------------------------
+ */
+
+static bool owner_exists(struct call *c, int32_t type, int32_t pid)
+{
+    if (pid == 0 || type == F_OWNER_PGRP)
+        return true;
+    return type == F_OWNER_TID ? task_find(c->world, pid) != NULL : process_find(c->world, pid) != NULL;
+}
+
+static int64_t set_owner(struct call *c, struct file *f)
+{
+    int32_t pid = (int32_t)c->arg[2];
+    if (pid == INT_MIN)
+        return -EINVAL;
+    int32_t type = pid < 0 ? F_OWNER_PGRP : F_OWNER_PID;
+    if (!owner_exists(c, type, pid))
+        return -ESRCH;
+    f->owner_pid = pid;
+    f->owner_type = type;
+    return 0;
+}
+
+static int64_t set_owner_ex(struct call *c, struct file *f)
+{
+    struct f_owner_ex given;
+    if (call_read(c, c->arg[2], &given, sizeof given))
+        return -EFAULT;
+    if (given.type != F_OWNER_PID && given.type != F_OWNER_PGRP && given.type != F_OWNER_TID)
+        return -EINVAL;
+    if (given.pid < 0 || !owner_exists(c, given.type, given.pid))
+        return -ESRCH;
+    f->owner_type = given.type;
+    f->owner_pid = given.type == F_OWNER_PGRP ? -given.pid : given.pid;
+    return 0;
+}
+
+static int64_t get_owner_ex(struct call *c, struct file *f)
+{
+    struct f_owner_ex out = {.type = f->owner_type, .pid = f->owner_pid < 0 ? -f->owner_pid : f->owner_pid};
+    return call_write(c, c->arg[2], &out, sizeof out);
+}
+
+/* ---- fcntl
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static int64_t duplicate(struct call *c, struct file *f, bool cloexec)
+{
+    uint64_t minimum = (uint32_t)c->arg[2];
+    if (minimum >= c->task->process->limits[RLIMIT_NOFILE].rlim_cur || minimum > INT_MAX)
+        return -EINVAL;
+    file_get(f);
+    return install_file(c, f, (int)minimum, cloexec);
+}
+
+static int64_t set_flags(struct call *c, struct file *f)
+{
+    struct statx st;
+    int flags = (int)c->arg[2];
+    if (flags & ~f->flags & O_NOATIME && file_stat(f, &st) == 0 && st.stx_uid != c->task->cred.fsuid &&
+        !capable(c, CAP_FOWNER))
+        return -EPERM;
+    return file_set_flags(f, flags);
+}
+
+int64_t stub_fcntl(struct call *c)
+{
+    int fd = (int)c->arg[0], command = (int)c->arg[1];
+    struct fdtable *fds = c->task->fds;
+    struct file *f = call_file(c, fd);
+    if (!f)
+        return -EBADF;
+    switch (command) { /* also for O_PATH (open(2)) */
+    case F_DUPFD:
+        return duplicate(c, f, false);
+    case F_DUPFD_CLOEXEC:
+        return duplicate(c, f, true);
+    case F_GETFD:
+        return fdtable_cloexec(fds, fd) ? FD_CLOEXEC : 0;
+    case F_SETFD:
+        return fdtable_set_cloexec(fds, fd, c->arg[2] & FD_CLOEXEC);
+    case F_GETFL:
+        return f->flags;
+    }
+    if (f->flags & O_PATH)
+        return -EBADF;
+    switch (command) {
+    case F_SETFL:
+        return set_flags(c, f);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return record_lock(c, f, command);
+    case F_GETOWN:
+        return f->owner_pid;
+    case F_SETOWN:
+        return set_owner(c, f);
+    case F_GETOWN_EX:
+        return get_owner_ex(c, f);
+    case F_SETOWN_EX:
+        return set_owner_ex(c, f);
+    case F_GETSIG:
+        return f->owner_signal;
+    case F_SETSIG:
+        if (c->arg[2] > SIGNALS)
+            return -EINVAL;
+        f->owner_signal = (int32_t)c->arg[2];
+        return 0;
+    case F_GETPIPE_SZ:
+        return pipe_capacity(f);
+    case F_SETPIPE_SZ:
+        return pipe_set_capacity(f, (uint32_t)c->arg[2], capable(c, CAP_SYS_RESOURCE));
+    case F_GET_SEALS:
+        return memfd_seals(f);
+    case F_ADD_SEALS:
+        return memfd_add_seals(f, (int)c->arg[2]);
+    case F_GETLEASE:
+        return F_UNLCK;
+    case F_SETLEASE: /* as a filesystem without leases (fs/libfs.c, simple_nosetlease) */
+        return (int)c->arg[2] == F_UNLCK ? -EAGAIN : -EINVAL;
+    case F_NOTIFY: /* as a kernel without dnotify */
+    default:
+        return -EINVAL;
+    }
+}
+
+/* ---- ioctl
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static int64_t set_flag(struct call *c, struct file *f, int flag)
+{
+    int32_t on;
+    if (call_read(c, c->arg[2], &on, sizeof on))
+        return -EFAULT;
+    return file_set_flags(f, on ? f->flags | flag : f->flags & ~flag);
+}
+
+/* Bytes to the end (ioctl(2) FIONREAD on a regular file; fs/ioctl.c, file_ioctl). */
+static int64_t bytes_left(struct call *c, struct file *f, const struct statx *st)
+{
+    int32_t left = (int32_t)(st->stx_size - f->position);
+    return call_write(c, c->arg[2], &left, sizeof left);
+}
+
+int64_t stub_ioctl(struct call *c)
+{
+    int fd = (int)c->arg[0];
+    uint32_t command = (uint32_t)c->arg[1];
+    struct statx st;
+    struct file *f = file_argument(c, 0);
+    if (!f)
+        return -EBADF;
+    switch (command) {
+    case FIOCLEX:
+        return fdtable_set_cloexec(c->task->fds, fd, true);
+    case FIONCLEX:
+        return fdtable_set_cloexec(c->task->fds, fd, false);
+    case FIONBIO:
+        return set_flag(c, f, O_NONBLOCK);
+    case FIOASYNC:
+        return set_flag(c, f, O_ASYNC);
+    case FIONREAD:
+        if (f->dentry && file_stat(f, &st) == 0 && S_ISREG(st.stx_mode))
+            return bytes_left(c, f, &st);
+        break;
+    case FICLONE:
+    case FICLONERANGE:
+    case FIDEDUPERANGE:
+        return -EOPNOTSUPP;
+    }
+    struct umem m = call_umem(c);
+    return file_ioctl(f, command, c->arg[2], &m, &c->task->cred);
+}
