@@ -20,6 +20,12 @@ struct handed_table *handed_table_copy(const struct handed_table *from)
     return t;
 }
 
+void handed_table_release(struct mm *m)
+{
+    free(m->machine);
+    m->machine = NULL;
+}
+
 static int send_descriptor(int socket, int fd)
 {
     char byte = 0;

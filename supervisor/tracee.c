@@ -4,6 +4,7 @@
 #include "supervisor/glass/glass.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,19 @@ void tracee_free(struct tracee *t)
     free(t);
 }
 
+static void tracee_rename(struct tracee *t, pid_t real)
+{
+    struct tracee **link = &t->holder->by_real[(uint32_t)t->real % HOLDER_BUCKETS];
+    while (*link != NULL && *link != t)
+        link = &(*link)->next;
+    if (*link == t)
+        *link = t->next;
+    t->real = real;
+    link = &t->holder->by_real[(uint32_t)real % HOLDER_BUCKETS];
+    t->next = *link;
+    *link = t;
+}
+
 void tracee_stopped(struct tracee *t, int status)
 {
     t->holder->stops++;
@@ -63,14 +77,63 @@ void tracee_stopped(struct tracee *t, int status)
         t->where = TRACEE_AT_EXEC;
     } else if (event != 0) {
         t->where = TRACEE_AT_EVENT;
+        t->event = event;
     } else {
         t->where = TRACEE_AT_SIGNAL;
         t->signal = WSTOPSIG(status);
     }
 }
 
+/* A dead tracee is put by until the loop tells the world. */
+static void put_by(struct tracee *t)
+{
+    t->next_gone = t->holder->gone;
+    t->holder->gone = t;
+}
+
+int tracee_wait_any(struct holder *h, bool block)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, __WALL | (block ? 0 : WNOHANG));
+    if (pid < 0)
+        return errno == EINTR ? -EINTR : -ECHILD;
+    if (pid == 0)
+        return -ECHILD;
+    struct tracee *who = tracee_find(h, pid);
+    if (who == NULL)
+        return 0;
+    tracee_stopped(who, status);
+    if (who->where == TRACEE_GONE) {
+        if (who->task != NULL)
+            put_by(who);
+        else
+            tracee_free(who);
+    }
+    return 0;
+}
+
+/* A leader is reported dead only after its other threads were reaped, so when this one may be about to die, all are listened
+ * to; else only it, which costs least. */
 int tracee_wait(struct tracee *t)
 {
+    if (t->exiting || t->listening_to_all) {
+        while (t->where == TRACEE_RUNNING) {
+            int error = tracee_wait_any(t->holder, true);
+            if (error == -EINTR)
+                return -EINTR;
+            if (error == -ECHILD)
+                break;
+        }
+        if (t->where == TRACEE_GONE) { /* the caller has it in hand */
+            struct tracee **link = &t->holder->gone;
+            while (*link != NULL && *link != t)
+                link = &(*link)->next_gone;
+            if (*link == t)
+                *link = t->next_gone;
+        }
+        if (t->where != TRACEE_RUNNING)
+            return 0;
+    }
     int status;
     pid_t pid = waitpid(t->real, &status, __WALL);
     if (pid < 0) {
@@ -104,17 +167,17 @@ static void ring_again(struct tracee *t)
     }
 }
 
-int tracee_resume(struct tracee *t, bool store)
+int tracee_resume(struct tracee *t)
 {
     if (t->bells != 0)
         ring_again(t);
-    if (store || t->injecting) {
-        t->injecting = false;
-        if (ptrace(PTRACE_SETREGS, t->real, 0, &t->regs) < 0 && errno == ESRCH)
-            return tracee_wait(t); /* killed meanwhile: its end is the next thing to hear */
+    if (t->changed || t->injecting) {
+        t->changed = t->injecting = false;
+        (void)ptrace(PTRACE_SETREGS, t->real, 0, &t->regs); /* it may be dead: then its end is what comes next */
     }
     int signal = t->deliver;
     t->deliver = 0;
+    t->listening_to_all = signal != 0 || t->killed;
     t->where = TRACEE_RUNNING;
     t->regs_known = false;
     (void)ptrace(PTRACE_CONT, t->real, 0, (long)signal);
@@ -130,6 +193,7 @@ void tracee_answer(struct tracee *t, int64_t result)
 {
     t->regs.orig_rax = (uint64_t)-1;
     t->regs.rax = (uint64_t)result;
+    t->changed = true;
 }
 
 static void set_call(struct user_regs_struct *regs, uint64_t nr, const uint64_t argument[6])
@@ -147,6 +211,7 @@ static void set_call(struct user_regs_struct *regs, uint64_t nr, const uint64_t 
 void tracee_rewrite(struct tracee *t, uint64_t nr, const uint64_t argument[6])
 {
     set_call(&t->regs, nr, argument);
+    t->changed = true;
 }
 
 /* Wait through everything that may come between an injected call and the mark after it. */
@@ -169,8 +234,12 @@ static int64_t await_mark(struct tracee *t)
         case TRACEE_AT_SIGNAL: /* a bell: heard again when the guest goes on */
             t->bells |= SIGNAL_BIT(t->signal);
             break;
-        case TRACEE_AT_EXEC:
-            return 0;
+        case TRACEE_AT_EVENT: {
+            unsigned long born;
+            if (t->event != PTRACE_EVENT_STOP && ptrace(PTRACE_GETEVENTMSG, t->real, 0, &born) == 0)
+                t->born = (pid_t)born;
+            break;
+        }
         default:
             break;
         }
@@ -178,7 +247,7 @@ static int64_t await_mark(struct tracee *t)
     }
 }
 
-int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6])
+static int start_injection(struct tracee *t, long nr, const uint64_t argument[6])
 {
     if (tracee_load_registers(t) < 0)
         return -ESRCH;
@@ -191,7 +260,74 @@ int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6])
     t->holder->injected++;
     t->where = TRACEE_RUNNING;
     (void)ptrace(PTRACE_CONT, t->real, 0, 0);
-    return await_mark(t);
+    return 0;
+}
+
+int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6])
+{
+    int error = start_injection(t, nr, argument);
+    return error < 0 ? error : await_mark(t);
+}
+
+/* While an execve replaces a process, its other threads die, and only their tracer's wait lets it go on (ptrace(2), "execve(2)
+ * under ptrace"). Nobody else runs, so whatever comes is of this process. */
+static int await_exec(struct tracee *t)
+{
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, __WALL);
+        if (pid < 0 && errno == EINTR)
+            continue;
+        if (pid < 0)
+            return -ESRCH;
+        struct tracee *who = tracee_find(t->holder, pid);
+        if (status >> 16 == PTRACE_EVENT_EXEC) {
+            if (who != NULL && who != t)
+                tracee_free(who); /* the leader's place was taken */
+            tracee_rename(t, pid);
+            tracee_stopped(t, status);
+            return 0;
+        }
+        if (who == NULL)
+            continue;
+        tracee_stopped(who, status);
+        if (who == t) {
+            if (t->where == TRACEE_GONE)
+                return -ESRCH;
+            if (t->where == TRACEE_AT_CALL) { /* back at the mark of the old program: it failed */
+                struct user_regs_struct now;
+                if (ptrace(PTRACE_GETREGS, t->real, 0, &now) < 0)
+                    return -ESRCH;
+                t->where = TRACEE_AT_MARK;
+                t->regs_known = true;
+                return (int)now.rdi;
+            }
+            if (t->where == TRACEE_AT_SIGNAL)
+                t->bells |= SIGNAL_BIT(t->signal);
+            (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+        } else if (who->where == TRACEE_GONE && who->task == NULL) {
+            tracee_free(who);
+        }
+    }
+}
+
+int tracee_execute(struct tracee *t)
+{
+    const uint64_t argument[6] = {GLASS_PROGRAM, GLASS_EMPTY_STRING, GLASS_ARGV, GLASS_ENVP, AT_EMPTY_PATH};
+    int error = start_injection(t, SYS_execveat, argument);
+    if (error == 0)
+        error = await_exec(t);
+    if (error < 0)
+        return error;
+    t->regs_known = true; /* nothing of the old program's is worth keeping */
+    (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+    int64_t mark = await_mark(t);
+    if (mark < 0)
+        return -ESRCH;
+    if (ptrace(PTRACE_GETREGS, t->real, 0, &t->regs) < 0)
+        return -ESRCH;
+    t->fresh = true;
+    return 0;
 }
 
 ssize_t tracee_read(struct tracee *t, uint64_t address, void *to, size_t n)

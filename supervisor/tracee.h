@@ -29,12 +29,20 @@ struct tracee {
     enum tracee_where where;
     struct user_regs_struct regs;   /* the guest's, at its stop; kept while calls are injected */
     bool regs_known;                /* read at this stop */
+    bool changed;                   /* the tracee's registers are to become `regs` when it is resumed */
     bool injecting;                 /* regs are the guest's, but the tracee stands in the glass page */
+    int event;                      /* AT_EVENT: PTRACE_EVENT_* */
+    pid_t born;                     /* the real tid of the task that an injected clone made, or 0 */
+    bool fresh;                     /* stands at the mark of a glass program that nothing was mapped into yet */
     bool foreign;                   /* AT_SIGNAL: SIGSYS, a call by another ABI */
     int signal;                     /* AT_SIGNAL: which */
     uint64_t bells;                 /* signals whose stop came during an injection: rung again at the resume */
     int deliver;                    /* to hand the guest when it is resumed; its siginfo is set already */
     int restart;                    /* CALL_RESTART_*: the last call was interrupted; what it becomes shows at the signal's stop */
+    uint64_t restart_nr;            /* which call that was */
+    bool listening_to_all;          /* running, and it may die of what it was given */
+    bool killed;                    /* SIGKILL was sent to its process */
+    struct tracee *next_gone;       /* in holder->gone: died while another one was waited for */
     bool suspend;                   /* the interrupted call ends as sigsuspend(suspend_mask) */
     uint64_t suspend_mask;
     bool exiting, exiting_group;    /* it runs exit or exit_group when resumed */
@@ -61,6 +69,8 @@ struct holder {
     struct world *world;
     struct tracee *by_real[HOLDER_BUCKETS];
     int socket;                /* our end of the descriptor hand-over */
+    struct tracee *gone;       /* dead, and the world not told yet */
+    bool any_killed;           /* some tracee has `killed` set */
     int cpu;                   /* the one both sides are pinned to, or -1 */
     volatile bool *tick;       /* set by the timer's signal handler */
     uint64_t stops;            /* ptrace stops seen, for the report and bench/ */
@@ -72,10 +82,14 @@ struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);
 struct tracee *tracee_find(struct holder *h, pid_t real);
 void tracee_free(struct tracee *t); /* leaves the table */
 
-/* Resume with the registers in t->regs when they were changed (`store`), delivering t->deliver, and wait for this tracee's next
- * stop. Returns 0, or -EINTR: the tick came and it still runs (call tracee_wait again). */
-int tracee_resume(struct tracee *t, bool store);
+/* Resume, with the registers in t->regs when they were changed, delivering t->deliver, and wait for this tracee's next
+ * stop. Returns 0, or -EINTR: a signal of the supervisor's came and it still runs (call tracee_wait again). Others that die
+ * meanwhile are put on holder->gone. */
+int tracee_resume(struct tracee *t);
 int tracee_wait(struct tracee *t);
+/* Wait for whatever comes of any tracee; dead ones go on holder->gone. block false: only what is there already. 0, -EINTR, or -ECHILD:
+ * there is nothing (more). */
+int tracee_wait_any(struct holder *h, bool block);
 void tracee_interrupt(struct tracee *t); /* it runs: it will stop soon (TRACEE_AT_EVENT, or whatever came first) */
 int tracee_load_registers(struct tracee *t); /* into t->regs, once per stop */
 /* Take the word of waitpid(2) about a tracee. */
@@ -83,6 +97,9 @@ void tracee_stopped(struct tracee *t, int status);
 
 /* The tracee is at a call or a mark: run this native call now. Its result; -ESRCH when the tracee died of it. */
 int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6]);
+/* The same for execveat(2): every other thread of the process dies of it, and a thread that is not the leader takes the
+ * leader's tid. 0 when the new glass program stands at its mark; -errno when the program is still the old one; -ESRCH. */
+int tracee_execute(struct tracee *t);
 /* At a stop: the next resume answers the trapped call with `result`. */
 void tracee_answer(struct tracee *t, int64_t result);
 /* At a stop: the next resume runs this call of the kernel's in place of the trapped one. */
@@ -94,5 +111,6 @@ ssize_t tracee_write(struct tracee *t, uint64_t address, const void *from, size_
 /* Map a stretch of the supervisor's descriptor fd: handed over through the hidden socket, unless `key` already was. */
 int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, int fd, uint64_t offset, uint64_t key);
 struct handed_table *handed_table_copy(const struct handed_table *from); /* fork(2); NULL from: a new, empty one */
+void handed_table_release(struct mm *m);                                  /* mm->machine_release */
 
 #endif

@@ -1,0 +1,330 @@
+/* Executing: the glass program replaces whatever the process was (the kernel's own execve: a clean address space, other threads
+ * gone), everything the kernel mapped with it goes (vDSO, stack), and the program, its interpreter and a stack are
+ * mapped from the VFS, at addresses that are the same in every run. */
+#include "supervisor/exec.h"
+
+#include "supervisor/elf.h"
+#include "supervisor/glass/glass.h"
+#include "supervisor/tracee.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#define PAGE UINT64_C(4096)
+#define PAGE_DOWN(x) ((x) & ~(PAGE - 1))
+#define PAGE_UP(x) PAGE_DOWN((x) + PAGE - 1)
+
+#define USER_END UINT64_C(0x7ffffffff000) /* TASK_SIZE of 47-bit addresses */
+#define PIE_BASE UINT64_C(0x555555554000) /* ELF_ET_DYN_BASE without randomisation */
+#define STACK_LEAST (UINT64_C(128) << 10)
+#define STACK_MOST (UINT64_C(1) << 30)
+
+struct loading {
+    struct task *task;
+    struct tracee *tracee;
+    struct elf_image program, interpreter;
+    struct file *interpreter_file; /* referenced; NULL: static */
+    uint64_t program_bias, interpreter_bias;
+};
+
+static int64_t inject(struct loading *l, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    const uint64_t argument[6] = {a, b, c, d, e, f};
+    return tracee_inject(l->tracee, nr, argument);
+}
+
+static int map_anonymous(struct loading *l, uint64_t address, uint64_t length, int protection, int more)
+{
+    int64_t got = inject(l, SYS_mmap, address, length, (uint64_t)protection,
+                         (uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | more), UINT64_MAX, 0);
+    return got < 0 && got > -4096 ? (int)got : 0;
+}
+
+static int zero_bytes(struct loading *l, uint64_t from, uint64_t to)
+{
+    static const char zeros[4096];
+    if (from >= to)
+        return 0;
+    return tracee_write(l->tracee, from, zeros, to - from) == (ssize_t)(to - from) ? 0 : -EFAULT;
+}
+
+/* One segment: its bytes from the file, the rest of the last page cleared, pages beyond it anonymous. */
+static int map_segment(struct loading *l, struct file *f, const struct elf_segment *s, uint64_t bias)
+{
+    uint64_t file_end = s->address + s->file_length;
+    if (s->file_length > 0) {
+        struct file_mapping m;
+        int error = file_map(f, s->file_offset, s->file_length, false, &m);
+        if (error < 0)
+            return error;
+        int64_t got = tracee_map(l->tracee, s->address + bias, s->file_length, s->protection, MAP_PRIVATE | MAP_FIXED, m.fd,
+                                 m.offset, m.key);
+        if (got < 0 && got > -4096)
+            return (int)got;
+        if ((s->protection & PROT_WRITE) != 0) {
+            uint64_t end = file_end < s->end ? file_end : s->end;
+            error = zero_bytes(l, s->zero_from + bias, end + bias);
+            if (error < 0)
+                return error;
+        }
+    }
+    if (s->end > file_end)
+        return map_anonymous(l, file_end + bias, s->end - file_end, s->protection, 0);
+    return 0;
+}
+
+static int map_image(struct loading *l, struct file *f, const struct elf_image *image, uint64_t bias)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++) {
+        int error = map_segment(l, f, &image->segment[i], bias);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Where the interpreter goes: a hole of its size, where the kernel would put a library. */
+static int reserve(struct loading *l, const struct elf_image *image, uint64_t *bias)
+{
+    int64_t got = inject(l, SYS_mmap, 0, image->high - image->low, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                         UINT64_MAX, 0);
+    if (got < 0 && got > -4096)
+        return (int)got;
+    *bias = (uint64_t)got - image->low;
+    return 0;
+}
+
+/* ---- the initial stack: System V ABI, AMD64, "Process Initialization" ------------------------------------------- */
+
+struct stack_image {
+    uint8_t *bytes;   /* what will stand at [bottom, top) */
+    uint64_t top, bottom, at;
+};
+
+static uint64_t push(struct stack_image *s, const void *bytes, size_t n)
+{
+    s->at -= n;
+    memcpy(s->bytes + (s->at - s->bottom), bytes, n);
+    return s->at;
+}
+
+static uint32_t fill_auxv(struct loading *l, uint64_t execfn, uint64_t random, uint64_t platform, uint64_t *v)
+{
+    const struct cred *c = &l->task->cred;
+    uint32_t n = 0;
+#define AUX(type, value) (v[n++] = (type), v[n++] = (uint64_t)(value))
+    AUX(AT_HWCAP, getauxval(AT_HWCAP));
+    AUX(AT_PAGESZ, PAGE);
+    AUX(AT_CLKTCK, 100);
+    AUX(AT_PHDR, l->program.headers + l->program_bias);
+    AUX(AT_PHENT, l->program.header_size);
+    AUX(AT_PHNUM, l->program.header_count);
+    AUX(AT_BASE, l->interpreter_file != NULL ? l->interpreter.low + l->interpreter_bias : 0);
+    AUX(AT_FLAGS, 0);
+    AUX(AT_ENTRY, l->program.entry + l->program_bias);
+    AUX(AT_UID, c->uid);
+    AUX(AT_EUID, c->euid);
+    AUX(AT_GID, c->gid);
+    AUX(AT_EGID, c->egid);
+    AUX(AT_SECURE, c->uid != c->euid || c->gid != c->egid);
+    AUX(AT_RANDOM, random);
+    AUX(AT_HWCAP2, getauxval(AT_HWCAP2));
+    AUX(AT_EXECFN, execfn);
+    AUX(AT_PLATFORM, platform);
+    if (getauxval(AT_MINSIGSTKSZ) != 0)
+        AUX(AT_MINSIGSTKSZ, getauxval(AT_MINSIGSTKSZ));
+    AUX(AT_NULL, 0);
+#undef AUX
+    return n;
+}
+
+static int build_stack(struct loading *l, const char *path, const struct exec_arguments *a, uint64_t *sp)
+{
+    struct mm *mm = l->task->mm;
+    size_t words = 1 + a->argc + 1 + a->envc + 1 + 64;
+    size_t room = PAGE_UP(a->size + strlen(path) + words * 8 + 256);
+    struct stack_image s = {.top = mm->stack_top, .bottom = mm->stack_top - room, .at = mm->stack_top};
+    if (room > (mm->stack_top - mm->stack_bottom) / 2)
+        return -E2BIG;
+    s.bytes = calloc(1, room);
+    uint64_t *vector = calloc(words, 8);
+    if (s.bytes == NULL || vector == NULL) {
+        free(s.bytes);
+        free(vector);
+        return -ENOMEM;
+    }
+    uint8_t chance[16];
+    random_bytes(&l->task->world->random, RANDOM_AUXV, chance, sizeof chance);
+    s.at -= 8; /* the kernel, too, leaves a null word at the very end */
+    uint64_t execfn = push(&s, path, strlen(path) + 1);
+    uint64_t strings = push(&s, a->bytes, a->size);
+    uint64_t platform = push(&s, "x86_64", 7);
+    s.at &= ~UINT64_C(15);
+    uint64_t random = push(&s, chance, sizeof chance);
+
+    size_t n = 0, offset = 0;
+    vector[n++] = a->argc;
+    for (uint32_t i = 0; i < a->argc + a->envc; i++) {
+        if (i == a->argc) {
+            vector[n++] = 0;
+            mm->env_start = strings + offset;
+        }
+        vector[n++] = strings + offset;
+        offset += strlen(a->bytes + offset) + 1;
+    }
+    if (a->envc == 0) {
+        vector[n++] = 0;
+        mm->env_start = strings + offset;
+    }
+    vector[n++] = 0;
+    mm->arg_start = strings;
+    mm->arg_end = mm->env_start;
+    mm->env_end = strings + a->size;
+    mm->auxv_words = fill_auxv(l, execfn, random, platform, mm->auxv);
+    memcpy(vector + n, mm->auxv, mm->auxv_words * 8);
+    n += mm->auxv_words;
+    s.at = (s.at - n * 8) & ~UINT64_C(15);
+    memcpy(s.bytes + (s.at - s.bottom), vector, n * 8);
+    *sp = s.at;
+    size_t size = s.top - s.at;
+    ssize_t put = tracee_write(l->tracee, s.at, s.bytes + (s.at - s.bottom), size);
+    free(s.bytes);
+    free(vector);
+    return put == (ssize_t)size ? 0 : -ENOMEM;
+}
+
+/* ---- the order of things ---------------------------------------------------------------------------------------- */
+
+static int open_interpreter(struct loading *l)
+{
+    struct task *t = l->task;
+    const struct place at = {.vfs = t->world->vfs, .cred = &t->cred, .root = t->fs->root, .start = t->fs->root};
+    int error = vfs_open(&at, l->program.interpreter, O_RDONLY, 0, 0, &l->interpreter_file);
+    if (error == 0)
+        error = elf_read(l->interpreter_file, &l->interpreter);
+    if (error == 0 && !l->interpreter.relocatable)
+        error = -ENOEXEC;
+    return error == -ENOEXEC ? -ELIBBAD : error;
+}
+
+static uint64_t stack_size(const struct task *t)
+{
+    uint64_t size = PAGE_UP(t->process->limits[RLIMIT_STACK].rlim_cur);
+    if (t->process->limits[RLIMIT_STACK].rlim_cur > STACK_MOST)
+        size = t->process->limits[RLIMIT_STACK].rlim_cur == RLIM64_INFINITY ? UINT64_C(64) << 20 : STACK_MOST;
+    return size < STACK_LEAST ? STACK_LEAST : size;
+}
+
+/* Past the point of no return. */
+static int load(struct loading *l, struct file *program, const char *path, const struct exec_arguments *arguments)
+{
+    struct mm *mm = l->task->mm;
+    int64_t gone = inject(l, SYS_munmap, GLASS_END, USER_END - GLASS_END, 0, 0, 0, 0); /* vDSO, vvar, the kernel's stack */
+    if (gone < 0)
+        return (int)gone;
+    uint64_t size = stack_size(l->task);
+    mm->stack_top = USER_END;
+    mm->stack_bottom = USER_END - size;
+    int stack_protection = PROT_READ | PROT_WRITE | (l->program.executable_stack ? PROT_EXEC : 0);
+    int error = map_anonymous(l, mm->stack_bottom, size, stack_protection, MAP_NORESERVE | MAP_STACK);
+    l->program_bias = l->program.relocatable
+                          ? ((PIE_BASE + l->program.alignment - 1) & ~(l->program.alignment - 1)) - l->program.low
+                          : 0;
+    if (error == 0)
+        error = map_image(l, program, &l->program, l->program_bias);
+    if (error == 0 && l->interpreter_file != NULL) {
+        error = reserve(l, &l->interpreter, &l->interpreter_bias);
+        if (error == 0)
+            error = map_image(l, l->interpreter_file, &l->interpreter, l->interpreter_bias);
+    }
+    if (error < 0)
+        return error;
+    mm->brk_start = mm->brk = PAGE_UP(l->program.brk + l->program_bias);
+    mm->text_start = l->program.low + l->program_bias;
+    mm->text_end = l->program.high + l->program_bias;
+    mm->entry = l->program.entry + l->program_bias;
+    uint64_t sp;
+    error = build_stack(l, path, arguments, &sp);
+    if (error < 0)
+        return error;
+    struct user_regs_struct *r = &l->tracee->regs;
+    struct user_regs_struct start = {.cs = r->cs, .ss = r->ss, .ds = r->ds, .es = r->es, .fs = r->fs, .gs = r->gs};
+    start.rip = l->interpreter_file != NULL ? l->interpreter.entry + l->interpreter_bias : mm->entry;
+    start.rsp = sp;
+    start.eflags = 0x202;
+    start.orig_rax = (uint64_t)-1;
+    *r = start;
+    return 0;
+}
+
+/* The other threads end, as far as the world is concerned, while their memory is still there. */
+static void leave_other_threads(struct task *t)
+{
+    struct task *next;
+    for (struct task *o = t->process->threads; o != NULL; o = next) {
+        next = o->next_thread;
+        if (o == t)
+            continue;
+        if (o->machine != NULL)
+            ((struct tracee *)o->machine)->task = NULL;
+        o->machine = NULL;
+        if (o->state != TASK_DEAD)
+            task_exited(o, 0);
+    }
+}
+
+static int replace(struct loading *l)
+{
+    struct task *t = l->task;
+    struct handed_table *table = handed_table_copy(NULL);
+    struct mm *mm = mm_new(t->world);
+    if (table == NULL || mm == NULL) {
+        free(table);
+        if (mm != NULL)
+            mm_put(mm);
+        return -ENOMEM;
+    }
+    mm->machine = table;
+    mm->machine_release = handed_table_release;
+    if (!l->tracee->fresh) {
+        leave_other_threads(t);
+        int error = tracee_execute(l->tracee);
+        if (error < 0) {
+            mm_put(mm);
+            return -ESRCH;
+        }
+        t->process->machine = l->tracee;
+    }
+    l->tracee->fresh = false;
+    if (t->mm != NULL)
+        mm_put(t->mm);
+    t->mm = mm;
+    return 0;
+}
+
+int exec_program(struct task *t, struct file *program, const char *path, struct exec_arguments *arguments)
+{
+    struct loading l = {.task = t, .tracee = t->machine};
+    int error = elf_read(program, &l.program);
+    if (error == 0 && l.program.interpreter[0] != '\0')
+        error = open_interpreter(&l);
+    if (error == 0 && !l.program.relocatable && (l.program.low < GLASS_END || l.program.high > USER_END - STACK_MOST))
+        error = -ENOEXEC;
+    if (error == 0 && arguments->size > stack_size(t) / 4)
+        error = -E2BIG;
+    if (error == 0)
+        error = replace(&l);
+    if (error == 0 && load(&l, program, path, arguments) < 0) {
+        t->world->machine->kill(t->process);
+        error = -ESRCH;
+    }
+    file_put(l.interpreter_file);
+    return error;
+}

@@ -1,0 +1,224 @@
+/* Launching: fork, PTRACE_SEIZE with EXITKILL, no_new_privs, no capabilities, the seccomp program, then the glass program
+ * from a memfd. Every step happens in the child before anything of the guest's is there. */
+#include "supervisor/launch.h"
+
+#include "supervisor/filter.h"
+#include "supervisor/glass/glass.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern const char glass_image[], glass_image_end[];
+
+enum {
+    NATIVE_DESCRIPTORS = 256, /* room for GLASS_* and HANDED_MAX, whatever the guest's own limit says */
+    NATIVE_STACK = 8 << 20,
+};
+
+/* Where the child failed, told over its pipe. */
+enum step { STEP_SETUP, STEP_FILTER, STEP_EXEC };
+struct failure {
+    enum step step;
+    int error;
+};
+
+long launch_ptrace_options(void)
+{
+    return PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+           PTRACE_O_TRACEEXEC;
+}
+
+static int glass_memfd(void)
+{
+    int fd = memfd_create("terrarium", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    size_t size = (size_t)(glass_image_end - glass_image);
+    if (write(fd, glass_image, size) != (ssize_t)size ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static void drop_capabilities(void)
+{
+    /* As root: without these even uid 0 is an ordinary user to the host, and stays one. */
+    (void)prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
+    for (unsigned long c = 0; c <= CAP_LAST_CAP + 8; c++)
+        (void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}};
+    (void)syscall(SYS_capset, &header, none);
+}
+
+static void set_limit(__rlimit_resource_t resource, rlim_t soft)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < soft ? limit.rlim_max : soft;
+    (void)setrlimit(resource, &limit);
+}
+
+__attribute__((noreturn)) static void fail(int to, enum step step)
+{
+    struct failure f = {step, errno};
+    (void)!write(to, &f, sizeof f);
+    _exit(125);
+}
+
+/* The child, between fork and the glass program. `go` ends when it was seized; failures are told to `failures`. */
+__attribute__((noreturn)) static void child(int go, int failures, int socket, int program, const struct sock_fprog *filter)
+{
+    char byte;
+    if (read(go, &byte, 1) != 1)
+        _exit(125); /* the supervisor gave up */
+    (void)setsid(); /* ^C on the user's terminal is the supervisor's to pass on */
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int signal = 1; signal < NSIG; signal++)
+        (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || personality(ADDR_NO_RANDOMIZE) < 0)
+        fail(failures, STEP_SETUP);
+    set_limit(RLIMIT_CORE, 0);
+    set_limit(RLIMIT_STACK, NATIVE_STACK);
+    set_limit(RLIMIT_NOFILE, NATIVE_DESCRIPTORS);
+    drop_capabilities();
+    /* Put the three descriptors where they belong, by way of numbers that nothing else has. */
+    int s = fcntl(socket, F_DUPFD, 10), p = fcntl(program, F_DUPFD, 10), f = fcntl(failures, F_DUPFD_CLOEXEC, 10);
+    if (s < 0 || p < 0 || f < 0 || dup2(s, GLASS_SOCKET) < 0 || dup2(p, GLASS_PROGRAM) < 0 ||
+        dup3(f, GLASS_FIRST_FREE, O_CLOEXEC) < 0)
+        fail(failures, STEP_SETUP);
+    if (syscall(SYS_close_range, GLASS_FIRST_FREE + 1, ~0U, 0) < 0)
+        for (int fd = GLASS_FIRST_FREE + 1; fd < 1024; fd++)
+            (void)close(fd);
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter) < 0)
+        fail(GLASS_FIRST_FREE, STEP_FILTER);
+    char *argv[] = {"", NULL}, *envp[] = {NULL};
+    syscall(SYS_execveat, GLASS_PROGRAM, "", argv, envp, AT_EMPTY_PATH);
+    fail(GLASS_FIRST_FREE, STEP_EXEC);
+}
+
+/* One sentence for what the child, or the kernel, refused. */
+static int explain(struct run_error *e, const struct failure *f)
+{
+    static const char *const what[] = {
+        [STEP_SETUP] = "cannot set up the guest's process",
+        [STEP_FILTER] = "the kernel refuses the guest's seccomp program (seccomp(2) is needed: a container's profile must allow it)",
+        [STEP_EXEC] = "cannot execute from a memfd (is vm.memfd_noexec set to 2?)",
+    };
+    snprintf(e->text, sizeof e->text, "%s: %s; `terrarium doctor` tells what this machine offers", what[f->step],
+             strerror(f->error));
+    return -1;
+}
+
+/* Drive the seized child through its execve to the glass program's first mark. */
+static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
+{
+    for (;;) {
+        while (tracee_wait(t) == -EINTR)
+            ;
+        if (t->where == TRACEE_GONE) {
+            struct failure f = {STEP_SETUP, ECHILD};
+            (void)!read(failures, &f, sizeof f);
+            return explain(e, &f);
+        }
+        if (t->where == TRACEE_AT_CALL) {
+            struct user_regs_struct regs;
+            if (ptrace(PTRACE_GETREGS, t->real, 0, &regs) == 0 && regs.orig_rax == GLASS_MARK && regs.rip < GLASS_END) {
+                t->where = TRACEE_AT_MARK;
+                t->injecting = true;
+                t->fresh = true;
+                t->regs = regs;
+                t->regs_known = true;
+                return 0;
+            }
+        }
+        (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+    }
+}
+
+static int seize_and_go(struct holder *h, struct task *first, pid_t pid, int go, int failures, struct run_error *e)
+{
+    if (ptrace(PTRACE_SEIZE, pid, 0, launch_ptrace_options()) < 0) {
+        snprintf(e->text, sizeof e->text,
+                 "cannot trace the guest: %s (ptrace(2) is needed: is it itself being traced, or does a container's seccomp "
+                 "profile or kernel.yama.ptrace_scope=3 forbid it?)",
+                 strerror(errno));
+        return -1;
+    }
+    struct tracee *t = tracee_new(h, pid, first);
+    if (t == NULL) {
+        snprintf(e->text, sizeof e->text, "out of memory");
+        return -1;
+    }
+    first->machine = t;
+    first->process->machine = t;
+    if (write(go, "", 1) != 1) {
+        snprintf(e->text, sizeof e->text, "the guest's first process ended early");
+        return -1;
+    }
+    return to_the_mark(t, failures, e);
+}
+
+int launch_first(struct holder *h, struct task *first, struct run_error *e)
+{
+    struct sock_fprog filter = {0};
+    int sockets[2] = {-1, -1}, go[2] = {-1, -1}, failures[2] = {-1, -1}, result = -1;
+    int program = glass_memfd();
+    int error = program < 0 ? program : filter_guest(h->world->policy, &filter.filter, &filter.len);
+    if (error == 0 && (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 || pipe2(go, O_CLOEXEC) < 0 ||
+                       pipe2(failures, O_CLOEXEC) < 0))
+        error = -errno;
+    if (error < 0) {
+        snprintf(e->text, sizeof e->text, "cannot prepare the guest: %s", strerror(-error));
+        goto out;
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        child(go[0], failures[1], sockets[1], program, &filter);
+    if (pid < 0) {
+        snprintf(e->text, sizeof e->text, "cannot fork: %s", strerror(errno));
+        goto out;
+    }
+    close(failures[1]); /* so that a read ends when the child does */
+    failures[1] = -1;
+    result = seize_and_go(h, first, pid, go[1], failures[0], e);
+    if (result < 0) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+            ;
+    } else {
+        h->socket = sockets[0];
+        sockets[0] = -1;
+    }
+out:
+    free(filter.filter);
+    int all[] = {program, sockets[0], sockets[1], go[0], go[1], failures[0], failures[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i] >= 0)
+            close(all[i]);
+    return result;
+}
