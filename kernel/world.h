@@ -165,6 +165,7 @@ struct world {
     struct denial *denials; size_t denial_count;
     enum verdict verdict;        /* VERDICT_OK while nothing ended the run */
     bool ending;                 /* the world is being torn down */
+    int init_status;             /* wait(2)'s word of the first program, once it ended */
     bool verbose;
     const char *not_reproducible[16]; size_t not_reproducible_count; /* static strings */
 };

@@ -167,7 +167,7 @@ static void ring_again(struct tracee *t)
     }
 }
 
-int tracee_resume(struct tracee *t)
+void tracee_let_go(struct tracee *t)
 {
     if (t->bells != 0)
         ring_again(t);
@@ -181,6 +181,11 @@ int tracee_resume(struct tracee *t)
     t->where = TRACEE_RUNNING;
     t->regs_known = false;
     (void)ptrace(PTRACE_CONT, t->real, 0, (long)signal);
+}
+
+int tracee_resume(struct tracee *t)
+{
+    tracee_let_go(t);
     return tracee_wait(t);
 }
 

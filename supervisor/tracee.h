@@ -42,6 +42,7 @@ struct tracee {
     uint64_t restart_nr;            /* which call that was */
     bool listening_to_all;          /* running, and it may die of what it was given */
     bool killed;                    /* SIGKILL was sent to its process */
+    bool yields;                    /* its turn is over: others wait, and it computes */
     struct tracee *next_gone;       /* in holder->gone: died while another one was waited for */
     bool suspend;                   /* the interrupted call ends as sigsuspend(suspend_mask) */
     uint64_t suspend_mask;
@@ -72,10 +73,12 @@ struct holder {
     struct tracee *gone;       /* dead, and the world not told yet */
     bool any_killed;           /* some tracee has `killed` set */
     int cpu;                   /* the one both sides are pinned to, or -1 */
-    volatile bool *tick;       /* set by the timer's signal handler */
+    struct limits *limits;     /* supervisor/limits.c */
+    struct run_error *error;   /* the caller's: why the supervisor itself failed */
+    uint64_t tick_calls; const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
+    int64_t computed;          /* ns that tasks computed while something waited for time to pass */
     uint64_t stops;            /* ptrace stops seen, for the report and bench/ */
     uint64_t injected;         /* injected calls */
-    struct limits_state *limits;
 };
 
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);
@@ -90,6 +93,7 @@ int tracee_wait(struct tracee *t);
 /* Wait for whatever comes of any tracee; dead ones go on holder->gone. block false: only what is there already. 0, -EINTR, or -ECHILD:
  * there is nothing (more). */
 int tracee_wait_any(struct holder *h, bool block);
+void tracee_let_go(struct tracee *t); /* resume, and do not wait */
 void tracee_interrupt(struct tracee *t); /* it runs: it will stop soon (TRACEE_AT_EVENT, or whatever came first) */
 int tracee_load_registers(struct tracee *t); /* into t->regs, once per stop */
 /* Take the word of waitpid(2) about a tracee. */

@@ -457,6 +457,11 @@ int host_stream_fd(const struct file *f)
     return is_stream(f) ? ((const struct host_stream *)f->private)->fd : -1;
 }
 
+bool host_stream_waited(const struct file *f)
+{
+    return is_stream(f) && !waitq_empty(&((const struct host_stream *)f->private)->wait);
+}
+
 void host_stream_ready(struct file *f, uint32_t events)
 {
     if (is_stream(f))

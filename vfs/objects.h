@@ -106,6 +106,7 @@ struct host_stream_hooks {
  * is 1. The process must ignore SIGPIPE. */
 struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks, const struct tty_hooks *tty);
 int host_stream_fd(const struct file *f);             /* -1 when it is none */
+bool host_stream_waited(const struct file *f);         /* somebody waits for it to become ready */
 void host_stream_ready(struct file *f, uint32_t events); /* the supervisor saw the host descriptor become ready */
 
 #endif

@@ -1,0 +1,77 @@
+/* An idle world uses no CPU: every task sleeps, so the next thing to happen is a byte from outside, a deadline, or nothing.
+ *
+ * The caller's streams come first: what stands in them is an input, when it came is not. While somebody waits for them
+ * deadlines pass in real time; else the virtual clock jumps to the next one. */
+#include "supervisor/idle.h"
+
+#include "supervisor/limits.h"
+#include "supervisor/tick.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+/* The streams that somebody waits for, as poll(2) wants them. */
+static nfds_t waited_streams(const struct world *w, struct pollfd *polled, struct file **files)
+{
+    nfds_t n = 0;
+    for (int i = 0; i < 3; i++) {
+        if (w->stdio[i] == NULL || !host_stream_waited(w->stdio[i]))
+            continue;
+        files[n] = w->stdio[i];
+        polled[n++] = (struct pollfd){.fd = host_stream_fd(w->stdio[i]), .events = i == 0 ? POLLIN : POLLOUT};
+    }
+    return n;
+}
+
+/* Sleep for at most ns (negative: for ever) or until a stream is ready. True: one is, and somebody became ready by it. */
+static bool wait_really(struct holder *h, struct pollfd *polled, struct file **files, nfds_t n, int64_t ns)
+{
+    int64_t wall = limits_wall_left(h);
+    if (wall >= 0 && (ns < 0 || wall < ns))
+        ns = wall;
+    const struct timespec timeout = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    tick_pause(true);
+    int ready = tick_came() ? -1 : ppoll(polled, n, ns < 0 ? NULL : &timeout, NULL);
+    tick_pause(false);
+    tick_take(h);
+    limits_check(h);
+    for (nfds_t i = 0; ready > 0 && i < n; i++)
+        if (polled[i].revents != 0)
+            host_stream_ready(files[i], (uint32_t)polled[i].revents);
+    return sched_others_ready(h->world);
+}
+
+void idle_wait(struct holder *h)
+{
+    struct world *w = h->world;
+    struct pollfd polled[3];
+    struct file *files[3];
+    while (tracee_wait_any(h, false) == 0) /* somebody outside may have killed a guest process */
+        ;
+    if (h->gone != NULL)
+        return;
+    nfds_t n = waited_streams(w, polled, files);
+    if (n > 0 && wait_really(h, polled, files, n, 0))
+        return;
+    int64_t next = clock_next(&w->clock);
+    int64_t left = next == INT64_MAX ? -1 : next - clock_elapsed(&w->clock);
+    if (left >= 0 && !w->clock.real && n == 0) {
+        h->computed = 0;
+        clock_jump(&w->clock, next);
+        return;
+    }
+    if (left < 0 && n == 0 && limits_nothing_can_happen(h))
+        return;
+    /* Bytes that woke nobody (an epoll set that nobody waits in) are no reason to look again at once. */
+    for (nfds_t i = 0; i < n; i++)
+        if (polled[i].revents != 0)
+            polled[i].fd = -1;
+    int64_t before = clock_elapsed(&w->clock);
+    if (wait_really(h, polled, files, n, left) || w->clock.real || left < 0 || w->ending)
+        return;
+    if (clock_elapsed(&w->clock) == before && !tick_came()) {
+        world_not_reproducible(w, "stdin: a deadline passed in real time while the caller's input was waited for");
+        clock_jump(&w->clock, next);
+    }
+}

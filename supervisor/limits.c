@@ -1,0 +1,163 @@
+/* CPU, wall clock and memory, looked at every tick (10 ms of real time) and when a process ends. What is counted in calls
+ * (output, processes, open files, bytes of files) is counted where it happens, by the stubs and the VFS.
+ *
+ * Memory is what was touched: anonymous pages of every process (proc_pid_statm(5): resident less shared) and what memory
+ * files hold. Pages that fork(2) shares are counted once: when the cheap sum is over the limit, smaps_rollup's proportional
+ * share decides. Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB. */
+#include "supervisor/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+struct limits {
+    int64_t started;             /* CLOCK_MONOTONIC */
+    int64_t cpu_before;          /* of children that ended before this world */
+    struct limits_usage usage;
+    bool no_proc;                /* /proc is not mounted: memory cannot be looked at */
+};
+
+static int64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Guest processes are the supervisor's own children: those that ended are in its account. */
+static int64_t cpu_of_ended(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_CHILDREN, &u);
+    return ((int64_t)u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000 +
+           ((int64_t)u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000;
+}
+
+int limits_new(struct holder *h)
+{
+    h->limits = calloc(1, sizeof *h->limits);
+    if (h->limits == NULL)
+        return -ENOMEM;
+    h->limits->started = now();
+    h->limits->cpu_before = cpu_of_ended();
+    h->limits->no_proc = access("/proc/self/statm", R_OK) != 0;
+    return 0;
+}
+
+void limits_free(struct holder *h)
+{
+    free(h->limits);
+    h->limits = NULL;
+}
+
+static ssize_t read_proc(pid_t pid, const char *name, char *buf, size_t n)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t got = read(fd, buf, n - 1);
+    close(fd);
+    buf[got > 0 ? got : 0] = '\0';
+    return got;
+}
+
+static uint64_t touched(pid_t pid)
+{
+    char text[128];
+    unsigned long long size, resident, shared;
+    if (read_proc(pid, "statm", text, sizeof text) <= 0 || sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3)
+        return 0;
+    return resident > shared ? (resident - shared) * 4096 : 0;
+}
+
+/* The process's share of its anonymous pages, each divided by how many map it. */
+static uint64_t touched_share(pid_t pid)
+{
+    char text[4096];
+    if (read_proc(pid, "smaps_rollup", text, sizeof text) <= 0)
+        return touched(pid);
+    const char *line = strstr(text, "Pss_Anon:");
+    return line == NULL ? touched(pid) : strtoull(line + strlen("Pss_Anon:"), NULL, 10) * 1024;
+}
+
+static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
+{
+    uint64_t sum = 0;
+    for (const struct process *p = h->world->processes; p != NULL; p = p->next) {
+        const struct tracee *leader = p->machine;
+        if (leader != NULL && leader->where != TRACEE_GONE)
+            sum += of(leader->real);
+    }
+    struct vfs_usage files;
+    vfs_usage(h->world->vfs, &files);
+    return sum + files.bytes;
+}
+
+static void check_memory(struct holder *h)
+{
+    struct limits *l = h->limits;
+    uint64_t allowed = h->world->policy->limits.memory;
+    if (l->no_proc)
+        return;
+    l->usage.memory = sum_memory(h, touched);
+    if (allowed != 0 && l->usage.memory > allowed)
+        l->usage.memory = sum_memory(h, touched_share);
+    if (l->usage.memory > l->usage.memory_peak)
+        l->usage.memory_peak = l->usage.memory;
+    if (allowed != 0 && l->usage.memory > allowed)
+        world_end(h->world, VERDICT_MEMORY);
+}
+
+static void check_cpu(struct holder *h)
+{
+    struct limits *l = h->limits;
+    int64_t cpu = cpu_of_ended() - l->cpu_before;
+    for (struct process *p = h->world->processes; p != NULL; p = p->next)
+        cpu += h->world->machine->cpu_time(p);
+    if (cpu > l->usage.cpu)
+        l->usage.cpu = cpu;
+    uint64_t allowed = h->world->policy->limits.cpu;
+    if (allowed != 0 && (uint64_t)l->usage.cpu > allowed)
+        world_end(h->world, VERDICT_CPU);
+}
+
+void limits_check(struct holder *h)
+{
+    if (h->limits == NULL || h->world->ending)
+        return;
+    check_cpu(h);
+    check_memory(h);
+    if (limits_wall_left(h) == 0)
+        world_end(h->world, VERDICT_WALL);
+}
+
+int64_t limits_wall_left(const struct holder *h)
+{
+    uint64_t allowed = h->world->policy->limits.wall;
+    if (allowed == 0)
+        return -1;
+    int64_t used = now() - h->limits->started;
+    return (uint64_t)used >= allowed ? 0 : (int64_t)(allowed - (uint64_t)used);
+}
+
+bool limits_nothing_can_happen(struct holder *h)
+{
+    if (limits_wall_left(h) < 0 || isatty(STDIN_FILENO))
+        return false;
+    world_end(h->world, VERDICT_WALL);
+    return true;
+}
+
+void limits_usage(const struct holder *h, struct limits_usage *out)
+{
+    *out = h->limits->usage;
+    out->wall = now() - h->limits->started;
+    out->processes_peak = h->world->process_peak;
+}

@@ -1,0 +1,226 @@
+/* The run loop. One task of the world runs at a time; it goes on until it blocks, dies, or others have waited long enough.
+ * Shape: strace's `while (dispatch_event(next_event()))`, but that here the next event is chosen, not awaited. */
+#include "supervisor/loop.h"
+
+#include "supervisor/ends.h"
+#include "supervisor/glass/glass.h"
+#include "supervisor/idle.h"
+#include "supervisor/limits.h"
+#include "supervisor/tick.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+enum { SLICE_CALLS = 256 }; /* trapped calls a task makes before another ready one has its turn */
+
+/* ---- what a stop means -------------------------------------------------------------------------------------------- */
+
+/* The interrupted call becomes rt_sigsuspend(2) with the call's own mask: the real kernel puts the old mask into the
+ * handler's frame, and finds the bell that is waiting. */
+static void end_as_suspend(struct tracee *t)
+{
+    t->suspend = false;
+    if (tracee_write(t, GLASS_DATA, &t->suspend_mask, sizeof t->suspend_mask) != sizeof t->suspend_mask) {
+        tracee_answer(t, -EINTR);
+        return;
+    }
+    const uint64_t argument[6] = {GLASS_DATA, sizeof t->suspend_mask};
+    tracee_rewrite(t, SYS_rt_sigsuspend, argument);
+}
+
+static bool rewritten(const struct tracee *t, const struct call *c)
+{
+    const struct user_regs_struct *r = &t->regs;
+    const uint64_t trapped[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+    return c->nr != r->orig_rax || memcmp(c->arg, trapped, sizeof trapped) != 0;
+}
+
+/* The call is answered: what the registers become. False: the task does not go on now. */
+static bool finish(struct tracee *t, int64_t result)
+{
+    struct task *task = t->task;
+    struct call *c = &task->call;
+    if (result == CALL_BLOCK)
+        return false;
+    if (result == CALL_NATIVE) {
+        if (t->injecting || rewritten(t, c))
+            tracee_rewrite(t, c->nr, c->arg);
+    } else if (result == CALL_GONE) {
+        t->changed = true;
+    } else if (t->suspend) {
+        end_as_suspend(t);
+    } else if (result == -CALL_RESTART_SYS || result == -CALL_RESTART_NOHAND) {
+        t->restart = (int)-result;
+        t->restart_nr = c->nr;
+        tracee_answer(t, -EINTR);
+    } else {
+        tracee_answer(t, result);
+    }
+    t->suspend = false;
+    call_end(c);
+    task->in_call = false;
+    return true;
+}
+
+/* A call was asked for. False: the task does not go on now. */
+static bool at_call(struct tracee *t)
+{
+    struct task *task = t->task;
+    if (tracee_load_registers(t) < 0)
+        return true; /* it died at this moment: resuming tells */
+    const struct user_regs_struct *r = &t->regs;
+    const uint64_t argument[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+    task->in_call = true;
+    call_begin(&task->call, task, r->orig_rax, argument);
+    return finish(t, dispatch(task));
+}
+
+/* After a bell was heard: the call that it interrupted ends with EINTR, or begins again. */
+static void settle_restart(struct tracee *t, int delivered)
+{
+    int kind = t->restart;
+    t->restart = 0;
+    if (kind == 0 || tracee_load_registers(t) < 0)
+        return;
+    uint64_t flags = delivered != 0 ? t->task->process->handlers->action[delivered].flags : 0;
+    bool again = delivered == 0 || (kind == CALL_RESTART_SYS && (flags & SA_RESTART) != 0);
+    if (!again)
+        return;
+    t->regs.rax = t->restart_nr;
+    t->regs.rip -= 2; /* the `syscall` instruction */
+    t->changed = true;
+}
+
+/* int 0x80, x32: the filter turned it into a SIGSYS. It never ran. */
+static void refuse_foreign(struct tracee *t)
+{
+    t->task->world->foreign_calls++;
+    if (tracee_load_registers(t) < 0)
+        return;
+    t->regs.rax = (uint64_t)-ENOSYS;
+    t->regs.orig_rax = (uint64_t)-1;
+    t->changed = true;
+}
+
+static void at_signal(struct tracee *t)
+{
+    siginfo_t real, seen;
+    if (ptrace(PTRACE_GETSIGINFO, t->real, 0, &real) < 0)
+        return; /* a group-stop does not come with PTRACE_CONT in it: nothing to deliver */
+    if (t->signal == SIGSYS && real.si_code == 1 /* SYS_SECCOMP */) {
+        refuse_foreign(t);
+        return;
+    }
+    seen = real;
+    int deliver = signal_claim(t->task, t->signal, &real, &seen);
+    if (deliver != 0 && memcmp(&real, &seen, sizeof seen) != 0)
+        (void)ptrace(PTRACE_SETSIGINFO, t->real, 0, &seen);
+    t->deliver = deliver;
+    settle_restart(t, deliver);
+}
+
+/* ---- one task's turn ---------------------------------------------------------------------------------------------- */
+
+/* The supervisor was woken while the task ran on: look at limits and timers. True: the task must stop for it. */
+static bool on_tick(struct holder *h, struct tracee *t)
+{
+    struct world *w = h->world;
+    tick_take(h);
+    while (tracee_wait_any(h, false) == 0) /* whoever died unasked */
+        ;
+    if (w->ending || t->where != TRACEE_RUNNING)
+        return true;
+    return tick_computing(h, t);
+}
+
+/* Resume and wait for the next stop of this task, whatever else is going on. */
+static void go_on(struct holder *h, struct tracee *t)
+{
+    int error = tracee_resume(t);
+    while (error == -EINTR && t->where == TRACEE_RUNNING) {
+        if (on_tick(h, t))
+            tracee_interrupt(t);
+        if (t->where == TRACEE_RUNNING)
+            error = tracee_wait(t);
+    }
+}
+
+/* True: it stopped and may be resumed. */
+static bool handle_stop(struct holder *h, struct tracee *t)
+{
+    switch (t->where) {
+    case TRACEE_AT_CALL:
+        return at_call(t);
+    case TRACEE_AT_SIGNAL:
+        at_signal(t);
+        return !t->task->process->stopped;
+    case TRACEE_GONE:
+        ends_died(h, t);
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* A task in a call that blocked runs its stub again. False: it sleeps on. */
+static bool pick_up(struct tracee *t)
+{
+    return !t->task->in_call || finish(t, dispatch(t->task));
+}
+
+static bool must_yield(struct holder *h, struct tracee *t, uint64_t calls)
+{
+    struct world *w = h->world;
+    if (w->ending || h->any_killed || h->gone != NULL || t->task->process->stopped)
+        return true;
+    bool waited = t->task->calls - calls >= SLICE_CALLS || t->where == TRACEE_AT_EVENT || t->yields;
+    t->yields = false;
+    return waited && sched_others_ready(w);
+}
+
+static void run_task(struct holder *h, struct task *task)
+{
+    struct world *w = h->world;
+    struct tracee *t = task->machine;
+    w->current = task;
+    uint64_t calls = task->calls;
+    bool goes_on = pick_up(t);
+    while (goes_on) {
+        if (t->exiting) {
+            ends_let_exit(h, t);
+            break;
+        }
+        if (must_yield(h, t, calls)) {
+            if (!task->process->stopped)
+                sched_ready(task);
+            break;
+        }
+        go_on(h, t);
+        goes_on = handle_stop(h, t);
+        if (clock_next(&w->clock) <= clock_elapsed(&w->clock))
+            clock_run(&w->clock);
+        if (tick_came())
+            tick_take(h);
+    }
+    w->current = NULL;
+}
+
+void loop_run(struct holder *h)
+{
+    struct world *w = h->world;
+    while (!w->ending) {
+        ends_collect(h);
+        if (w->ending)
+            break;
+        tick_take(h);
+        clock_run(&w->clock);
+        struct task *t = sched_pick(w);
+        if (t != NULL)
+            run_task(h, t);
+        else
+            idle_wait(h);
+    }
+    ends_kill_all(h);
+}

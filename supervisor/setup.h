@@ -1,0 +1,16 @@
+/* What stands in the world before the first program runs: its tree, its user, its first process. */
+#ifndef SUPERVISOR_SETUP_H
+#define SUPERVISOR_SETUP_H
+
+#include "kernel/world.h"
+#include "supervisor/supervisor.h"
+
+/* The tree: the interpreter's own (host, read-only), a made-up /etc, memory directories, proc and dev, then what the policy says,
+ * then the script. *program is the guest path to execute (malloc'ed). 0, or -1 with *e filled. */
+int setup_tree(struct world *w, const struct run_request *r, char **program, struct run_error *e);
+/* The first process, its user, descriptors 0 to 2, working directory. */
+int setup_first(struct world *w, const struct run_request *r, struct task **first, struct run_error *e);
+/* argv and environment of the first program. */
+int setup_arguments(const struct world *w, const struct run_request *r, const char *program, struct exec_arguments *out);
+
+#endif

@@ -1,0 +1,129 @@
+/* Ticks and the caller's signals. A signal handler can only reach memory of the process, so this one file has a variable that
+ * belongs to no world: signals arrive at a process, not at a world. */
+#include "supervisor/tick.h"
+
+#include "supervisor/limits.h"
+#include "vfs/terminal.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t arrived[SIGNALS + 1];
+static volatile sig_atomic_t any_arrived;
+
+static const int listened[] = {SIGALRM, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH, SIGCONT, SIGUSR1, SIGUSR2};
+enum { LISTENED = sizeof listened / sizeof *listened };
+static struct sigaction before[LISTENED];
+
+static void on_signal(int signal)
+{
+    arrived[signal] = 1;
+    any_arrived = 1;
+}
+
+static void set_timer(int64_t ns)
+{
+    const struct timeval period = {.tv_usec = ns / 1000};
+    const struct itimerval timer = {period, period};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void tick_start(void)
+{
+    memset((void *)arrived, 0, sizeof arrived);
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: waitpid must return */
+    for (int i = 0; i < LISTENED; i++) {
+        sigaction(listened[i], NULL, &before[i]);
+        /* What the caller had ignored (nohup, a background job of sh) stays ignored. */
+        if (before[i].sa_handler != SIG_IGN || listened[i] == SIGALRM)
+            sigaction(listened[i], &action, NULL);
+    }
+    set_timer(TICK_NS);
+}
+
+void tick_stop(void)
+{
+    set_timer(0);
+    for (int i = 0; i < LISTENED; i++)
+        sigaction(listened[i], &before[i], NULL);
+}
+
+void tick_pause(bool paused)
+{
+    set_timer(paused ? 0 : TICK_NS);
+}
+
+bool tick_came(void)
+{
+    return any_arrived != 0;
+}
+
+/* To whoever would have got it from the terminal. */
+static void pass_on(struct holder *h, int signal)
+{
+    struct world *w = h->world;
+    const struct terminal *tty = w->stdio[0] != NULL ? host_stream_terminal(w->stdio[0]) : NULL;
+    int32_t group = tty != NULL && tty->foreground != 0 ? tty->foreground : w->init->pgid;
+    siginfo_t info;
+    signal_kernel_info(&info, signal);
+    (void)signal_send_group(w, group, &info);
+}
+
+void tick_take(struct holder *h)
+{
+    if (!any_arrived)
+        return;
+    any_arrived = 0;
+    for (int i = 0; i < LISTENED; i++) {
+        int signal = listened[i];
+        if (!arrived[signal])
+            continue;
+        arrived[signal] = 0;
+        switch (signal) {
+        case SIGALRM:
+            limits_check(h);
+            break;
+        case SIGTERM:
+        case SIGHUP:
+            h->world->init_status = signal;
+            world_end(h->world, VERDICT_KILLED);
+            break;
+        case SIGTSTP:
+            pass_on(h, signal);
+            tick_pause(true);
+            raise(SIGSTOP); /* the shell gets its terminal back; it continues us with SIGCONT */
+            tick_pause(false);
+            break;
+        default:
+            pass_on(h, signal);
+        }
+    }
+}
+
+bool tick_computing(struct holder *h, struct tracee *t)
+{
+    struct world *w = h->world;
+    bool same = h->tick_task == t->task && h->tick_calls == t->task->calls;
+    h->tick_task = t->task;
+    h->tick_calls = t->task->calls;
+    if (!same)
+        return false;
+    if (!w->clock.real && clock_next(&w->clock) != INT64_MAX) {
+        /* Time passes only by calls, and this task makes none: a deadline that its computing has outlasted is honoured. */
+        h->computed += TICK_NS;
+        if (clock_elapsed(&w->clock) + h->computed >= clock_next(&w->clock)) {
+            h->computed = 0;
+            world_not_reproducible(w, "clock: a deadline passed while a task computed without a call, by real time");
+            clock_jump(&w->clock, clock_next(&w->clock));
+        }
+    }
+    clock_run(&w->clock);
+    if (sched_others_ready(w)) {
+        world_not_reproducible(w, "order: a task that computed without a call was preempted by real time");
+        t->yields = true;
+        return true;
+    }
+    return false;
+}

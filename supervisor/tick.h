@@ -1,0 +1,18 @@
+/* What wakes the supervisor while a task runs: a timer of real time, and signals of whoever called terrarium. */
+#ifndef SUPERVISOR_TICK_H
+#define SUPERVISOR_TICK_H
+
+#include "supervisor/tracee.h"
+
+enum { TICK_NS = 10 * 1000 * 1000 };
+
+void tick_start(void);        /* installs handlers; the timer runs until tick_stop */
+void tick_stop(void);         /* puts the old handlers back */
+void tick_pause(bool paused); /* an idle world has no ticks */
+bool tick_came(void);
+/* Acts on what came: checks limits, passes ^C and its like on to the guest's foreground, ends the world on SIGTERM. */
+void tick_take(struct holder *h);
+/* The task has computed through a whole tick. True: it must stop, because others wait or a deadline passed. */
+bool tick_computing(struct holder *h, struct tracee *t);
+
+#endif
