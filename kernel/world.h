@@ -11,6 +11,7 @@
 #include "policy/policy.h"
 #include "vfs/fdtable.h"
 #include "vfs/objects.h"
+#include "vfs/synthetic.h"
 #include "vfs/vfs.h"
 
 #include <sys/resource.h>
@@ -113,7 +114,9 @@ struct process {
     uint64_t itimer[3]; int64_t itimer_interval[3], itimer_when[3]; /* clock handles: ITIMER_REAL, VIRTUAL, PROF */
     struct posix_timer *timers;
     struct rusage usage, children_usage;
-    int64_t cpu, children_cpu;   /* virtual, ns */
+    int64_t cpu, children_cpu;   /* virtual, ns: of its living threads' calls, and of children waited for */
+    int64_t cpu_ended;           /* of threads that ended */
+    uint32_t uid;                /* the real uid of its last thread, once that ended: SIGCHLD's si_uid */
     char *program;               /* guest path of the executable, for /proc/PID/exe */
     struct dentry *program_dentry; /* referenced */
     bool child_subreaper;
@@ -155,6 +158,7 @@ struct world {
     struct tty_hooks tty;
     struct timer_clock timer_clock;
     struct host_stream_hooks streams;
+    struct dev_hooks dev;
     struct file *stdio[3];       /* the caller's stdin, stdout, stderr: referenced */
     struct sysv *sysv;           /* System V shared memory, semaphores, queues: stubs/sysv.c; NULL until used */
     uint64_t output_bytes;
@@ -185,10 +189,13 @@ int process_clone(struct task *parent, uint64_t flags, struct task **child);
 void task_abandon(struct task *child);       /* process_clone's result whose machine clone failed */
 /* The machine saw the thread end. status: wait(2)'s word of the real kernel, used when it was the last one. */
 void task_exited(struct task *t, int status);
+void process_free_all(struct world *w);      /* the end of the world: nothing is told to anyone */
 void process_reap(struct process *p);        /* a zombie was waited for: forget it */
 void process_stop(struct process *p, int signal);
 void process_continue(struct process *p);
 void process_exec_done(struct task *t);      /* after the machine's exec: the model's side */
+void process_timers_free(struct process *p);  /* timer_create(2), setitimer(2), alarm(2): stubs/timers.c */
+void process_timers_exec(struct process *p);  /* execve: POSIX timers go, interval timers stay */
 bool process_group_orphaned(struct world *w, int32_t pgid);
 void mm_put(struct mm *m);
 struct mm *mm_new(struct world *w);

@@ -1,0 +1,715 @@
+/* Tasks and processes: birth by clone(2), death, zombies and who hears of them. Model: the kernel's fork.c and exit.c; the
+ * real processes are the machine's business, this is what the guest is told of them. */
+#include "kernel/world.h"
+#include "vfs/terminal.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { PID_LIMIT = 32768, PID_FIRST = 2, REAPER = 1, OPEN_FILES = 1024, OPEN_FILES_MOST = 4096 };
+
+/* ---- numbers ------------------------------------------------------------------------------------------------------------ */
+
+struct process *process_find(struct world *w, int32_t pid)
+{
+    struct process *p = w->processes;
+    while (p != NULL && p->pid < pid)
+        p = p->next;
+    return p != NULL && p->pid == pid ? p : NULL;
+}
+
+struct task *task_find(struct world *w, int32_t tid)
+{
+    struct process *leader = process_find(w, tid);
+    if (leader != NULL && leader->threads != NULL && leader->threads->tid == tid)
+        return leader->threads->state != TASK_DEAD ? leader->threads : NULL;
+    for (struct process *p = w->processes; p != NULL; p = p->next)
+        for (struct task *t = p->threads; t != NULL; t = t->next_thread)
+            if (t->tid == tid)
+                return t->state != TASK_DEAD ? t : NULL;
+    return NULL;
+}
+
+/* A pid is taken while any task, process, group or session has it (kernel/pid.c). */
+static bool number_taken(const struct world *w, int32_t pid)
+{
+    for (const struct process *p = w->processes; p != NULL; p = p->next) {
+        if (p->pid == pid || p->pgid == pid || p->sid == pid)
+            return true;
+        for (const struct task *t = p->threads; t != NULL; t = t->next_thread)
+            if (t->tid == pid)
+                return true;
+    }
+    return false;
+}
+
+static int32_t next_number(struct world *w)
+{
+    for (int tries = 0; tries < PID_LIMIT; tries++) {
+        int32_t pid = w->next_pid++;
+        if (w->next_pid >= PID_LIMIT)
+            w->next_pid = PID_FIRST;
+        if (w->task_count < 2 || !number_taken(w, pid))
+            return pid;
+    }
+    return -1;
+}
+
+/* ---- what tasks share ----------------------------------------------------------------------------------------------------- */
+
+struct mm *mm_new(struct world *w)
+{
+    struct mm *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return NULL;
+    m->references = 1;
+    m->id = ++w->next_id;
+    return m;
+}
+
+void mm_put(struct mm *m)
+{
+    if (m == NULL || --m->references > 0)
+        return;
+    while (m->shared != NULL) {
+        struct shared_map *s = m->shared;
+        m->shared = s->next;
+        file_put(s->file);
+        free(s);
+    }
+    if (m->machine_release != NULL)
+        m->machine_release(m);
+    free(m);
+}
+
+void shared_map_add(struct mm *m, uint64_t start, uint64_t length, uint64_t key, uint64_t offset, struct file *f)
+{
+    shared_map_remove(m, start, length);
+    struct shared_map *s = malloc(sizeof *s);
+    if (s == NULL)
+        return; /* a futex there is then private to the process: what it protects is not */
+    *s = (struct shared_map){.start = start, .end = start + length, .key = key, .offset = offset, .file = f};
+    if (f != NULL)
+        file_get(f);
+    s->next = m->shared;
+    m->shared = s;
+}
+
+void shared_map_remove(struct mm *m, uint64_t start, uint64_t length)
+{
+    uint64_t end = start + length;
+    for (struct shared_map **link = &m->shared; *link != NULL;) {
+        struct shared_map *s = *link;
+        if (s->end <= start || s->start >= end) {
+            link = &s->next;
+            continue;
+        }
+        if (s->start < start && s->end > end) { /* a hole in the middle */
+            struct shared_map *tail = malloc(sizeof *tail);
+            if (tail != NULL) {
+                *tail = *s;
+                tail->offset += end - s->start;
+                tail->start = end;
+                if (tail->file != NULL)
+                    file_get(tail->file);
+                s->next = tail;
+            }
+            s->end = start;
+            return;
+        }
+        if (s->start < start) {
+            s->end = start;
+            link = &s->next;
+        } else if (s->end > end) {
+            s->offset += end - s->start;
+            s->start = end;
+            link = &s->next;
+        } else {
+            *link = s->next;
+            file_put(s->file);
+            free(s);
+        }
+    }
+}
+
+const struct shared_map *shared_map_find(const struct mm *m, uint64_t address)
+{
+    for (const struct shared_map *s = m->shared; s != NULL; s = s->next)
+        if (address >= s->start && address < s->end)
+            return s;
+    return NULL;
+}
+
+static struct mm *mm_copy(struct world *w, const struct mm *from)
+{
+    struct mm *m = mm_new(w);
+    if (m == NULL)
+        return NULL;
+    uint64_t id = m->id;
+    *m = *from;
+    m->id = id;
+    m->references = 1;
+    m->shared = NULL;
+    m->machine = NULL;
+    m->machine_release = NULL;
+    for (const struct shared_map *s = from->shared; s != NULL; s = s->next)
+        shared_map_add(m, s->start, s->end - s->start, s->key, s->offset, s->file);
+    return m;
+}
+
+static struct fs_context *fs_context_copy(const struct fs_context *from)
+{
+    struct fs_context *f = malloc(sizeof *f);
+    if (f == NULL)
+        return NULL;
+    *f = *from;
+    f->references = 1;
+    dentry_get(f->root);
+    dentry_get(f->cwd);
+    return f;
+}
+
+void fs_context_put(struct fs_context *f)
+{
+    if (f == NULL || --f->references > 0)
+        return;
+    dentry_put(f->root);
+    dentry_put(f->cwd);
+    free(f);
+}
+
+static void handlers_put(struct signal_handlers *h)
+{
+    if (h != NULL && --h->references == 0)
+        free(h);
+}
+
+/* ---- processes -------------------------------------------------------------------------------------------------------------- */
+
+static void set_default_limits(struct process *p)
+{
+    for (int i = 0; i < RLIM_NLIMITS; i++)
+        p->limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
+    uint64_t open_files = p->world->policy->limits.open_files;
+    p->limits[RLIMIT_STACK].rlim_cur = 8 << 20;
+    p->limits[RLIMIT_CORE].rlim_cur = 0;
+    p->limits[RLIMIT_NOFILE] = open_files != 0 ? (struct rlimit64){open_files, open_files}
+                                               : (struct rlimit64){OPEN_FILES, OPEN_FILES_MOST};
+    p->limits[RLIMIT_MEMLOCK] = (struct rlimit64){8 << 20, 8 << 20};
+    p->limits[RLIMIT_SIGPENDING] = (struct rlimit64){SIGNAL_QUEUE_MAX, SIGNAL_QUEUE_MAX};
+    p->limits[RLIMIT_MSGQUEUE] = (struct rlimit64){819200, 819200};
+    p->limits[RLIMIT_NICE] = p->limits[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
+}
+
+struct process *process_new(struct world *w, struct process *parent)
+{
+    struct process *p = calloc(1, sizeof *p);
+    int32_t pid = p != NULL ? next_number(w) : -1;
+    if (pid < 0) {
+        free(p);
+        return NULL;
+    }
+    p->world = w;
+    p->pid = pid;
+    p->parent = parent;
+    p->exit_signal = SIGCHLD;
+    p->start_time = clock_elapsed(&w->clock);
+    signal_queue_init(&p->signals);
+    waitq_init(&p->signal_wait);
+    waitq_init(&p->child_wait);
+    set_default_limits(p);
+    struct process **link = &w->processes;
+    while (*link != NULL && (*link)->pid < pid)
+        link = &(*link)->next;
+    p->next = *link;
+    *link = p;
+    if (++w->process_count > w->process_peak)
+        w->process_peak = w->process_count;
+    return p;
+}
+
+static void process_free(struct process *p)
+{
+    struct world *w = p->world;
+    struct process **link = &w->processes;
+    while (*link != NULL && *link != p)
+        link = &(*link)->next;
+    if (*link == p)
+        *link = p->next;
+    w->process_count--;
+    process_timers_free(p);
+    signal_queue_clear(&p->signals);
+    waitq_destroy(&p->signal_wait);
+    waitq_destroy(&p->child_wait);
+    handlers_put(p->handlers);
+    dentry_put(p->program_dentry);
+    free(p->program);
+    free(p);
+}
+
+static void task_init(struct task *t, struct process *p, int32_t tid)
+{
+    t->world = p->world;
+    t->process = p;
+    t->tid = tid;
+    t->state = TASK_READY;
+    t->dumpable = true;
+    t->timer_slack = 50000;
+    signal_queue_init(&t->signals);
+    struct task **link = &p->threads;
+    while (*link != NULL)
+        link = &(*link)->next_thread;
+    *link = t;
+    p->thread_count++;
+    p->world->task_count++;
+}
+
+/* The first task of a world: nobody to inherit from. */
+struct task *task_new(struct process *p, int32_t tid)
+{
+    struct world *w = p->world;
+    struct task *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    p->handlers = calloc(1, sizeof *p->handlers);
+    t->fds = fdtable_new((uint32_t)p->limits[RLIMIT_NOFILE].rlim_cur);
+    t->fs = calloc(1, sizeof *t->fs);
+    if (p->handlers == NULL || t->fds == NULL || t->fs == NULL) {
+        if (t->fds != NULL)
+            fdtable_put(t->fds);
+        free(t->fs);
+        free(t);
+        return NULL;
+    }
+    p->handlers->references = 1;
+    *t->fs = (struct fs_context){.references = 1, .root = vfs_root(w->vfs), .cwd = vfs_root(w->vfs), .umask = 022};
+    dentry_get(t->fs->root);
+    dentry_get(t->fs->cwd);
+    task_init(t, p, tid != 0 ? tid : next_number(w));
+    return t;
+}
+
+static void release_shared(struct task *t)
+{
+    if (t->fds != NULL)
+        fdtable_put(t->fds);
+    fs_context_put(t->fs);
+    mm_put(t->mm);
+    t->fds = NULL;
+    t->fs = NULL;
+    t->mm = NULL;
+}
+
+static void task_free(struct task *t)
+{
+    struct process *p = t->process;
+    struct task **link = &p->threads;
+    while (*link != NULL && *link != t)
+        link = &(*link)->next_thread;
+    if (*link == t)
+        *link = t->next_thread;
+    sched_remove(t);
+    call_end(&t->call);
+    release_shared(t);
+    signal_queue_clear(&t->signals);
+    if (p->world->current == t)
+        p->world->current = NULL;
+    p->world->task_count--;
+    free(t);
+}
+
+void process_free_all(struct world *w)
+{
+    while (w->processes != NULL) {
+        struct process *p = w->processes;
+        while (p->threads != NULL)
+            task_free(p->threads);
+        process_free(p);
+    }
+    w->init = NULL;
+}
+
+/* ---- clone(2) ------------------------------------------------------------------------------------------------------------------ */
+
+#define NEW_NAMESPACES                                                                                                       \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | 0x80)
+
+static int check_flags(uint64_t flags)
+{
+    if ((flags & NEW_NAMESPACES & ~UINT64_C(0xff)) != 0)
+        return -EPERM;
+    if ((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_VM) == 0)
+        return -EINVAL;
+    if ((flags & CLONE_THREAD) != 0 && (flags & CLONE_SIGHAND) == 0)
+        return -EINVAL;
+    return 0;
+}
+
+static struct process *clone_process(struct task *parent, uint64_t flags)
+{
+    struct process *from = parent->process;
+    struct process *father = (flags & CLONE_PARENT) != 0 ? from->parent : from;
+    struct process *p = process_new(parent->world, father);
+    if (p == NULL)
+        return NULL;
+    if ((flags & CLONE_SIGHAND) != 0) {
+        p->handlers = from->handlers;
+        p->handlers->references++;
+    } else if ((p->handlers = malloc(sizeof *p->handlers)) != NULL) {
+        *p->handlers = *from->handlers;
+        p->handlers->references = 1;
+    }
+    p->program = from->program != NULL ? strdup(from->program) : NULL;
+    if (p->handlers == NULL || (from->program != NULL && p->program == NULL)) {
+        process_free(p);
+        return NULL;
+    }
+    p->program_dentry = from->program_dentry;
+    if (p->program_dentry != NULL)
+        dentry_get(p->program_dentry);
+    p->pgid = from->pgid;
+    p->sid = from->sid;
+    p->tty = from->tty;
+    p->exit_signal = (flags & CLONE_PARENT) != 0 ? from->exit_signal : (int32_t)(flags & 0xff);
+    p->personality = from->personality;
+    p->nice = from->nice;
+    memcpy(p->limits, from->limits, sizeof p->limits);
+    return p;
+}
+
+static bool share_or_copy(struct task *t, struct task *parent, uint64_t flags)
+{
+    if ((flags & CLONE_VM) != 0) {
+        t->mm = parent->mm;
+        t->mm->references++;
+    } else {
+        t->mm = mm_copy(parent->world, parent->mm);
+    }
+    if ((flags & CLONE_FILES) != 0) {
+        t->fds = parent->fds;
+        fdtable_get(t->fds);
+    } else {
+        t->fds = fdtable_copy(parent->fds);
+    }
+    if ((flags & CLONE_FS) != 0) {
+        t->fs = parent->fs;
+        t->fs->references++;
+    } else {
+        t->fs = fs_context_copy(parent->fs);
+    }
+    return t->mm != NULL && t->fds != NULL && t->fs != NULL;
+}
+
+int process_clone(struct task *parent, uint64_t flags, struct task **child)
+{
+    int error = check_flags(flags);
+    if (error < 0)
+        return error;
+    struct task *t = calloc(1, sizeof *t);
+    struct process *p = t == NULL                        ? NULL
+                        : (flags & CLONE_THREAD) != 0 ? parent->process
+                                                         : clone_process(parent, flags);
+    int32_t tid = p == NULL ? -1 : p != parent->process ? p->pid : next_number(parent->world);
+    if (tid < 0) {
+        free(t);
+        return -EAGAIN;
+    }
+    task_init(t, p, tid);
+    t->cred = parent->cred;
+    t->dumpable = parent->dumpable;
+    t->no_new_privs = parent->no_new_privs;
+    t->timer_slack = parent->timer_slack;
+    memcpy(t->comm, parent->comm, sizeof t->comm);
+    if ((flags & CLONE_VM) == 0 || (flags & CLONE_VFORK) != 0)
+        t->altstack.size = parent->altstack.size, t->altstack.stack = parent->altstack.stack;
+    if (!share_or_copy(t, parent, flags)) {
+        task_abandon(t);
+        return -ENOMEM;
+    }
+    *child = t;
+    return 0;
+}
+
+void task_abandon(struct task *child)
+{
+    struct process *p = child->process;
+    task_free(child);
+    p->thread_count--;
+    if (p->threads == NULL)
+        process_free(p);
+}
+
+/* ---- death --------------------------------------------------------------------------------------------------------------------- */
+
+static void fill_child_info(siginfo_t *info, const struct process *p, int code, int status)
+{
+    memset(info, 0, sizeof *info);
+    info->si_signo = SIGCHLD;
+    info->si_code = code;
+    info->si_pid = p->pid;
+    info->si_uid = p->threads != NULL ? p->threads->cred.uid : p->uid;
+    info->si_status = status;
+    info->si_utime = p->cpu / 10000000; /* clock ticks of 10 ms */
+}
+
+static void notify_parent(struct process *p)
+{
+    struct process *parent = p->parent;
+    int status = p->wait_status;
+    if (parent == NULL) { /* the world's reaper waits for everyone at once */
+        process_reap(p);
+        return;
+    }
+    waitq_wake(&parent->child_wait, 1);
+    const struct signal_action *a = &parent->handlers->action[SIGCHLD];
+    bool unwanted = p->exit_signal == SIGCHLD && (a->handler == 1 || (a->flags & SA_NOCLDWAIT) != 0);
+    if (p->exit_signal != 0 && !(p->exit_signal == SIGCHLD && a->handler == 1)) {
+        siginfo_t info;
+        int code = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
+        fill_child_info(&info, p, code, WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+        info.si_signo = p->exit_signal;
+        (void)signal_send_process(parent, &info);
+    }
+    if (unwanted)
+        process_reap(p);
+}
+
+/* A group with nobody left who could continue its stopped members (exit.c, kill_orphaned_pgrp). */
+bool process_group_orphaned(struct world *w, int32_t pgid)
+{
+    for (const struct process *p = w->processes; p != NULL; p = p->next) {
+        if (p->pgid != pgid || p->zombie)
+            continue;
+        if (p->parent != NULL && p->parent->pgid != pgid && p->parent->sid == p->sid)
+            return false;
+    }
+    return true;
+}
+
+static bool group_has_stopped(const struct world *w, int32_t pgid)
+{
+    for (const struct process *p = w->processes; p != NULL; p = p->next)
+        if (p->pgid == pgid && p->stopped && !p->zombie)
+            return true;
+    return false;
+}
+
+static void hang_up_group(struct world *w, int32_t pgid)
+{
+    if (!group_has_stopped(w, pgid) || !process_group_orphaned(w, pgid))
+        return;
+    siginfo_t info;
+    signal_kernel_info(&info, SIGHUP);
+    (void)signal_send_group(w, pgid, &info);
+    signal_kernel_info(&info, SIGCONT);
+    (void)signal_send_group(w, pgid, &info);
+}
+
+/* prctl(2), PR_SET_CHILD_SUBREAPER: the nearest ancestor that asked; else the world's reaper. */
+static struct process *new_parent_for_children(struct process *p)
+{
+    for (struct process *a = p->parent; a != NULL; a = a->parent)
+        if (a->child_subreaper && !a->zombie)
+            return a;
+    return NULL;
+}
+
+static void death_signal(struct process *child)
+{
+    for (struct task *t = child->threads; t != NULL; t = t->next_thread) {
+        if (t->parent_death_signal == 0 || t->state == TASK_DEAD)
+            continue;
+        siginfo_t info;
+        signal_kernel_info(&info, t->parent_death_signal);
+        (void)signal_send_process(child, &info);
+        return;
+    }
+}
+
+static void orphan_children(struct process *dead)
+{
+    struct world *w = dead->world;
+    struct process *heir = new_parent_for_children(dead), *next;
+    for (struct process *p = w->processes; p != NULL; p = next) {
+        next = p->next;
+        if (p->parent != dead)
+            continue;
+        p->parent = heir;
+        death_signal(p);
+        p->exit_signal = SIGCHLD;
+        if (p->zombie) {
+            if (heir == NULL)
+                process_reap(p);
+            else
+                notify_parent(p);
+        } else if (p->pgid != dead->pgid && p->sid == dead->sid) {
+            hang_up_group(w, p->pgid);
+        }
+    }
+}
+
+static void tty_lost(struct world *w, int32_t session)
+{
+    for (struct process *p = w->processes; p != NULL; p = p->next)
+        if (p->sid == session)
+            p->tty = NULL;
+}
+
+static void process_ended(struct process *p, int status)
+{
+    struct world *w = p->world;
+    p->zombie = true;
+    p->stopped = false;
+    p->wait_status = status;
+    process_timers_free(p);
+    orphan_children(p);
+    if (p->sid == p->pid && p->tty != NULL) { /* a session leader's terminal hangs up */
+        siginfo_t info;
+        struct terminal *tty = p->tty;
+        signal_kernel_info(&info, SIGHUP);
+        (void)signal_send_group(w, tty->foreground, &info);
+        signal_kernel_info(&info, SIGCONT);
+        (void)signal_send_group(w, tty->foreground, &info);
+        tty->session = tty->foreground = 0;
+        tty_lost(w, p->sid);
+    }
+    if (p->parent != NULL && p->parent->pgid != p->pgid && p->parent->sid == p->sid)
+        hang_up_group(w, p->pgid);
+    notify_parent(p);
+}
+
+static void release_vfork(struct task *t)
+{
+    struct task *parent = t->vfork_parent;
+    t->vfork_parent = NULL;
+    if (parent == NULL)
+        return;
+    parent->vfork_waiting = false;
+    task_wake(parent);
+}
+
+void task_exited(struct task *t, int status)
+{
+    struct process *p = t->process;
+    struct world *w = t->world;
+    if (t->state == TASK_DEAD)
+        return;
+    t->state = TASK_DEAD;
+    sched_remove(t);
+    call_end(&t->call);
+    /* Nobody waits for a child that shares this task's fate: its vfork parent may be gone too. */
+    for (struct process *o = w->processes; o != NULL; o = o->next)
+        for (struct task *child = o->threads; child != NULL; child = child->next_thread)
+            if (child->vfork_parent == t)
+                child->vfork_parent = NULL;
+    release_vfork(t);
+    lock_wait_ended(w->vfs, p);
+    p->uid = t->cred.uid;
+    release_shared(t);
+    signal_queue_clear(&t->signals);
+    p->cpu_ended += t->cpu;
+    p->thread_count--;
+    if (t != p->threads) /* the leader's entry stays until the process is waited for */
+        task_free(t);
+    if (p->thread_count == 0)
+        process_ended(p, p->group_exit ? p->group_exit_status : status);
+}
+
+void process_reap(struct process *p)
+{
+    struct process *parent = p->parent;
+    if (parent != NULL) {
+        parent->children_cpu += p->cpu_ended + p->children_cpu;
+    }
+    while (p->threads != NULL)
+        task_free(p->threads);
+    process_free(p);
+}
+
+/* ---- stop and continue -------------------------------------------------------------------------------------------------------- */
+
+static void tell_parent_state(struct process *p, int code, int status)
+{
+    struct process *parent = p->parent;
+    if (parent == NULL)
+        return;
+    waitq_wake(&parent->child_wait, 1);
+    if ((parent->handlers->action[SIGCHLD].flags & SA_NOCLDSTOP) != 0)
+        return;
+    siginfo_t info;
+    fill_child_info(&info, p, code, status);
+    (void)signal_send_process(parent, &info);
+}
+
+void process_stop(struct process *p, int signal)
+{
+    if (p->stopped || p->zombie)
+        return;
+    p->stopped = true;
+    p->continued = false;
+    p->stop_signal = signal;
+    p->stop_reported = false;
+    for (struct task *t = p->threads; t != NULL; t = t->next_thread)
+        sched_remove(t);
+    tell_parent_state(p, CLD_STOPPED, signal);
+}
+
+void process_continue(struct process *p)
+{
+    if (!p->stopped)
+        return;
+    p->stopped = false;
+    p->continued = true;
+    for (struct task *t = p->threads; t != NULL; t = t->next_thread)
+        sched_ready(t);
+    tell_parent_state(p, CLD_CONTINUED, SIGCONT);
+}
+
+/* ---- execve's side of the model ------------------------------------------------------------------------------------------------ */
+
+static void unshare_for_exec(struct task *t)
+{
+    struct process *p = t->process;
+    if (p->handlers->references > 1) {
+        struct signal_handlers *own = malloc(sizeof *own);
+        if (own != NULL) {
+            *own = *p->handlers;
+            own->references = 1;
+            handlers_put(p->handlers);
+            p->handlers = own;
+        }
+    }
+    struct fdtable *fds = fdtable_copy(t->fds);
+    if (fds != NULL) {
+        fdtable_put(t->fds);
+        t->fds = fds;
+    }
+}
+
+void process_exec_done(struct task *t)
+{
+    struct process *p = t->process;
+    if (p->threads != t) { /* it takes the leader's place and number */
+        struct task *leader = p->threads;
+        struct task **link = &leader->next_thread;
+        while (*link != t)
+            link = &(*link)->next_thread;
+        *link = t->next_thread;
+        t->next_thread = leader->next_thread;
+        leader->next_thread = t;
+        task_free(leader);
+        t->tid = p->pid;
+    }
+    p->executed = true;
+    unshare_for_exec(t);
+    fdtable_close_on_exec(t->fds, p);
+    signal_exec(p);
+    t->clear_child_tid = t->robust_list = 0;
+    memset(&t->altstack, 0, sizeof t->altstack);
+    t->dumpable = true;
+    process_timers_exec(p);
+    release_vfork(t);
+}

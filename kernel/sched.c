@@ -1,0 +1,47 @@
+/* The run queue. Every choice of who runs next is made in sched_pick, so that fixing it by a seed is one change. */
+#include "kernel/world.h"
+
+void sched_ready(struct task *t)
+{
+    struct world *w = t->world;
+    if (t->queued || t->state != TASK_READY || t->process->stopped || w->ending)
+        return;
+    t->queued = true;
+    t->run_next = NULL;
+    t->run_prev = w->run_last;
+    if (w->run_last != NULL)
+        w->run_last->run_next = t;
+    else
+        w->run_first = t;
+    w->run_last = t;
+}
+
+void sched_remove(struct task *t)
+{
+    struct world *w = t->world;
+    if (!t->queued)
+        return;
+    if (t->run_prev != NULL)
+        t->run_prev->run_next = t->run_next;
+    else
+        w->run_first = t->run_next;
+    if (t->run_next != NULL)
+        t->run_next->run_prev = t->run_prev;
+    else
+        w->run_last = t->run_prev;
+    t->queued = false;
+    t->run_next = t->run_prev = NULL;
+}
+
+struct task *sched_pick(struct world *w)
+{
+    struct task *t = w->run_first; /* who became ready first */
+    if (t != NULL)
+        sched_remove(t);
+    return t;
+}
+
+bool sched_others_ready(const struct world *w)
+{
+    return w->run_first != NULL;
+}
