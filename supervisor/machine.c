@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -164,6 +165,29 @@ static void machine_suspend_with(struct task *t, uint64_t temporary)
     of(t)->suspend_mask = temporary;
 }
 
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Never above what the real process has already: the supervisor's own caller set that. The hard limit goes down for CPU alone,
+ * where the kernel acts on it (SIGKILL); for the others the world's hard limit is a rule of prlimit(2)'s and nothing more. */
+static int machine_limit(struct process *p, int resource, const struct rlimit64 *limit)
+{
+    const struct tracee *leader = p->machine;
+    struct rlimit64 now;
+    if (leader == NULL)
+        return 0;
+    if (prlimit64(leader->real, resource, NULL, &now) < 0)
+        return -errno;
+    now.rlim_cur = least(limit->rlim_cur, now.rlim_max);
+    if (resource == RLIMIT_CPU)
+        now.rlim_max = least(limit->rlim_max, now.rlim_max);
+    return prlimit64(leader->real, resource, &now, NULL) < 0 ? -errno : 0;
+}
+
 /* ---- facts ------------------------------------------------------------------------------------------------------- */
 
 static int64_t machine_cpu_time(struct process *p)
@@ -199,6 +223,7 @@ const struct machine ptrace_machine = {
     .set_blocked = machine_set_blocked,
     .ring = machine_ring,
     .suspend_with = machine_suspend_with,
+    .limit = machine_limit,
     .cpu_time = machine_cpu_time,
     .instruction = machine_instruction,
     .stack = machine_stack,

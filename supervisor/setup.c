@@ -2,6 +2,7 @@
  * last word over everything that is built in. */
 #include "supervisor/setup.h"
 
+#include "stubs/credentials.h"
 #include "stubs/proc/proc.h"
 #include "supervisor/interpreter.h"
 #include "vfs/synthetic.h"
@@ -326,7 +327,9 @@ int setup_first(struct world *w, const struct run_request *r, struct task **firs
     t->cred = (struct cred){
         .uid = policy->user.uid, .euid = policy->user.uid, .suid = policy->user.uid, .fsuid = policy->user.uid,
         .gid = policy->user.gid, .egid = policy->user.gid, .sgid = policy->user.gid, .fsgid = policy->user.gid,
-        .capabilities = policy->user.uid == 0 ? (UINT64_C(1) << 41) - 1 : 0,
+        .capabilities = policy->user.uid == 0 ? ALL_CAPABILITIES : 0,
+        .permitted = policy->user.uid == 0 ? ALL_CAPABILITIES : 0,
+        .bounding = ALL_CAPABILITIES,
     };
     const struct place root = {w->vfs, &t->cred, vfs_root(w->vfs), vfs_root(w->vfs)};
     struct dentry *cwd;

@@ -45,6 +45,8 @@ struct cred {
     uint32_t ngroups;
     uint32_t groups[32];
     uint64_t capabilities; /* the effective set: CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, CAP_MKNOD … */
+    uint64_t permitted, inheritable, bounding, ambient; /* capabilities(7): not looked at here */
+    uint32_t securebits;
 };
 
 struct vfs_config {

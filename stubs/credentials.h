@@ -1,0 +1,14 @@
+/* Capability sets of the world's credentials. */
+#ifndef STUBS_CREDENTIALS_H
+#define STUBS_CREDENTIALS_H
+
+#include "vfs/vfs.h"
+
+#include <linux/capability.h>
+
+#define ALL_CAPABILITIES ((UINT64_C(1) << (CAP_LAST_CAP + 1)) - 1)
+
+/* What execve(2) makes of them. */
+void credentials_execute(struct cred *c);
+
+#endif
