@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/sysmacros.h>
 
 enum {
@@ -94,13 +95,22 @@ static int64_t random_ioctl(struct file *f, uint32_t command, uint64_t argument,
     }
 }
 
+static uint32_t random_poll(struct file *f, struct poll_table *t)
+{
+    return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+}
+
 static const struct file_ops null_ops = {
     .kind = "null", .read = read_nothing, .write = write_anything, .seek = seek_nowhere};
 static const struct file_ops zero_ops = {
     .kind = "zero", .read = read_zeros, .write = write_anything, .seek = seek_nowhere};
 static const struct file_ops full_ops = {.kind = "full", .read = read_zeros, .write = write_full, .seek = seek_nowhere};
-static const struct file_ops random_ops = {
-    .kind = "random", .read = read_random, .write = write_anything, .seek = seek_nowhere, .ioctl = random_ioctl};
+static const struct file_ops random_ops = {.kind = "random",
+                                           .read = read_random,
+                                           .write = write_anything,
+                                           .seek = seek_nowhere,
+                                           .poll = random_poll,
+                                           .ioctl = random_ioctl};
 
 static int opened(struct file *f, struct file **out)
 {

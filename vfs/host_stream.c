@@ -382,14 +382,17 @@ static void stream_release(struct file *f)
     free(s);
 }
 
-/* All kinds share their operations; the kind is what tells them apart in /proc/self/fd and in the report. */
-#define STREAM_OPS .poll = stream_poll, .ioctl = stream_ioctl, .stat = stream_stat, .release = stream_release
-static const struct file_ops pipe_stream_ops = {.kind = "pipe", .read = stream_read, .write = stream_write, STREAM_OPS};
+/* The kind tells them apart in /proc/self/fd and in the report. What cannot make anyone wait has no poll, so that
+ * epoll_ctl(2) refuses it as the kernel does. */
+#define STREAM_OPS .ioctl = stream_ioctl, .stat = stream_stat, .release = stream_release
+static const struct file_ops pipe_stream_ops = {
+    .kind = "pipe", .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
 static const struct file_ops socket_stream_ops = {
-    .kind = "socket", .read = stream_read, .write = stream_write, STREAM_OPS};
+    .kind = "socket", .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
 static const struct file_ops device_stream_ops = {
     .kind = "device", .read = stream_read, .write = stream_write, STREAM_OPS};
-static const struct file_ops tty_stream_ops = {.kind = "tty", .read = stream_read, .write = stream_write, STREAM_OPS};
+static const struct file_ops tty_stream_ops = {
+    .kind = "tty", .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
 static const struct file_ops regular_stream_ops = {
     .kind = "regular",
     .read = regular_read,

@@ -236,6 +236,9 @@ struct host_lru {
 /* What the objects no path leads to share across one world; all zero at first (vfs_free calls objects_release). */
 struct objects {
     uint64_t pipe_pages;           /* vfs/pipe.c: slots of all pipes */
+    uint64_t epoll_wave;           /* vfs/epoll.c: the wake-up being passed on … */
+    uint32_t epoll_depth;          /* … through that many epolls */
+    uint32_t epoll_items;          /* in all of them */
     struct lock_edge *lock_edges;  /* vfs/lock.c: who waits for whose POSIX lock */
     struct terminal *terminals;    /* vfs/terminal.c: all of them */
     struct pty_table *ptys;        /* vfs/pty.c: by number */

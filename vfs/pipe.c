@@ -289,13 +289,12 @@ static ssize_t pipe_write(struct file *f, struct io *io, uint64_t *position)
         return done;
     if (!done || (size_t)done == odd) { /* a merge that fell short met a fault: stop there */
         ssize_t more = fill(p, io, io->left, f->flags & O_DIRECT ? SLOT_PACKET : SLOT_CAN_MERGE);
-        if (more < 0 && !done)
-            return more;
-        if (more > 0)
-            done += more;
+        if (!done || more > 0)
+            done = more < 0 ? more : done + more;
     }
-    /* Always, not only when it was empty: edge-triggered readers count on it (fs/pipe.c, poll_usage). */
-    if (done > 0)
+    /* Always, not only when it was empty, and also when a write found no room: edge-triggered readers count on it
+     * (fs/pipe.c, poll_usage). Not for a writer that will wait, as it may listen on this queue itself (O_RDWR). */
+    if (done > 0 || (done == -EAGAIN && (f->flags & O_NONBLOCK)))
         waitq_wake(&p->read_wait, EPOLLIN | EPOLLRDNORM);
     return done;
 }

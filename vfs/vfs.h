@@ -203,7 +203,7 @@ struct file {
     int32_t owner_pid;     /* >0 process, <0 process group */
     int32_t owner_type;    /* F_OWNER_* */
     int32_t owner_signal;
-    struct waiter *epoll_items; /* private to vfs/epoll.c */
+    struct epoll_item *epoll_items; /* private to vfs/epoll.c */
 };
 
 struct file *file_new(struct vfs *v, const struct file_ops *ops, int flags, void *private); /* references = 1; NULL: out of memory */

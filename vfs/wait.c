@@ -29,6 +29,11 @@ void waitq_add(struct waitq *q, struct waiter *w)
     insert_after(q, q->last, w);
 }
 
+void waitq_add_first(struct waitq *q, struct waiter *w)
+{
+    insert_after(q, NULL, w);
+}
+
 void waiter_remove(struct waiter *w)
 {
     struct waitq *q = w->queue;
