@@ -5,7 +5,7 @@
 
 #include "kernel/sysent.h"
 #include "policy/policy.h"
-#include "policy/yaml.h"
+#include "policy/nodes.h"
 
 struct schema_key;
 

@@ -139,7 +139,7 @@ static int read_bytes(struct reader *r, const struct node *value, const char *wh
 {
     if (value->kind != NODE_SCALAR)
         return reader_fail(r, value, "%s: expected a text", where);
-    if (yaml_is_null(value))
+    if (node_is_null(value))
         return reader_fail(r, value, "%s: a value is missing (an empty file is \"\")", where);
     f->bytes = policy_duplicate(r->policy, value->text, value->size);
     f->size = value->size;
@@ -280,7 +280,7 @@ int lists_read_environment(struct reader *r, const struct node *value)
         const struct node *name = value->items[i], *v = value->items[i + 1];
         if (v->kind != NODE_SCALAR || strlen(v->text) != v->size)
             return reader_fail(r, v, "environment.%.100s: expected a text", name->text);
-        if (yaml_is_null(v))
+        if (node_is_null(v))
             return reader_fail(r, v, "environment.%.100s: a value is missing (an empty one is \"\")", name->text);
         if (lists_add_environment(r, v, name->text, v->text) < 0)
             return -1;

@@ -145,9 +145,9 @@ static int read_text(struct reader *r, const struct node *at, const char *path, 
     int result = buffer ? 0 : reader_out_of_memory(r);
     while (result == 0) {
         if (count == room) {
-            char *more = room <= YAML_MOST_BYTES ? realloc(buffer, room * 2) : NULL;
+            char *more = room <= NODES_MOST_BYTES ? realloc(buffer, room * 2) : NULL;
             if (more == NULL) {
-                result = reader_fail(r, at, "%s is larger than %d MiB", path, YAML_MOST_BYTES >> 20);
+                result = reader_fail(r, at, "%s is larger than %d MiB", path, NODES_MOST_BYTES >> 20);
                 break;
             }
             buffer = more;
@@ -227,7 +227,7 @@ static int load_includes(struct reader *r, const struct node *list, const char *
         return reader_fail(r, list, "include: expected a file, a profile's name, or a list of them");
     }
     for (size_t i = 0; i < count; i++) {
-        if (names[i]->kind != NODE_SCALAR || yaml_is_null(names[i]) || strlen(names[i]->text) != names[i]->size)
+        if (names[i]->kind != NODE_SCALAR || node_is_null(names[i]) || strlen(names[i]->text) != names[i]->size)
             return reader_fail(r, names[i], "include[%zu]: expected a file or a profile's name", i);
         if (load_file(r, names[i], names[i]->text, profiles, self) < 0)
             return -1;
@@ -284,15 +284,15 @@ static int load_file(struct reader *outer, const struct node *at, const char *na
         r.directory = policy_duplicate(p, path, slash == path ? 1 : (size_t)(slash - path));
     struct node *root = NULL;
     struct node_memory *memory = NULL;
-    struct yaml_problem problem;
+    struct node_problem problem;
     int result = 0;
-    if (p->sources->bytes > YAML_MOST_BYTES)
-        result = reader_fail(outer, at, "includes: more than %d MiB of text", YAML_MOST_BYTES >> 20);
-    else if (yaml_read(text, size, &root, &memory, &problem) < 0)
+    if (p->sources->bytes > NODES_MOST_BYTES)
+        result = reader_fail(outer, at, "includes: more than %d MiB of text", NODES_MOST_BYTES >> 20);
+    else if (nodes_read(text, size, &root, &memory, &problem) < 0)
         result = reader_fail(&r, &(struct node){.line = problem.line, .column = problem.column}, "%s", problem.text);
     else
         result = read_policy(&r, root, profiles, &self);
-    yaml_free(memory);
+    nodes_free(memory);
     free(text);
     if (result == 0 && parent == NULL)
         p->path = path;

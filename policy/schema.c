@@ -422,7 +422,7 @@ int schema_read_value(struct reader *r, const struct node *value, const char *wh
     if (value->kind != NODE_SCALAR)
         return reader_fail(r, value, "%s: expected one value, not a %s", path,
                            value->kind == NODE_SEQUENCE ? "list" : "mapping");
-    if (yaml_is_null(value))
+    if (node_is_null(value))
         return reader_fail(r, value, "%s: a value is missing", path);
     if (strlen(value->text) != value->size)
         return reader_fail(r, value, "%s: a NUL byte in it", path);

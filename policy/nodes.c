@@ -1,6 +1,6 @@
-/* From libyaml's events to a tree of nodes (policy/yaml.h). Events rather than libyaml's own documents: the bounds must
+/* From libyaml's events to a tree of nodes (policy/nodes.h). Events rather than libyaml's own documents: the bounds must
  * hold while reading, not after. */
-#include "policy/yaml.h"
+#include "policy/nodes.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -33,8 +33,8 @@ struct frame {
 
 struct builder {
     struct node_memory *memory;
-    struct yaml_problem *problem;
-    struct frame stack[YAML_MOST_DEPTH];
+    struct node_problem *problem;
+    struct frame stack[NODES_MOST_DEPTH];
     int depth;
     size_t nodes;
     struct anchor *anchors;
@@ -51,7 +51,7 @@ static void *allocate(struct node_memory *m, size_t size)
     return b->data;
 }
 
-void yaml_free(struct node_memory *m)
+void nodes_free(struct node_memory *m)
 {
     if (m == NULL)
         return;
@@ -62,7 +62,7 @@ void yaml_free(struct node_memory *m)
     free(m);
 }
 
-bool yaml_is_null(const struct node *n)
+bool node_is_null(const struct node *n)
 {
     static const char *const nothing[] = {"", "~", "null", "Null", "NULL"};
     if (n->kind != NODE_SCALAR || !n->plain)
@@ -127,10 +127,10 @@ static int remember(struct builder *b, const char *name, struct node *n)
 static int place(struct builder *b, struct node *n, yaml_mark_t at)
 {
     b->nodes += n->weight;
-    if (b->nodes > YAML_MOST_NODES)
-        return fail(b, at.line + 1, at.column + 1, "more than %d values, aliases counted", YAML_MOST_NODES);
-    if (b->depth + n->height > YAML_MOST_DEPTH)
-        return fail(b, at.line + 1, at.column + 1, "nested deeper than %d levels", YAML_MOST_DEPTH);
+    if (b->nodes > NODES_MOST_NODES)
+        return fail(b, at.line + 1, at.column + 1, "more than %d values, aliases counted", NODES_MOST_NODES);
+    if (b->depth + n->height > NODES_MOST_DEPTH)
+        return fail(b, at.line + 1, at.column + 1, "nested deeper than %d levels", NODES_MOST_DEPTH);
     if (b->depth == 0) {
         b->root = n;
         return 0;
@@ -195,8 +195,8 @@ static int open_collection(struct builder *b, enum node_kind kind, const yaml_ch
 {
     if (tag != NULL)
         return fail_at(b, at, "tags (!) are not part of a policy");
-    if (b->depth + 1 >= YAML_MOST_DEPTH)
-        return fail(b, at.line + 1, at.column + 1, "nested deeper than %d levels", YAML_MOST_DEPTH);
+    if (b->depth + 1 >= NODES_MOST_DEPTH)
+        return fail(b, at.line + 1, at.column + 1, "nested deeper than %d levels", NODES_MOST_DEPTH);
     struct frame *f = &b->stack[b->depth];
     *f = (struct frame){.node = new_node(b, kind, at)};
     if (f->node == NULL)
@@ -301,8 +301,8 @@ static int fail_as_parser(struct builder *b, const yaml_parser_t *parser, const 
                 parser->context ? parser->context : "", hint);
 }
 
-int yaml_read(const char *text, size_t size, struct node **root, struct node_memory **memory,
-              struct yaml_problem *problem)
+int nodes_read(const char *text, size_t size, struct node **root, struct node_memory **memory,
+              struct node_problem *problem)
 {
     struct builder b = {.memory = calloc(1, sizeof *b.memory), .problem = problem};
     *root = NULL;
@@ -316,8 +316,8 @@ int yaml_read(const char *text, size_t size, struct node **root, struct node_mem
     }
     int result = 0, documents = 0;
     bool ended = false;
-    if (size > YAML_MOST_BYTES)
-        result = fail(&b, 0, 0, "larger than %d MiB", YAML_MOST_BYTES >> 20);
+    if (size > NODES_MOST_BYTES)
+        result = fail(&b, 0, 0, "larger than %d MiB", NODES_MOST_BYTES >> 20);
     /* The text is UTF-8 and nothing else: a byte order mark of UTF-16 must not make it another text. */
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
@@ -333,7 +333,7 @@ int yaml_read(const char *text, size_t size, struct node **root, struct node_mem
     }
     yaml_parser_delete(&parser);
     if (result < 0) {
-        yaml_free(b.memory);
+        nodes_free(b.memory);
         return -1;
     }
     *root = b.root;

@@ -2,16 +2,16 @@
  *
  * Anchors and aliases work: an alias is the same node again, and its weight is counted again, so that a few lines
  * cannot stand for a billion nodes. Merge keys, tags and several documents in one text are errors, not surprises. */
-#ifndef POLICY_YAML_H
-#define POLICY_YAML_H
+#ifndef POLICY_NODES_H
+#define POLICY_NODES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum {
-    YAML_MOST_BYTES = 16 << 20, /* of one text */
-    YAML_MOST_NODES = 1000000,  /* of one text, aliases counted as often as they stand for something */
-    YAML_MOST_DEPTH = 24,       /* the schema needs 5 */
+    NODES_MOST_BYTES = 16 << 20, /* of one text */
+    NODES_MOST_NODES = 1000000,  /* of one text, aliases counted as often as they stand for something */
+    NODES_MOST_DEPTH = 24,       /* the schema needs 5 */
 };
 
 enum node_kind { NODE_SCALAR, NODE_SEQUENCE, NODE_MAPPING };
@@ -30,17 +30,17 @@ struct node {
 
 struct node_memory; /* every node of one text, freed at once */
 
-struct yaml_problem {
+struct node_problem {
     int line, column; /* from 1; 0: nowhere */
     char text[256];
 };
 
-/* 0 with *root and *memory (yaml_free's), or -1 with *problem. An empty text has the root NULL. */
-int yaml_read(const char *text, size_t size, struct node **root, struct node_memory **memory,
-              struct yaml_problem *problem);
-void yaml_free(struct node_memory *memory);
+/* 0 with *root and *memory (nodes_free's), or -1 with *problem. An empty text has the root NULL. */
+int nodes_read(const char *text, size_t size, struct node **root, struct node_memory **memory,
+              struct node_problem *problem);
+void nodes_free(struct node_memory *memory);
 
 /* "nothing": a plain scalar that is empty, ~ or null. */
-bool yaml_is_null(const struct node *n);
+bool node_is_null(const struct node *n);
 
 #endif
