@@ -161,6 +161,8 @@ struct world {
     struct dev_hooks dev;
     struct file *stdio[3];       /* the caller's stdin, stdout, stderr: referenced */
     struct sysv *sysv;           /* System V shared memory, semaphores, queues: stubs/sysv.c; NULL until used */
+    struct shm_table *shm;       /* System V shared memory: stubs/shm.c; NULL until used */
+    void (*shm_release)(struct shm_table *t);
     uint64_t output_bytes;
     uint64_t events;             /* trapped calls */
     struct call_counter counters[SYSENT_COUNT];

@@ -1,0 +1,283 @@
+/* The address space: brk, mmap and their kin. The guest's memory is the real process's own; what the kernel may do with it as
+ * asked it does (CALL_NATIVE), once it is certain that no descriptor of the guest's and no address of the glass pages is in the
+ * arguments. Files are mapped from the VFS by machine->map. */
+#include "kernel/world.h"
+#include "stubs/stubs.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define PAGE UINT64_C(4096)
+#define PAGE_UP(x) (((x) + PAGE - 1) & ~(PAGE - 1))
+#define GUARDED UINT64_C(0x20000)        /* below lie the pages the supervisor works in */
+#define ADDRESS_LIMIT (UINT64_C(1) << 47)
+#define BRK_MOST (UINT64_C(64) << 30)
+
+/* A stretch the guest may name: above what the supervisor keeps, and within the address space. */
+static bool may_touch(uint64_t address, uint64_t length)
+{
+    return address >= GUARDED && address < ADDRESS_LIMIT && length <= ADDRESS_LIMIT - address;
+}
+
+static bool failed(int64_t result)
+{
+    return result < 0 && result > -4096;
+}
+
+/* brk(2): the heap is ours to place, since the real one belongs to the glass program. */
+int64_t stub_brk(struct call *c)
+{
+    struct mm *m = c->task->mm;
+    uint64_t wanted = c->arg[0];
+    if (wanted < m->brk_start || wanted > m->brk_start + BRK_MOST)
+        return (int64_t)m->brk;
+    const struct rlimit64 *data = &c->task->process->limits[RLIMIT_DATA];
+    if (wanted > m->brk && data->rlim_cur != RLIM64_INFINITY && wanted - m->brk_start > data->rlim_cur)
+        return (int64_t)m->brk;
+    uint64_t old_end = PAGE_UP(m->brk), new_end = PAGE_UP(wanted);
+    if (new_end > old_end) {
+        int64_t got = call_native(c, SYS_mmap, old_end, new_end - old_end, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, UINT64_MAX, 0);
+        if (failed(got))
+            return (int64_t)m->brk;
+    } else if (new_end < old_end) {
+        call_native(c, SYS_munmap, new_end, old_end - new_end, 0, 0, 0, 0);
+    }
+    m->brk = wanted;
+    return (int64_t)wanted;
+}
+
+/* ---- mmap(2) ------------------------------------------------------------------------------------------------------ */
+
+/* Shared memory between relatives: a key of its own, which fork(2) hands on. */
+static int64_t map_shared_anonymous(struct call *c)
+{
+    int64_t got = call_native(c, SYS_mmap, c->arg[0], c->arg[1], c->arg[2], c->arg[3], UINT64_MAX, 0);
+    if (!failed(got))
+        shared_map_add(c->task->mm, (uint64_t)got, PAGE_UP(c->arg[1]), ++c->world->next_id | (UINT64_C(1) << 62), 0, NULL);
+    return got;
+}
+
+static int check_file_access(const struct file *f, uint64_t protection, bool shared)
+{
+    int mode = f->flags & O_ACCMODE;
+    if ((f->flags & O_PATH) != 0)
+        return -EBADF;
+    if (mode == O_WRONLY || (shared && (protection & PROT_WRITE) != 0 && mode != O_RDWR))
+        return -EACCES;
+    return 0;
+}
+
+static int64_t map_file(struct call *c, bool shared)
+{
+    uint64_t address = c->arg[0], length = c->arg[1], protection = c->arg[2], offset = c->arg[5];
+    struct file *f = call_file(c, (int)c->arg[4]);
+    if (f == NULL)
+        return -EBADF;
+    if (offset % PAGE != 0)
+        return -EINVAL;
+    int error = check_file_access(f, protection, shared);
+    if (error < 0)
+        return error;
+    struct file_mapping m;
+    error = file_map(f, offset, length, shared, &m);
+    if (error < 0)
+        return error == -EINVAL ? -ENODEV : error;
+    int flags = (int)c->arg[3];
+    if (shared && !m.writable) {
+        if ((protection & PROT_WRITE) != 0)
+            return -EACCES;
+        flags = (flags & ~MAP_TYPE) | MAP_PRIVATE; /* nobody can write it: what is seen is the same */
+        shared = false;
+    }
+    int64_t got = c->world->machine->map(c->task, address, length, (int)protection, flags, m.fd, m.offset, m.key);
+    if (failed(got))
+        return got;
+    if (shared)
+        shared_map_add(c->task->mm, (uint64_t)got, PAGE_UP(length), m.key, offset, f);
+    return got;
+}
+
+int64_t stub_mmap(struct call *c)
+{
+    uint64_t type = c->arg[3] & MAP_TYPE;
+    bool fixed = (c->arg[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+    if (c->arg[1] == 0)
+        return -EINVAL;
+    if (fixed && !may_touch(c->arg[0], c->arg[1]))
+        return -EPERM; /* as below vm.mmap_min_addr */
+    if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
+        return -EINVAL;
+    if ((c->arg[3] & MAP_HUGETLB) != 0)
+        return -ENOMEM; /* no huge pages are set aside in this world */
+    c->arg[3] &= ~(uint64_t)MAP_LOCKED;
+    if (!fixed && c->arg[0] < GUARDED)
+        c->arg[0] = 0;
+    if (fixed)
+        shared_map_remove(c->task->mm, c->arg[0], PAGE_UP(c->arg[1]));
+    if ((c->arg[3] & MAP_ANONYMOUS) == 0)
+        return map_file(c, type != MAP_PRIVATE);
+    if (type != MAP_PRIVATE)
+        return map_shared_anonymous(c);
+    c->arg[4] = UINT64_MAX;
+    return CALL_NATIVE;
+}
+
+int64_t stub_munmap(struct call *c)
+{
+    if (!may_touch(c->arg[0], c->arg[1]))
+        return -EINVAL;
+    shared_map_remove(c->task->mm, c->arg[0], PAGE_UP(c->arg[1]));
+    return CALL_NATIVE;
+}
+
+int64_t stub_mprotect(struct call *c)
+{
+    return may_touch(c->arg[0], c->arg[1]) ? CALL_NATIVE : -ENOMEM;
+}
+
+int64_t stub_pkey_mprotect(struct call *c)
+{
+    if ((int)c->arg[3] != -1)
+        return -EINVAL; /* no key was ever given out */
+    c->nr = SYS_mprotect;
+    return stub_mprotect(c);
+}
+
+int64_t stub_pkey_alloc(struct call *c)
+{
+    return c->arg[0] != 0 ? -EINVAL : -ENOSPC; /* as on a processor without protection keys */
+}
+
+int64_t stub_pkey_free(struct call *c)
+{
+    return -EINVAL;
+}
+
+int64_t stub_mremap(struct call *c)
+{
+    uint64_t old = c->arg[0], old_length = c->arg[1], length = c->arg[2], flags = c->arg[3];
+    if (!may_touch(old, old_length) || ((flags & MREMAP_FIXED) != 0 && !may_touch(c->arg[4], length)))
+        return -EINVAL;
+    if ((flags & MREMAP_FIXED) == 0)
+        c->arg[4] = 0;
+    const struct shared_map *s = shared_map_find(c->task->mm, old);
+    if (s == NULL)
+        return CALL_NATIVE;
+    const struct shared_map was = *s;
+    if (was.file != NULL)
+        file_get(was.file);
+    int64_t got = call_native(c, SYS_mremap, old, old_length, length, flags, c->arg[4], 0);
+    if (!failed(got)) {
+        if (old_length != 0 && (flags & MREMAP_DONTUNMAP) == 0)
+            shared_map_remove(c->task->mm, old, PAGE_UP(old_length));
+        shared_map_add(c->task->mm, (uint64_t)got, PAGE_UP(length), was.key, was.offset + (old - was.start), was.file);
+    }
+    file_put(was.file);
+    return got;
+}
+
+/* ---- advice, locks, questions ------------------------------------------------------------------------------------- */
+
+int64_t stub_madvise(struct call *c)
+{
+    static const int passed[] = {MADV_NORMAL,   MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED,
+                                 MADV_FREE,     MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP,
+                                 MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_REMOVE,
+                                 MADV_COLD,     MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE};
+    if (!may_touch(c->arg[0], c->arg[1]))
+        return -ENOMEM;
+    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
+        if ((int)c->arg[2] == passed[i])
+            return CALL_NATIVE;
+    /* What needs a privilege the guest's real process does not have, or changes how memory is shared with others. */
+    return (int)c->arg[2] == MADV_HWPOISON ? -EPERM : -EINVAL;
+}
+
+int64_t stub_msync(struct call *c)
+{
+    if (!may_touch(c->arg[0], c->arg[1]))
+        return -ENOMEM;
+    return CALL_NATIVE; /* shared mappings are of the memory file itself: nothing is ever behind */
+}
+
+int64_t stub_mincore(struct call *c)
+{
+    if (!may_touch(c->arg[0], c->arg[1]))
+        return -ENOMEM;
+    if (c->arg[1] > (UINT64_C(1) << 40))
+        return -ENOMEM;
+    return CALL_NATIVE; /* it writes only to the caller's memory, and reads none */
+}
+
+/* Locking: the world has no swap, so memory stays where it is. RLIMIT_MEMLOCK still speaks. */
+static int64_t lock_range(struct call *c)
+{
+    const struct rlimit64 *limit = &c->task->process->limits[RLIMIT_MEMLOCK];
+    if (!may_touch(c->arg[0], c->arg[1]) && c->arg[1] != 0)
+        return -ENOMEM;
+    if (c->arg[1] > limit->rlim_cur && c->task->cred.euid != 0)
+        return limit->rlim_cur == 0 ? -EPERM : -ENOMEM;
+    return 0;
+}
+
+int64_t stub_mlock(struct call *c)
+{
+    return lock_range(c);
+}
+
+int64_t stub_mlock2(struct call *c)
+{
+    return (c->arg[2] & ~UINT64_C(1)) != 0 ? -EINVAL : lock_range(c);
+}
+
+int64_t stub_munlock(struct call *c)
+{
+    return !may_touch(c->arg[0], c->arg[1]) && c->arg[1] != 0 ? -ENOMEM : 0;
+}
+
+int64_t stub_mlockall(struct call *c)
+{
+    if (c->arg[0] == 0 || (c->arg[0] & ~UINT64_C(7)) != 0 || c->arg[0] == MCL_ONFAULT)
+        return -EINVAL;
+    return 0;
+}
+
+int64_t stub_munlockall(struct call *c)
+{
+    return 0;
+}
+
+/* ---- NUMA: one node ------------------------------------------------------------------------------------------------- */
+
+int64_t stub_mbind(struct call *c)
+{
+    return may_touch(c->arg[0], c->arg[1]) ? 0 : -EFAULT;
+}
+
+int64_t stub_set_mempolicy(struct call *c)
+{
+    return c->arg[0] > 6 ? -EINVAL : 0;
+}
+
+int64_t stub_get_mempolicy(struct call *c)
+{
+    const int32_t none = 0;
+    const uint64_t node = 1;
+    if (c->arg[0] != 0 && call_write(c, c->arg[0], &none, sizeof none) < 0)
+        return -EFAULT;
+    if (c->arg[1] != 0 && c->arg[2] > 0 && call_write(c, c->arg[1], &node, sizeof node) < 0)
+        return -EFAULT;
+    return 0;
+}
+
+int64_t stub_remap_file_pages(struct call *c)
+{
+    return -EINVAL;
+}
+
+int64_t stub_process_madvise(struct call *c)
+{
+    return -EPERM;
+}

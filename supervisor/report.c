@@ -1,0 +1,228 @@
+/* The report, by jansson. Its fields are documented in docs/report.md. */
+#include "supervisor/report.h"
+
+#include "kernel/describe.h"
+#include "supervisor/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EXIT_LIMIT = 124, PATHS_MOST = 100000 };
+
+const char *report_verdict_name(enum verdict v)
+{
+    static const char *const name[] = {
+        [VERDICT_OK] = "ok",         [VERDICT_EXIT] = "exit",           [VERDICT_SIGNAL] = "signal", [VERDICT_CPU] = "cpu",
+        [VERDICT_WALL] = "wall",     [VERDICT_MEMORY] = "memory",       [VERDICT_OUTPUT] = "output",
+        [VERDICT_PROCESSES] = "processes", [VERDICT_FILES] = "files",   [VERDICT_KILLED] = "killed",
+        [VERDICT_INTERNAL] = "internal",
+    };
+    return name[v];
+}
+
+/* How the first program ended, when nothing ended the world before it. */
+static enum verdict final_verdict(const struct world *w)
+{
+    if (w->verdict != VERDICT_OK)
+        return w->verdict;
+    if (WIFSIGNALED(w->init_status))
+        return VERDICT_SIGNAL;
+    return WEXITSTATUS(w->init_status) != 0 ? VERDICT_EXIT : VERDICT_OK;
+}
+
+int report_exit_status(const struct world *w)
+{
+    switch (final_verdict(w)) {
+    case VERDICT_OK:
+        return 0;
+    case VERDICT_EXIT:
+        return WEXITSTATUS(w->init_status);
+    case VERDICT_SIGNAL:
+        return 128 + WTERMSIG(w->init_status);
+    case VERDICT_KILLED:
+        return 128 + w->init_status; /* the signal that ended terrarium */
+    case VERDICT_INTERNAL:
+        return 125;
+    default:
+        return EXIT_LIMIT;
+    }
+}
+
+static void add(json_t *o, const char *key, json_t *value)
+{
+    (void)json_object_set_new(o, key, value);
+}
+
+static json_t *used_allowed(double used, double allowed)
+{
+    json_t *o = json_object();
+    add(o, "used", json_real(used));
+    add(o, "allowed", allowed > 0 ? json_real(allowed) : json_null());
+    return o;
+}
+
+static json_t *counted(uint64_t used, uint64_t allowed)
+{
+    json_t *o = json_object();
+    add(o, "used", json_integer((json_int_t)used));
+    add(o, "allowed", allowed > 0 ? json_integer((json_int_t)allowed) : json_null());
+    return o;
+}
+
+static json_t *limits(const struct holder *h)
+{
+    const struct policy_limits *allowed = &h->world->policy->limits;
+    struct limits_usage used;
+    struct vfs_usage files;
+    limits_usage(h, &used);
+    vfs_usage(h->world->vfs, &files);
+    json_t *o = json_object();
+    add(o, "cpu", used_allowed((double)used.cpu / 1e9, (double)allowed->cpu / 1e9));
+    add(o, "wall", used_allowed((double)used.wall / 1e9, (double)allowed->wall / 1e9));
+    add(o, "memory", counted(used.memory_peak, allowed->memory));
+    add(o, "output", counted(h->world->output_bytes, allowed->output));
+    add(o, "processes", counted(used.processes_peak, allowed->processes));
+    add(o, "files", counted(files.bytes_peak, allowed->files));
+    add(o, "file_count", counted(files.nodes_peak, allowed->file_count));
+    return o;
+}
+
+static json_t *calls(const struct world *w)
+{
+    json_t *all = json_object();
+    for (uint64_t nr = 0; nr < SYSENT_COUNT; nr++) {
+        const struct call_counter *n = &w->counters[nr];
+        if (n->calls == 0)
+            continue;
+        json_t *o = json_object();
+        add(o, "calls", json_integer((json_int_t)n->calls));
+        if (n->failed != 0)
+            add(o, "failed", json_integer((json_int_t)n->failed));
+        if (n->denied != 0)
+            add(o, "denied", json_integer((json_int_t)n->denied));
+        add(all, sysent_get(nr)->name, o);
+    }
+    return all;
+}
+
+/* Calls that exist in Linux and not here, or not at all. */
+static json_t *unknown(const struct world *w)
+{
+    json_t *all = json_object();
+    for (uint64_t nr = 0; nr < SYSENT_COUNT; nr++)
+        if (w->counters[nr].calls != 0 && stub_table[nr] == NULL)
+            add(all, sysent_get(nr)->name, json_integer((json_int_t)w->counters[nr].calls));
+    if (w->unknown_calls != 0)
+        add(all, "(no such number)", json_integer((json_int_t)w->unknown_calls));
+    if (w->foreign_calls != 0)
+        add(all, "(foreign ABI: int 0x80 or x32)", json_integer((json_int_t)w->foreign_calls));
+    return all;
+}
+
+static json_t *denied(const struct world *w)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < w->denial_count; i++) {
+        const struct denial *d = &w->denials[i];
+        json_t *o = json_object(), *rule = json_object();
+        add(o, "call", d->example != NULL ? json_string(d->example) : json_null());
+        add(o, "count", json_integer((json_int_t)d->count));
+        add(rule, "file", json_string(d->rule->origin.file != NULL ? d->rule->origin.file : ""));
+        add(rule, "line", json_integer(d->rule->origin.line));
+        add(rule, "text", json_string(d->rule->text != NULL ? d->rule->text : ""));
+        add(o, "rule", rule);
+        if (d->rule->note != NULL)
+            add(o, "note", json_string(d->rule->note));
+        (void)json_array_append_new(all, o);
+    }
+    return all;
+}
+
+struct file_lists {
+    json_t *list[4];
+    size_t count;
+};
+
+static int add_path(void *context, enum change_kind kind, const char *path, const struct statx *st)
+{
+    struct file_lists *l = context;
+    if (l->count++ >= PATHS_MOST)
+        return 1;
+    json_t *text = json_string(path); /* NULL: the name is not UTF-8 */
+    if (text == NULL) {
+        char escaped[4 * 4096 + 1];
+        size_t n = 0;
+        for (const unsigned char *c = (const unsigned char *)path; *c != '\0' && n + 5 < sizeof escaped; c++)
+            n += (size_t)snprintf(escaped + n, sizeof escaped - n, *c < 0x80 ? "%c" : "\\x%02x", *c);
+        text = json_string(escaped);
+    }
+    (void)json_array_append_new(l->list[kind], text);
+    return 0;
+}
+
+static json_t *files(const struct world *w)
+{
+    struct file_lists l = {{json_array(), json_array(), json_array(), json_array()}, 0};
+    (void)vfs_each_change(w->vfs, add_path, &l);
+    json_t *o = json_object();
+    add(o, "created", l.list[CHANGE_CREATED]);
+    add(o, "written", l.list[CHANGE_MODIFIED]);
+    add(o, "deleted", l.list[CHANGE_DELETED]);
+    add(o, "read", l.list[CHANGE_READ]);
+    if (l.count > PATHS_MOST)
+        add(o, "truncated", json_true());
+    return o;
+}
+
+static json_t *reasons(const struct world *w)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < w->not_reproducible_count; i++)
+        (void)json_array_append_new(all, json_string(w->not_reproducible[i]));
+    return all;
+}
+
+static json_t *build(const struct holder *h)
+{
+    const struct world *w = h->world;
+    json_t *o = json_object();
+    add(o, "terrarium", json_integer(1));
+    add(o, "verdict", json_string(report_verdict_name(final_verdict(w))));
+    add(o, "exit", json_integer(report_exit_status(w)));
+    if (final_verdict(w) == VERDICT_SIGNAL)
+        add(o, "signal", json_integer(WTERMSIG(w->init_status)));
+    add(o, "limits", limits(h));
+    add(o, "reproducible", json_boolean(w->not_reproducible_count == 0));
+    add(o, "not_reproducible_because", reasons(w));
+    add(o, "policy", json_string(w->policy->path != NULL ? w->policy->path : "(built in)"));
+    add(o, "policy_digest", w->policy->digest != NULL ? json_string(w->policy->digest) : json_null());
+    add(o, "events", json_integer((json_int_t)w->events));
+    add(o, "stops", json_integer((json_int_t)h->stops));
+    add(o, "calls", calls(w));
+    add(o, "denied", denied(w));
+    add(o, "unknown", unknown(w));
+    add(o, "files", files(w));
+    add(o, "network", json_array());
+    add(o, "record", json_null());
+    return o;
+}
+
+int report_write(const struct holder *h, const struct run_request *r, struct run_error *e)
+{
+    json_t *o = build(h);
+    bool to_stderr = strcmp(r->report, "-") == 0;
+    FILE *f = to_stderr ? stderr : fopen(r->report, "we");
+    int result = 0;
+    if (f == NULL || json_dumpf(o, f, JSON_INDENT(2)) < 0 || fputc('\n', f) == EOF || (!to_stderr && fclose(f) == EOF)) {
+        snprintf(e->text, sizeof e->text, "report %s: %s", r->report, strerror(errno));
+        result = -1;
+    }
+    json_decref(o);
+    return result;
+}

@@ -1,0 +1,14 @@
+/* The report: one JSON object that says what the run did, what it was refused and what it cost. */
+#ifndef SUPERVISOR_REPORT_H
+#define SUPERVISOR_REPORT_H
+
+#include "supervisor/supervisor.h"
+#include "supervisor/tracee.h"
+
+const char *report_verdict_name(enum verdict v);
+/* What terrarium exits with. */
+int report_exit_status(const struct world *w);
+/* To a host file, or stderr for "-". 0, or -1 with *e filled. Call it before the world is torn down. */
+int report_write(const struct holder *h, const struct run_request *r, struct run_error *e);
+
+#endif

@@ -1,0 +1,78 @@
+"""How the whole-run tests start the sandbox, and its native twin.
+
+`run(...)` is `terrarium run ...` with a time limit; `native(...)` is the same script under plain python3. A test that
+compares the two is differential: Linux itself is its specification.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TERRARIUM = os.environ.get("TERRARIUM", str(ROOT / "terrarium"))
+PYTHON = "/usr/bin/python3"
+
+
+class Result:
+    """What a run left: status, stdout, stderr, and the report when one was asked for."""
+
+    def __init__(self, done, report=None):
+        self.status = done.returncode
+        self.out = done.stdout.decode(errors="replace")
+        self.err = done.stderr.decode(errors="replace")
+        self.report = report
+
+    def __repr__(self):
+        return f"status {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+@pytest.fixture
+def terrarium(tmp_path):
+    """terrarium("run", ..., stdin=b"", policy="yaml text", report=True, timeout=60) -> Result"""
+
+    def call(command, *arguments, stdin=b"", policy=None, report=False, timeout=60, cwd=None, env=None):
+        options = []
+        if policy is not None:
+            path = tmp_path / "policy.yaml"
+            path.write_text(policy)
+            options += ["--policy", str(path)]
+        report_path = tmp_path / "report.json"
+        if report:
+            options += ["--report", str(report_path)]
+        if command in ("run", "exec") and not any(a == "--python" for a in arguments):
+            options += ["--python", PYTHON] if command == "run" else []
+        done = subprocess.run([TERRARIUM, command, *options, *arguments], input=stdin, capture_output=True,
+                              timeout=timeout, cwd=cwd or tmp_path, env=env)
+        return Result(done, json.loads(report_path.read_text()) if report else None)
+
+    return call
+
+
+@pytest.fixture
+def inside(terrarium):
+    """inside(code) runs `python3 -c code` in the sandbox and asserts that it ended well; returns its stdout."""
+
+    def call(code, **more):
+        result = terrarium("run", "--", "-c", code, **more)
+        assert result.status == 0, result
+        return result.out
+
+    return call
+
+
+@pytest.fixture
+def same(terrarium, tmp_path):
+    """same(code): stdout and status natively and inside are equal; returns stdout."""
+
+    def call(code, stdin=b"", timeout=60, **more):
+        result = terrarium("run", "--", "-c", code, stdin=stdin, timeout=timeout, **more)
+        done = subprocess.run([PYTHON, "-c", code], input=stdin, capture_output=True, timeout=timeout, cwd=tmp_path,
+                              env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"})
+        native = Result(done)
+        assert (result.status, result.out) == (native.status, native.out), f"inside: {result}\nnatively: {native}"
+        return result.out
+
+    return call

@@ -1,0 +1,61 @@
+"""The least a sandbox must do: run Python, connect its streams, pass its exit status, show a world of its own."""
+import pytest
+
+
+def test_prints(inside):
+    assert inside("print('hello')") == "hello\n"
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 255])
+def test_exit_status(terrarium, status):
+    assert terrarium("run", "--", "-c", f"raise SystemExit({status})").status == status
+
+
+def test_killed_by_a_signal(terrarium):
+    assert terrarium("run", "--", "-c", "import os; os.kill(os.getpid(), 15)").status == 128 + 15
+
+
+def test_stdin(terrarium):
+    result = terrarium("run", "--", "-c", "print(input()[::-1])", stdin=b"abc\n")
+    assert result.out == "cba\n"
+
+
+def test_script_on_stdin(terrarium):
+    assert terrarium("run", "--", "-", stdin=b"print(6 * 7)\n").out == "42\n"
+
+
+def test_script_stands_alone_in_box(terrarium, tmp_path):
+    (tmp_path / "script.py").write_text("import os, sys\nprint(os.getcwd(), os.listdir('.'), sys.argv)\n")
+    (tmp_path / "secret.txt").write_text("x")
+    result = terrarium("run", "script.py", "a", "b")
+    assert result.out == "/box ['script.py'] ['script.py', 'a', 'b']\n"
+
+
+def test_traceback_goes_to_stderr(terrarium):
+    result = terrarium("run", "--", "-c", "1/0")
+    assert result.status == 1
+    assert "ZeroDivisionError" in result.err and result.out == ""
+
+
+def test_host_is_not_there(inside):
+    out = inside("""
+import os, socket
+print(socket.gethostname(), os.path.exists('/root/.bashrc'), os.getuid(), os.path.exists('/etc/shadow'))
+print(open('/etc/hostname').read().strip(), sorted(os.listdir('/home')))
+""")
+    assert out == "terrarium False 1000 False\nterrarium ['guest']\n"
+
+
+def test_report(terrarium):
+    result = terrarium("run", "--", "-c", "open('made.txt','w').write('x')", report=True)
+    assert result.report["verdict"] == "ok" and result.report["exit"] == 0
+    assert "/box/made.txt" in result.report["files"]["created"]
+    assert result.report["calls"]["openat"]["calls"] > 0
+    assert result.report["unknown"] == {}
+
+
+def test_nothing_is_left_running(terrarium):
+    import subprocess
+    terrarium("run", "--", "-c", "import os, time\nif os.fork() == 0: time.sleep(1e6)")
+    ps = subprocess.run(["ps", "-eo", "stat,comm"], capture_output=True, text=True).stdout
+    assert not [line for line in ps.splitlines() if line.split()[1].startswith("terrarium") and "t" in line.split()[0]]
