@@ -50,6 +50,7 @@ int64_t dispatch(struct task *t)
     struct call *c = &t->call;
     int64_t result;
     bool answered = false;
+    t->world->current = t;
     if (t->in_call && t->state != TASK_DEAD)
         t->state = TASK_READY;
     if (c->begun)

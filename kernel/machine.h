@@ -19,6 +19,18 @@ struct file;
 struct exec_arguments;
 struct rlimit64;
 
+/* One mapping of a task's memory, as the guest may see it. */
+struct memory_map {
+    uint64_t start, end;
+    int protection;      /* PROT_* */
+    bool shared;
+    uint64_t offset;     /* in the file */
+    uint32_t dev_major, dev_minor;
+    uint64_t ino;        /* of the world's file; 0: none */
+    uint64_t resident;   /* bytes in memory; filled only when asked for */
+    const char *name;    /* the guest's path, "[heap]", "[stack]", or "" */
+};
+
 struct machine {
     /* Guest memory of the task's address space. Bytes copied; short at the first bad page; -EFAULT when none. */
     ssize_t (*read)(struct task *t, uint64_t address, void *to, size_t n);
@@ -46,6 +58,10 @@ struct machine {
     int (*limit)(struct process *p, int resource, const struct rlimit64 *limit);
     /* Real CPU time used, ns. */
     int64_t (*cpu_time)(struct process *p);
+    /* Every mapping of the task's memory by address; `each` returning nonzero stops, and is returned. Shows nothing of the
+     * supervisor's own. 0 or -errno. with_resident: fill `resident`, which costs a walk of the page tables. May be NULL. */
+    int (*maps)(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m), void *context);
+    uint64_t (*resident)(struct task *t); /* bytes of its address space in memory; may be NULL */
     /* Register contents for /proc and diagnostics. */
     uint64_t (*instruction)(struct task *t);
     uint64_t (*stack)(struct task *t);

@@ -123,6 +123,7 @@ struct process {
     uint64_t personality;
     int32_t nice;
     int64_t start_time;          /* elapsed */
+    int32_t oom_score_adj;       /* /proc/PID/oom_score_adj: remembered, nothing more */
     void *tty;                   /* controlling terminal, by set_controlling; NULL: none */
     void *machine;
 };
