@@ -37,6 +37,8 @@ void memory_use(const struct subject *who, struct memory_use *out)
     who->world->machine->maps(who->task, false, add_use, out);
     if (who->world->machine->resident)
         out->resident = who->world->machine->resident(who->task);
+    else /* the most that can be, and the same in every run */
+        out->resident = out->text + out->data + out->stack;
 }
 
 static void map_line(struct text *out, const struct memory_map *m)

@@ -73,11 +73,6 @@ char subject_state(const struct subject *s)
     return s->task->state == TASK_READY ? 'R' : 'S';
 }
 
-int32_t parent_pid(const struct process *p)
-{
-    return p->parent ? p->parent->pid : p->pid == 1 ? 0 : 1;
-}
-
 struct dentry *caller_root(const struct synthetic *s)
 {
     struct world *w = s->world;

@@ -27,9 +27,10 @@ bool subject_of(const struct synthetic *s, struct subject *out); /* false: gone,
 /* May someone with these credentials look into it (ptrace(2), "Ptrace access mode checking")? */
 bool subject_open_to(const struct subject *s, const struct cred *c);
 void subject_owner(const struct synthetic *s, uint32_t *uid, uint32_t *gid);
-char subject_state(const struct subject *s); /* R, S, T, Z */
-int32_t parent_pid(const struct process *p);
+char subject_state(const struct subject *s);           /* R, S, T, Z */
 struct dentry *caller_root(const struct synthetic *s); /* the asking process's root directory */
+
+enum { PROC_TICKS = 100 }; /* USER_HZ: clock ticks a second */
 
 /* What the memory files add up. Bytes. */
 struct memory_use {

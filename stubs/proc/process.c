@@ -1,5 +1,6 @@
 /* The directory /proc/PID: its table, the texts that are short, and the threads below task/ (proc(5)). */
 #include "stubs/proc/proc.h"
+#include "stubs/processes.h"
 
 #include <linux/capability.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* /proc/PID/stat, statm, status and limits: what ps(1), top(1) and psutil read (proc(5)). */
 #include "stubs/proc/proc.h"
-#include "kernel/identity.h"
+#include "stubs/processes.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
-enum { NS_PER_TICK = 1000000000 / IDENTITY_TICKS, PAGE = 4096, TTY_NUMBER = 136 << 8 };
+enum { NS_PER_TICK = 1000000000 / PROC_TICKS, PAGE = 4096, TTY_NUMBER = 136 << 8 };
 
 static long long ticks(int64_t ns)
 {
@@ -50,7 +50,7 @@ int proc_stat(const struct synthetic *s, const struct cred *c, struct text *out)
     const struct process *p = who.process;
     const struct mm *mm = who.task ? who.task->mm : NULL;
     bool see = subject_open_to(&who, c);
-    int64_t cpu = s->key & PROC_TASK ? who.task->cpu : p->cpu;
+    int64_t cpu = s->key & PROC_TASK ? who.task->cpu : process_cpu(p);
     long long start = ticks(p->start_time + who.world->clock.boot);
     handler_masks(p, &ignored, &caught);
     memory_use(&who, &use);

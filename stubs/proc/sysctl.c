@@ -1,7 +1,7 @@
 /* /proc/sys (sysctl(8)): the values programs ask for. Constant, but for the host name and the identifiers; read-only.
  */
 #include "stubs/proc/proc.h"
-#include "kernel/identity.h"
+#include "kernel/release.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -12,10 +12,10 @@
         text_printf(out, "%s\n", value);                                                                               \
         return 0;                                                                                                      \
     }
-CONSTANT(ostype, IDENTITY_SYSNAME)
-CONSTANT(osrelease, IDENTITY_RELEASE)
-CONSTANT(version, IDENTITY_VERSION)
-CONSTANT(domainname, IDENTITY_DOMAIN)
+CONSTANT(ostype, KERNEL_SYSNAME)
+CONSTANT(osrelease, KERNEL_RELEASE)
+CONSTANT(version, KERNEL_VERSION)
+CONSTANT(domainname, KERNEL_DOMAIN)
 CONSTANT(zero, "0")
 CONSTANT(one, "1")
 CONSTANT(two, "2")

@@ -1,10 +1,11 @@
 /* The files of /proc that speak of the whole world: one processor, the policy's memory, the world's clock (proc(5)). */
 #include "stubs/proc/proc.h"
-#include "kernel/identity.h"
+#include "kernel/release.h"
+#include "stubs/processes.h"
 
 #include <time.h>
 
-enum { NS_PER_TICK = 1000000000 / IDENTITY_TICKS, DEFAULT_MEMORY_MIB = 1024 };
+enum { NS_PER_TICK = 1000000000 / PROC_TICKS };
 
 int proc_empty(const struct synthetic *s, const struct cred *c, struct text *out)
 {
@@ -13,8 +14,7 @@ int proc_empty(const struct synthetic *s, const struct cred *c, struct text *out
 
 int proc_version(const struct synthetic *s, const struct cred *c, struct text *out)
 {
-    text_printf(out, "%s version %s (terrarium@terrarium) (gcc) %s\n", IDENTITY_SYSNAME, IDENTITY_RELEASE,
-                IDENTITY_VERSION);
+    text_printf(out, "%s version %s (terrarium@terrarium) (gcc) %s\n", KERNEL_SYSNAME, KERNEL_RELEASE, KERNEL_VERSION);
     return 0;
 }
 
@@ -29,7 +29,7 @@ static int64_t cpu_of_all(const struct world *w)
 {
     int64_t sum = 0;
     for (const struct process *p = w->processes; p; p = p->next)
-        sum += p->cpu;
+        sum += process_cpu(p);
     return sum;
 }
 
@@ -64,19 +64,10 @@ int proc_loadavg(const struct synthetic *s, const struct cred *c, struct text *o
     return 0;
 }
 
+/* As sysinfo(2) says it: the policy's memory, a quarter of it in use, whatever the guest touches. */
 int proc_meminfo(const struct synthetic *s, const struct cred *c, struct text *out)
 {
-    const struct world *w = s->world;
-    struct vfs_usage files;
-    uint64_t total =
-        w->policy && w->policy->limits.memory ? w->policy->limits.memory / 1024 : UINT64_C(1024) * DEFAULT_MEMORY_MIB;
-    uint64_t used = 0;
-    vfs_usage(w->vfs, &files);
-    for (const struct process *p = w->processes; p && w->machine->resident; p = p->next)
-        if (p->threads && p->threads->state != TASK_DEAD)
-            used += w->machine->resident(p->threads) / 1024;
-    uint64_t cached = files.bytes / 1024;
-    uint64_t left = used + cached < total ? total - used - cached : 0;
+    uint64_t total = machine_memory(s->world) / 1024, left = total / 4 * 3, used = total - left, cached = 0;
     const struct {
         const char *name;
         uint64_t kib;
