@@ -317,11 +317,10 @@ static void drop_timer(struct call *c)
 bool call_interrupted(struct call *c)
 {
     struct task *t = c->task;
-    if (c->interrupted)
-        return true;
-    if (!signal_pending(t))
-        return false;
-    return signal_deliverable(t, t->restore_mask ? t->temporary_mask : c->world->machine->blocked(t));
+    /* Looked at anew each time: what interrupted the call may have been taken by another thread's sigwait(3) meanwhile. */
+    c->interrupted = signal_pending(t) != 0 &&
+                     signal_deliverable(t, t->restore_mask ? t->temporary_mask : c->world->machine->blocked(t));
+    return c->interrupted;
 }
 
 static void hold_files(struct call *c)

@@ -610,6 +610,7 @@ void task_exited(struct task *t, int status)
     p->uid = t->cred.uid;
     release_shared(t);
     signal_queue_clear(&t->signals);
+    signal_task_ended(t);
     p->cpu_ended += t->cpu;
     p->thread_count--;
     if (t != p->threads) /* the leader's entry stays until the process is waited for */

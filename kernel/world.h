@@ -199,6 +199,9 @@ void process_continue(struct process *p);
 void process_exec_done(struct task *t);      /* after the machine's exec: the model's side */
 void process_timers_free(struct process *p);  /* timer_create(2), setitimer(2), alarm(2): stubs/timers.c */
 void process_timers_exec(struct process *p);  /* execve: POSIX timers go, interval timers stay */
+/* A signal left the queue: a timer's (its serial), or 0 and SIGALRM. Its next period begins; info gets the overruns. */
+void process_timers_taken(struct process *p, uint64_t timer, siginfo_t *info);
+void process_timers_heard(struct process *p, int signal); /* the signal is no longer ignored: timers that slept over it go on */
 bool process_group_orphaned(struct world *w, int32_t pgid);
 void mm_put(struct mm *m);
 struct mm *mm_new(struct world *w);
