@@ -160,7 +160,7 @@ static struct mm *mm_copy(struct world *w, const struct mm *from)
     return m;
 }
 
-static struct fs_context *fs_context_copy(const struct fs_context *from)
+struct fs_context *fs_context_copy(const struct fs_context *from)
 {
     struct fs_context *f = malloc(sizeof *f);
     if (f == NULL)

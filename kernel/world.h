@@ -206,6 +206,7 @@ bool process_group_orphaned(struct world *w, int32_t pgid);
 void mm_put(struct mm *m);
 struct mm *mm_new(struct world *w);
 void fs_context_put(struct fs_context *f);
+struct fs_context *fs_context_copy(const struct fs_context *from); /* NULL: out of memory */
 void shared_map_add(struct mm *m, uint64_t start, uint64_t length, uint64_t key, uint64_t offset, struct file *f);
 void shared_map_remove(struct mm *m, uint64_t start, uint64_t length); /* munmap, or something mapped over */
 const struct shared_map *shared_map_find(const struct mm *m, uint64_t address);
