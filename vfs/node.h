@@ -39,11 +39,10 @@ struct host_object; /* vfs/hostfs.c: where a node is on the host */
 enum node_flags {
     NODE_GIVEN = 1,      /* existed before the guest ran (mount, inline file) */
     NODE_CHARGED = 2,    /* counted against the quota of nodes */
-    NODE_DATA = 4,       /* the guest changed its bytes or, of a directory, nothing: see dentries */
+    NODE_DATA = 4,       /* the guest changed its bytes */
     NODE_ATTRIBUTES = 8, /* the guest changed mode, owner, times or xattrs */
     NODE_READ = 16,      /* the guest read its bytes (read, mapped, executed) */
     NODE_NO_LINK = 32,   /* made by O_TMPFILE|O_EXCL: can never be linked */
-    NODE_LISTED_SIZE = 64, /* private to the filesystem */
 };
 
 /* Things few nodes have; made on first use by node_extra(). */
@@ -105,10 +104,10 @@ struct node_ops {
     void (*release)(struct node *n);
 };
 
-/* A new node of fs: references 1, times now, nlink 1 (2 for directories). NULL: out of memory. Where the guest makes it,
- * call node_charge first: it may say -ENOSPC. */
+/* A new node of fs: references 1, times now, nlink 1 (2 for directories), no flags. NULL: out of memory. */
 struct node *node_new(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid);
-int node_charge(struct fs *fs);        /* one node more against the quota; given nodes are not charged */
+/* The same as the guest makes it, against the quota of nodes (-ENOSPC); or, while the policy speaks, as given. */
+int node_create(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid, struct node **out);
 void node_get(struct node *n);
 void node_put(struct node *n);         /* NULL is allowed */
 struct node_extra *node_extra(struct node *n); /* NULL: out of memory */
@@ -118,8 +117,12 @@ int node_promote(struct node *n, uint64_t keep); /* make it writable in memory: 
 int node_truncate(struct node *n, uint64_t size);
 int node_writable(const struct node *n); /* -EROFS on a read-only mount, else 0 */
 void node_touch(struct node *n, bool mtime); /* ctime, and mtime when asked, are now */
-void node_accessed(struct node *n);          /* relatime */
-void node_drop_privileges(struct node *n, const struct cred *c); /* a write clears setuid and setgid; c NULL: as nobody */
+void node_accessed(struct node *n);          /* relatime, see mount(8) */
+void node_drop_privileges(struct node *n); /* a write by someone without CAP_FSETID clears setuid and setgid */
+void xattr_free(struct node_extra *extra);
+void node_link_directory(struct node *n, int change); /* a subdirectory came or went: its ".." is a name of n */
+/* Owner, group and mode of what c creates in dir: setgid directories, mode_strip_sgid. directory: of what is created. */
+void node_inherit(const struct node *dir, const struct cred *c, bool directory, uint32_t *mode, uint32_t *gid);
 static inline bool node_is(const struct node *n, uint32_t type)
 {
     return (n->mode & S_IFMT) == type;
@@ -137,7 +140,7 @@ enum dentry_flags {
     DENTRY_OWN_NAME = 64, /* the name was renamed: a heap string */
     DENTRY_FLOATING = 128, /* never had a place in the tree (memfd): shown as "/NAME (deleted)" */
     DENTRY_HASHED = 256,  /* in its parent's table */
-    DENTRY_HIDDEN = 512,  /* a whiteout the policy asked for: no deletion of the guest's */
+    DENTRY_HIDDEN = 512,  /* the policy said absent: whatever the mount has by this name is never seen */
 };
 
 struct dentry {
@@ -184,9 +187,11 @@ uint32_t name_hash(const struct vfs *v, const char *name, size_t length);
 struct dentry *dentry_new(struct dentry *parent, const char *name, size_t length, uint32_t hash, struct node *node);
 int dentry_attach(struct dentry *d);   /* into its parent's table, which takes a reference; -ENOMEM */
 void dentry_detach(struct dentry *d);  /* out of it */
-int dentry_rename(struct dentry *d, struct dentry *parent, const char *name, size_t length, uint32_t hash); /* while detached */
+/* A new name and parent, while detached. `name` is on the heap and is taken over. */
+void dentry_rename(struct dentry *d, struct dentry *parent, char *name, size_t length, uint32_t hash);
 struct directory *directory_of(struct dentry *d); /* made on demand; NULL: out of memory */
 void directory_clear(struct dentry *d);           /* forget every child, recursively */
+int directory_reserve(struct dentry *d); /* room for one entry more: the next attach cannot fail. -ENOMEM */
 int directory_populate(struct dentry *d);         /* 0, or why the host could not be read */
 int directory_complete(struct dentry *d);         /* during populate: build the listing order, mark complete */
 bool directory_empty(struct dentry *d);           /* no positive child (populates) */
@@ -195,8 +200,8 @@ bool directory_empty(struct dentry *d);           /* no positive child (populate
 int dentry_child(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct dentry **out, struct dentry **cached);
 struct dentry *dentry_cached(const struct dentry *dir, const char *name, size_t length, uint32_t hash); /* borrowed */
 int dentry_resolve(struct dentry *d); /* DENTRY_LISTED becomes positive; harmless otherwise */
-/* Put a new name into the tree where none is: reuses or replaces the negative dentry. Takes node's reference over also
- * on failure. *out (may be NULL) is referenced. */
+/* Put a new name into the tree where none is, in place of the negative dentry if there is one. Takes node's reference
+ * over also on failure. *out (may be NULL) is referenced. */
 int dentry_create(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct node *node, struct dentry **out);
 int dentry_remove(struct dentry *d); /* unlink: leaves a whiteout where the name was given; -ENOMEM */
 
@@ -259,6 +264,7 @@ struct vfs {
     uint32_t host_uid, host_gid; /* the supervisor's own, as the host knows it */
     uint32_t watches;            /* inotify watches that exist: 0 makes every event point free */
     uint32_t next_move;          /* inotify's cookie that pairs IN_MOVED_FROM and IN_MOVED_TO */
+    bool unlimited;              /* no quota_bytes was configured: statfs(2) must not show the machine's memory */
     bool giving;                 /* the policy is speaking: what is made now is given, and free */
     uint64_t hash_key[2];        /* secret, so that a guest cannot aim names at one bucket; no result depends on it */
     struct host_lru host;
@@ -293,7 +299,7 @@ bool cred_in_group(const struct cred *c, uint32_t gid);
 bool cred_owns(const struct cred *c, const struct node *n); /* fsuid is the owner, or CAP_FOWNER */
 int node_permission(const struct node *n, const struct cred *c, int mask); /* 0 or -EACCES */
 int may_create(struct dentry *dir, const struct cred *c);
-int may_delete(struct dentry *dir, struct dentry *victim, const struct cred *c); /* sticky(7) */
+int may_delete(struct dentry *dir, struct dentry *victim, const struct cred *c); /* sticky: inode(7) */
 
 /* ---- walking (vfs/walk.c) --------------------------------------------------------------------------------------- */
 
@@ -309,7 +315,6 @@ struct walked {
     struct file *open_file;     /* referenced: a magic link led to a file without a dentry */
     enum walk_last last;
     bool slash;                 /* the path ended in one */
-    bool dangling;              /* internal */
     uint32_t hash;
     uint8_t length;
     char name[VFS_NAME_MAX + 1]; /* with WALK_PARENT: the last component */
@@ -334,7 +339,7 @@ void epoll_file_released(struct file *f);               /* f->epoll_items is set
 
 static inline void node_event(struct dentry *d, uint32_t mask)
 {
-    if (d && d->node && node_vfs(d->node)->watches)
+    if (d && !(d->flags & DENTRY_LISTED) && d->node && node_vfs(d->node)->watches)
         inotify_event(d, mask, 0);
 }
 

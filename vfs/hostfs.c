@@ -1,0 +1,695 @@
+/* Host directories and files as mounts, read-only or copy-on-write. The host is never written.
+ *
+ * Nothing of the host is followed by the host: a directory is reached from the mount's descriptor by openat2(2) with
+ * RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, everything in it by one component with *_NOFOLLOW. Symlinks are texts that
+ * the walk follows, inside the world. A look-up is one statx(2), kept as a node or as a negative dentry.
+ *
+ * Where a node is on the host is a `host_object`, which renames in the tree do not touch. Its descriptor is opened when
+ * needed and kept in one list of at most HOST_FDS, least recently used first out; those a guest mapped are kept for
+ * good, as vfs/vfs.h promises. */
+#include "vfs/node.h"
+
+#include <dirent.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#ifndef OVERLAYFS_SUPER_MAGIC
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#endif
+
+enum { HOST_FDS = 256, LINK_BUCKETS = 256, COPY = 64 * 1024 };
+
+struct host_object {
+    struct host_object *parent;      /* referenced; NULL: the mount's root */
+    struct host_object *prev, *next; /* in the list of open descriptors */
+    struct host_object *same;        /* next in the mount's table of hard links, or of retired objects */
+    struct node *node;               /* of a hard-linked file: the one node all its names share */
+    struct host_mount *mount;
+    char *target;           /* of a symlink, once read */
+    uint64_t dev, ino, key; /* the host's; key: of mappings, 0 until mapped */
+    uint32_t references;
+    int fd;      /* -1: closed */
+    bool pinned; /* not in the list */
+    bool directory;
+    char name[];
+};
+
+struct host_mount {
+    struct vfs *vfs;
+    struct host_object *root;
+    struct host_object *links[LINK_BUCKETS]; /* files with several names on the host, by dev and ino */
+    struct host_object *retired;             /* mapped files that became memory: their descriptors stay */
+    bool keep_atime;                         /* O_NOATIME was refused */
+};
+
+static const struct node_ops host_directory_ops, host_file_ops, host_link_ops, host_special_ops;
+
+/* A kernel or container without openat2(2): component by component, no symlink followed. */
+static int openat_beneath(int fd, const char *path, int flags)
+{
+    char copy[VFS_PATH_MAX];
+    int here = fd;
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *name = copy, *rest; name; name = rest) {
+        rest = strchr(name, '/');
+        if (rest)
+            *rest++ = 0;
+        int below = openat(here, name, (rest ? O_PATH | O_DIRECTORY : flags) | O_CLOEXEC | O_NOFOLLOW);
+        int error = -errno;
+        if (here != fd)
+            close(here);
+        if (below < 0)
+            return error;
+        here = below;
+    }
+    return here;
+}
+
+static int openat2_beneath(int fd, const char *path, int flags)
+{
+    struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC | O_NOFOLLOW,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS};
+    int got;
+    do
+        got = (int)syscall(SYS_openat2, fd, path, &how, sizeof how);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == ENOSYS)
+        return openat_beneath(fd, path, flags);
+    return got < 0 ? -errno : got;
+}
+
+/* ---- descriptors ---------------------------------------------------------------------------------------------- */
+
+static void lru_remove(struct host_object *o)
+{
+    struct host_lru *l = &o->mount->vfs->host;
+    *(o->prev ? &o->prev->next : &l->first) = o->next;
+    *(o->next ? &o->next->prev : &l->last) = o->prev;
+    o->prev = o->next = NULL;
+    l->count--;
+}
+
+static void lru_add(struct host_object *o)
+{
+    struct host_lru *l = &o->mount->vfs->host;
+    o->prev = NULL;
+    o->next = l->first;
+    *(l->first ? &l->first->prev : &l->last) = o;
+    l->first = o;
+    l->count++;
+}
+
+static void close_object(struct host_object *o)
+{
+    if (o->fd < 0)
+        return;
+    if (!o->pinned)
+        lru_remove(o);
+    else
+        o->mount->vfs->host.pinned--;
+    close(o->fd);
+    o->fd = -1;
+    o->pinned = false;
+}
+
+/* The path of a directory from the mount's root: names joined, from the end of the buffer. NULL: too long. */
+static const char *path_below_root(const struct host_object *o, char *buffer, size_t n)
+{
+    size_t at = n - 1;
+    buffer[at] = 0;
+    for (; o->parent; o = o->parent) {
+        size_t length = strlen(o->name);
+        if (at < length + 1)
+            return NULL;
+        if (buffer[at])
+            buffer[--at] = '/';
+        at -= length;
+        memcpy(buffer + at, o->name, length);
+    }
+    return buffer + at;
+}
+
+static int object_fd(struct host_object *o);
+
+static int open_directory(struct host_object *o)
+{
+    char buffer[VFS_PATH_MAX];
+    const char *path = path_below_root(o, buffer, sizeof buffer);
+    return path ? openat2_beneath(o->mount->root->fd, path, O_PATH | O_DIRECTORY) : -ENAMETOOLONG;
+}
+
+static int open_regular(struct host_object *o)
+{
+    int directory = object_fd(o->parent);
+    if (directory < 0)
+        return directory;
+    /* Reading must leave no trace on the host either, where its owner lets us. */
+    int noatime = o->mount->keep_atime ? 0 : O_NOATIME;
+    int fd = openat2_beneath(directory, o->name, O_RDONLY | O_NONBLOCK | O_NOCTTY | noatime);
+    if (fd == -EPERM && noatime) {
+        o->mount->keep_atime = true;
+        fd = openat2_beneath(directory, o->name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    }
+    struct stat st;
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) { /* the host put something else there meanwhile */
+        close(fd);
+        return -EACCES;
+    }
+    return fd;
+}
+
+static int object_fd(struct host_object *o)
+{
+    struct host_lru *l = &o->mount->vfs->host;
+    if (o->fd >= 0) {
+        if (!o->pinned && l->first != o) {
+            lru_remove(o);
+            lru_add(o);
+        }
+        return o->fd;
+    }
+    int fd = o->directory ? open_directory(o) : open_regular(o);
+    if (fd < 0)
+        return fd;
+    o->fd = fd;
+    lru_add(o);
+    if (l->count > HOST_FDS)
+        close_object(l->last);
+    return fd;
+}
+
+static int pin(struct host_object *o)
+{
+    struct host_lru *l = &o->mount->vfs->host;
+    struct rlimit limit;
+    int fd = object_fd(o);
+    if (fd < 0 || o->pinned)
+        return fd < 0 ? fd : 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || l->pinned >= limit.rlim_cur / 2)
+        return -ENFILE;
+    lru_remove(o);
+    o->pinned = true;
+    l->pinned++;
+    return 0;
+}
+
+/* ---- objects and nodes ---------------------------------------------------------------------------------------------
+ */
+
+static struct host_object *object_new(struct host_mount *m, struct host_object *parent, const char *name)
+{
+    size_t length = strlen(name);
+    struct host_object *o = calloc(1, sizeof *o + length + 1);
+    if (!o)
+        return NULL;
+    memcpy(o->name, name, length);
+    o->mount = m;
+    o->references = 1;
+    o->fd = -1;
+    o->parent = parent;
+    if (parent)
+        parent->references++;
+    return o;
+}
+
+static void object_put(struct host_object *o)
+{
+    while (o && --o->references == 0) {
+        struct host_object *parent = o->parent;
+        close_object(o);
+        free(o->target);
+        free(o);
+        o = parent;
+    }
+}
+
+static struct host_object **link_bucket(struct host_mount *m, uint64_t dev, uint64_t ino)
+{
+    return &m->links[(ino ^ ino >> 16 ^ dev) % LINK_BUCKETS];
+}
+
+static void forget_link(struct host_object *o)
+{
+    if (!o->node)
+        return;
+    struct host_object **link = link_bucket(o->mount, o->dev, o->ino);
+    while (*link && *link != o)
+        link = &(*link)->same;
+    if (*link)
+        *link = o->same;
+    o->node = NULL;
+    o->same = NULL;
+}
+
+static void host_release(struct node *n)
+{
+    forget_link(n->host);
+    object_put(n->host);
+}
+
+/* vfs_config: host ids are never shown. */
+static uint32_t map_id(uint32_t id, uint32_t own, uint32_t guest)
+{
+    return id == 0 ? 0 : id == own ? guest : 65534;
+}
+
+static int64_t nanoseconds(struct statx_timestamp t)
+{
+    int64_t ns;
+    if (__builtin_mul_overflow((int64_t)t.tv_sec, (int64_t)1000000000, &ns))
+        return t.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    return ns + t.tv_nsec;
+}
+
+static const struct node_ops *ops_for(uint32_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return &host_directory_ops;
+    case S_IFREG:
+        return &host_file_ops;
+    case S_IFLNK:
+        return &host_link_ops;
+    default:
+        return &host_special_ops;
+    }
+}
+
+/* A node for what statx(2) saw under `parent` by that name (the mount's root: parent NULL). */
+static struct node *node_from(struct fs *fs, struct host_object *o, const struct statx *s)
+{
+    const struct vfs *v = fs->vfs;
+    struct node *n =
+        node_new(fs, ops_for(s->stx_mode), s->stx_mode, map_id(s->stx_uid, v->host_uid, v->config.guest_uid),
+                 map_id(s->stx_gid, v->host_gid, v->config.guest_gid));
+    if (!n)
+        return NULL;
+    n->flags |= NODE_GIVEN;
+    n->host = o;
+    o->directory = S_ISDIR(s->stx_mode);
+    o->dev = makedev(s->stx_dev_major, s->stx_dev_minor);
+    o->ino = s->stx_ino;
+    if (!o->directory) {
+        n->size = S_ISREG(s->stx_mode) || S_ISLNK(s->stx_mode) ? s->stx_size : 0;
+        n->nlink = s->stx_nlink;
+        n->rdev = makedev(s->stx_rdev_major, s->stx_rdev_minor);
+    } else {
+        n->nlink = 1; /* "unknown" to those who count subdirectories by it, as on btrfs */
+    }
+    n->atime = nanoseconds(s->stx_atime);
+    n->mtime = nanoseconds(s->stx_mtime);
+    n->ctime = nanoseconds(s->stx_ctime);
+    n->btime = s->stx_mask & STATX_BTIME ? nanoseconds(s->stx_btime) : n->ctime;
+    return n;
+}
+
+static int stat_child(struct node *dir, const char *name, struct statx *s)
+{
+    int fd = object_fd(dir->host);
+    if (fd < 0)
+        return fd;
+    if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, s))
+        return -errno;
+    return 0;
+}
+
+static int node_for_child(struct node *dir, const char *name, const struct statx *s, struct node **out)
+{
+    struct host_mount *m = dir->fs->private;
+    bool linked = S_ISREG(s->stx_mode) && s->stx_nlink > 1;
+    uint64_t dev = makedev(s->stx_dev_major, s->stx_dev_minor);
+    struct host_object **bucket = link_bucket(m, dev, s->stx_ino);
+    for (struct host_object *o = linked ? *bucket : NULL; o; o = o->same) {
+        if (o->dev == dev && o->ino == s->stx_ino) {
+            node_get(o->node);
+            *out = o->node;
+            return 0;
+        }
+    }
+    struct host_object *o = object_new(m, dir->host, name);
+    *out = o ? node_from(dir->fs, o, s) : NULL;
+    if (!*out) {
+        object_put(o);
+        return -ENOMEM;
+    }
+    if (linked) {
+        o->node = *out;
+        o->same = *bucket;
+        *bucket = o;
+    }
+    return 0;
+}
+
+static int host_lookup(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct dentry **out)
+{
+    char copy[VFS_NAME_MAX + 1];
+    struct statx s;
+    struct node *n = NULL;
+    memcpy(copy, name, length);
+    copy[length] = 0;
+    int error = stat_child(dir->node, copy, &s);
+    if (!error)
+        error = node_for_child(dir->node, copy, &s, &n);
+    if (error && error != -ENOENT)
+        return error;
+    struct dentry *d = dentry_new(dir, name, length, hash, n);
+    if (!d) {
+        node_put(n);
+        return -ENOMEM;
+    }
+    if (n)
+        d->flags |= DENTRY_GIVEN;
+    error = dentry_attach(d);
+    if (error || !n)
+        dentry_put(d);
+    else
+        *out = d;
+    return error;
+}
+
+static int host_resolve(struct dentry *dir, struct dentry *child)
+{
+    struct statx s;
+    struct node *n = NULL;
+    uint64_t ino = child->listed_ino;
+    int error = stat_child(dir->node, child->name, &s);
+    if (!error)
+        error = node_for_child(dir->node, child->name, &s, &n);
+    if (error && error != -ENOENT)
+        return error;
+    if (n) {
+        if (n->references == 1)
+            n->ino = ino;
+        child->node = n;
+        child->flags &= (uint16_t)~DENTRY_LISTED;
+        return 0;
+    }
+    dentry_get(child); /* the host removed it meanwhile */
+    dentry_detach(child);
+    child->node = NULL;
+    child->flags &= (uint16_t) ~(DENTRY_LISTED | DENTRY_GIVEN);
+    error = dentry_attach(child);
+    dentry_put(child);
+    return error;
+}
+
+/* ---- listing --------------------------------------------------------------------------------------------------------
+ */
+
+struct host_name {
+    char *name;
+    uint8_t type;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct host_name *)a)->name, ((const struct host_name *)b)->name);
+}
+
+/* Every name of the directory, sorted: inode numbers must not depend on the host's order. */
+static int read_names(int fd, struct host_name **names, size_t *count)
+{
+    size_t room = 0;
+    int error = 0;
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = own < 0 ? NULL : fdopendir(own);
+    if (!stream) {
+        error = -errno;
+        if (own >= 0)
+            close(own);
+        return error;
+    }
+    while (!error) {
+        errno = 0;
+        struct dirent *e = readdir(stream);
+        if (!e) {
+            error = -errno;
+            break;
+        }
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        if (*count == room) {
+            room = room ? room * 2 : 64;
+            struct host_name *more = reallocarray(*names, room, sizeof *more);
+            if (!more) {
+                error = -ENOMEM;
+                break;
+            }
+            *names = more;
+        }
+        char *copy = strdup(e->d_name);
+        if (!copy)
+            error = -ENOMEM;
+        else
+            (*names)[(*count)++] = (struct host_name){.name = copy, .type = e->d_type};
+    }
+    closedir(stream);
+    if (!error && *count)
+        qsort(*names, *count, sizeof **names, by_name);
+    return error;
+}
+
+static int host_populate(struct dentry *d)
+{
+    struct host_name *names = NULL;
+    size_t count = 0;
+    int fd = object_fd(d->node->host);
+    int error = fd < 0 ? fd : read_names(fd, &names, &count);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(names[i].name);
+        uint32_t hash = name_hash(node_vfs(d->node), names[i].name, length);
+        if (!error && length <= VFS_NAME_MAX && !dentry_cached(d, names[i].name, length, hash)) {
+            struct dentry *child = dentry_new(d, names[i].name, length, hash, NULL);
+            if (child) {
+                child->flags |= DENTRY_GIVEN | DENTRY_LISTED;
+                child->type = names[i].type;
+                child->listed_ino = node_vfs(d->node)->next_ino++;
+                error = dentry_attach(child);
+                dentry_put(child);
+            } else {
+                error = -ENOMEM;
+            }
+        }
+        free(names[i].name);
+    }
+    free(names);
+    return error ? error : directory_complete(d);
+}
+
+/* ---- files
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static int host_readlink(struct node *n, const struct cred *c, const char **target, char **owned)
+{
+    struct host_object *o = n->host;
+    if (!o->target) {
+        char text[VFS_PATH_MAX];
+        int fd = object_fd(o->parent);
+        ssize_t length = fd < 0 ? fd : readlinkat(fd, o->name, text, sizeof text);
+        if (length < 0)
+            return fd < 0 ? fd : -errno;
+        if (length == sizeof text)
+            return -ENAMETOOLONG;
+        o->target = strndup(text, (size_t)length);
+        if (!o->target)
+            return -ENOMEM;
+    }
+    *target = o->target;
+    return 0;
+}
+
+static ssize_t host_read(struct node *n, struct io *io, uint64_t offset)
+{
+    int fd = object_fd(n->host);
+    size_t length = io->left;
+    if (fd < 0)
+        return fd;
+    if (length > n->size - offset)
+        length = n->size - offset;
+    return io_put_fd(io, fd, offset, length);
+}
+
+static int64_t host_seek_data(struct node *n, uint64_t offset, bool hole)
+{
+    int fd = object_fd(n->host);
+    off_t at = fd < 0 ? fd : lseek(fd, (off_t)offset, hole ? SEEK_HOLE : SEEK_DATA);
+    if (at < 0)
+        return fd < 0 ? fd : -errno;
+    return (uint64_t)at < n->size ? at : hole ? (int64_t)n->size : -ENXIO;
+}
+
+static int host_map(struct node *n, uint64_t offset, uint64_t length, bool writable, struct file_mapping *out)
+{
+    int error = pin(n->host);
+    if (error)
+        return error;
+    if (!n->host->key)
+        n->host->key = node_vfs(n)->next_key++;
+    *out = (struct file_mapping){.fd = n->host->fd, .offset = offset, .writable = false, .key = n->host->key};
+    return 0;
+}
+
+/* The first `keep` bytes of a host file into the memory node that took its place. */
+static int copy_in(struct node *n, int fd, uint64_t keep)
+{
+    char *buffer = malloc(COPY);
+    uint64_t at = 0;
+    int error = buffer ? 0 : -ENOMEM;
+    while (!error && at < keep) {
+        off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) /* a hole to the end */
+            break;
+        if (data > (off_t)at)
+            at = (uint64_t)data;
+        if (at >= keep)
+            break;
+        ssize_t got = pread(fd, buffer, keep - at < COPY ? keep - at : COPY, (off_t)at);
+        if (got <= 0) {
+            error = got < 0 ? -errno : 0;
+            break;
+        }
+        struct io io = io_over_buffer(buffer, (size_t)got);
+        ssize_t put = n->ops->write(n, &io, at);
+        if (put != got)
+            error = put < 0 ? (int)put : -ENOSPC;
+        at += (uint64_t)got;
+    }
+    free(buffer);
+    return error ? error : n->ops->resize(n, keep);
+}
+
+static int host_promote(struct node *n, uint64_t keep)
+{
+    struct host_object *o = n->host;
+    uint64_t size = n->size;
+    int fd = keep ? object_fd(o) : 0;
+    if (fd < 0)
+        return fd;
+    n->memory = NULL;
+    n->ops = &memory_ops;
+    n->size = 0;
+    int error = copy_in(n, fd, keep);
+    if (error) {
+        memory_ops.release(n);
+        n->ops = &host_file_ops;
+        n->host = o;
+        n->size = size;
+        return error;
+    }
+    forget_link(o);
+    if (o->pinned) {
+        o->same = o->mount->retired;
+        o->mount->retired = o;
+    } else {
+        object_put(o);
+    }
+    return 0;
+}
+
+static int refuse(struct node *n, int flags, const struct cred *c, struct file **out)
+{
+    return -EACCES; /* the host's devices, sockets and FIFOs are not the guest's */
+}
+
+static const struct node_ops host_directory_ops = {
+    .name = "host directory",
+    .lookup = host_lookup,
+    .populate = host_populate,
+    .resolve = host_resolve,
+    .release = host_release,
+};
+static const struct node_ops host_file_ops = {
+    .name = "host file",
+    .read = host_read,
+    .seek_data = host_seek_data,
+    .map = host_map,
+    .promote = host_promote,
+    .release = host_release,
+};
+static const struct node_ops host_link_ops = {
+    .name = "host symlink", .readlink = host_readlink, .release = host_release};
+static const struct node_ops host_special_ops = {.name = "host special", .open = refuse, .release = host_release};
+
+/* ---- the mount
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static void host_fs_release(struct fs *fs)
+{
+    struct host_mount *m = fs->private;
+    for (struct host_object *o = m->retired, *next; o; o = next) {
+        next = o->same;
+        object_put(o);
+    }
+    object_put(m->root);
+    free(m);
+}
+
+static const struct fs_ops host_fs_ops = {
+    .type = "overlay", .magic = OVERLAYFS_SUPER_MAGIC, .release = host_fs_release};
+
+int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount_mode mode, char *why, size_t n)
+{
+    /* The user's own word: symlinks of `source` itself are followed, once, here. */
+    int fd = open(source, O_PATH | O_CLOEXEC);
+    struct statx s;
+    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &s)) {
+        int error = -errno;
+        snprintf(why, n, "cannot open %s: %s", source, strerror(-error));
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
+    bool regular = S_ISREG(s.stx_mode);
+    if (regular) {
+        int readable = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        int error = readable < 0 ? -errno : 0;
+        close(fd);
+        fd = readable;
+        struct stat st;
+        if (!error && (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != s.stx_ino)) {
+            close(fd);
+            error = -EACCES;
+        }
+        if (error) {
+            snprintf(why, n, "cannot read %s: %s", source, strerror(-error));
+            return error;
+        }
+    } else if (!S_ISDIR(s.stx_mode)) {
+        snprintf(why, n, "%s is neither a directory nor a regular file", source);
+        close(fd);
+        return -EINVAL;
+    }
+    struct host_mount *m = calloc(1, sizeof *m);
+    struct host_object *root = m ? object_new(m, NULL, "") : NULL;
+    struct fs *fs = root ? fs_new(v, &host_fs_ops, m) : NULL;
+    if (!fs) {
+        free(root);
+        free(m);
+        close(fd);
+        snprintf(why, n, "out of memory");
+        return -ENOMEM;
+    }
+    m->vfs = v;
+    m->root = root;
+    root->fd = fd;
+    root->pinned = true; /* the mount's own: neither in the list nor counted as a guest's mapping twice */
+    v->host.pinned++;
+    fs->read_only = mode == MOUNT_READ_ONLY;
+    root->references++; /* the mount's, beside the node's */
+    fs->root = node_from(fs, root, &s);
+    if (!fs->root) {
+        root->references--;
+        snprintf(why, n, "out of memory");
+        return -ENOMEM;
+    }
+    if (regular)
+        fs->root->nlink = 1;
+    return vfs_mount_fs(v, at, fs, why, n);
+}

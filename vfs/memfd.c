@@ -1,0 +1,258 @@
+/* Memory files that were mapped, and memfd_create(2): bytes in a memfd of the host, so that MAP_SHARED is coherent
+ * between guest processes, and with read(2) and write(2), which use the same memfd. Seals are kept here, and set on the
+ * memfd itself too once there is one: then the kernel refuses what a mapping could still do. */
+#include "vfs/memory.h"
+
+#include "vfs/objects.h"
+
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#define MFD_EXEC 0x0010U
+#endif
+
+/* The host's account of the memfd becomes the node's: mappings fill holes without asking. What that costs beyond the
+ * quota is taken all the same, and the next write meets a full filesystem. */
+static void recount(struct node *n)
+{
+    struct memory *m = n->memory;
+    struct stat st;
+    if (fstat(m->fd, &st))
+        return;
+    uint64_t bytes = (uint64_t)st.st_blocks * 512;
+    m->pages = bytes / PAGE;
+    if (bytes < m->charged)
+        memory_refund(n, m->charged - bytes);
+    else if (!(n->flags & NODE_GIVEN))
+        memory_charge(n, bytes - m->charged);
+}
+
+static ssize_t put_into_memfd(struct io *io, const void *from, size_t n)
+{
+    uint64_t *at = io->context; /* descriptor, offset */
+    ssize_t put = pwrite((int)at[0], from, n, (off_t)at[1]);
+    if (put < 0)
+        return -errno;
+    at[1] += (uint64_t)put;
+    io->left -= (size_t)put;
+    return put;
+}
+
+static int copy_pages(struct node *n, int fd)
+{
+    uint64_t at = 0;
+    while (at < n->size) {
+        int64_t data = memory_seek(n, at, false);
+        if (data < 0)
+            return 0;
+        int64_t hole = memory_seek(n, (uint64_t)data, true);
+        uint64_t where[2] = {(uint64_t)fd, (uint64_t)data};
+        struct io io = {.put = put_into_memfd, .left = (size_t)(hole - data), .context = where};
+        ssize_t got = memory_read(n, &io, (uint64_t)data, io.left);
+        if (got != hole - data)
+            return got < 0 ? (int)got : -EIO;
+        at = (uint64_t)hole;
+    }
+    return 0;
+}
+
+int memory_to_memfd(struct node *n)
+{
+    struct memory *m = n->memory;
+    if (m->fd >= 0)
+        return 0;
+    int fd = memfd_create("terrarium", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    int error = ftruncate(fd, (off_t)n->size) ? -errno : copy_pages(n, fd);
+    if (!error && m->seals && fcntl(fd, F_ADD_SEALS, m->seals & ~F_SEAL_SEAL))
+        error = -errno;
+    if (error) {
+        close(fd);
+        return error;
+    }
+    memory_forget(n);
+    m->fd = fd;
+    m->key = node_vfs(n)->next_key++;
+    recount(n);
+    return 0;
+}
+
+void memory_close(struct memory *m)
+{
+    if (m->fd >= 0)
+        close(m->fd);
+    if (m->fd_read_only >= 0)
+        close(m->fd_read_only);
+    m->fd = m->fd_read_only = -1;
+}
+
+int memfd_read_only(struct node *n)
+{
+    struct memory *m = n->memory;
+    if (m->fd_read_only >= 0)
+        return m->fd_read_only;
+    /* A second description of the memfd, open for reading alone, so that mprotect(2) cannot make a mapping of it
+     * writable. Only /proc gives one; where the host has no /proc the writable one must do: what it could change is
+     * this file of the guest's own world. */
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
+    m->fd_read_only = open(path, O_RDONLY | O_CLOEXEC);
+    return m->fd_read_only >= 0 ? m->fd_read_only : m->fd;
+}
+
+/* Would [from, to) fit into the quota? Counts the pages that are holes now. */
+static int check_room(struct node *n, uint64_t from, uint64_t to)
+{
+    uint64_t missing = 0, at = from & ~(uint64_t)(PAGE - 1);
+    while (at < to) {
+        int64_t data = memfd_seek(n, at, false);
+        uint64_t end = data < 0 || (uint64_t)data > to ? to : (uint64_t)data;
+        missing += (end - at + PAGE - 1) / PAGE;
+        if (data < 0 || (uint64_t)data >= to)
+            break;
+        at = (uint64_t)memfd_seek(n, (uint64_t)data, true);
+    }
+    int error = node_vfs(n)->giving ? 0 : fs_charge(n->fs, missing * PAGE);
+    if (!error && !node_vfs(n)->giving)
+        fs_refund(n->fs, missing * PAGE); /* recount charges what was really taken */
+    return error;
+}
+
+ssize_t memfd_write(struct node *n, struct io *io, uint64_t offset)
+{
+    char buffer[CHUNK];
+    size_t length = io->left < sizeof buffer ? io->left : sizeof buffer;
+    if (check_room(n, offset, offset + length)) {
+        size_t page = PAGE - offset % PAGE; /* near the quota: as much as fits */
+        length = length < page ? length : page;
+        int error = check_room(n, offset, offset + length);
+        if (error)
+            return error;
+    }
+    ssize_t got = io_get(io, buffer, length), done = 0;
+    while (done < got) {
+        ssize_t put = pwrite(n->memory->fd, buffer + done, (size_t)(got - done), (off_t)(offset + (uint64_t)done));
+        if (put < 0) {
+            got = done ? done : -errno;
+            break;
+        }
+        done += put;
+    }
+    recount(n);
+    return got;
+}
+
+int memfd_resize(struct node *n, uint64_t size)
+{
+    if (ftruncate(n->memory->fd, (off_t)size))
+        return -errno;
+    recount(n);
+    return 0;
+}
+
+int memfd_punch(struct node *n, uint64_t from, uint64_t to)
+{
+    if (from < to &&
+        fallocate(n->memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)))
+        return -errno;
+    recount(n);
+    return 0;
+}
+
+int memfd_reserve(struct node *n, uint64_t from, uint64_t to)
+{
+    int error = check_room(n, from, to);
+    if (!error && fallocate(n->memory->fd, 0, (off_t)from, (off_t)(to - from)))
+        error = -errno;
+    recount(n);
+    return error;
+}
+
+int64_t memfd_seek(const struct node *n, uint64_t offset, bool hole)
+{
+    off_t at = lseek(n->memory->fd, (off_t)offset, hole ? SEEK_HOLE : SEEK_DATA);
+    return at < 0 ? -errno : at;
+}
+
+uint64_t memfd_blocks(const struct node *n)
+{
+    struct stat st;
+    return fstat(n->memory->fd, &st) ? 0 : (uint64_t)st.st_blocks;
+}
+
+/* ---- memfd_create(2) ----------------------------------------------------------------------------------------------
+ */
+
+struct file *memfd_new(struct vfs *v, const char *name, unsigned flags)
+{
+    char shown[VFS_NAME_MAX + 1];
+    int length = snprintf(shown, sizeof shown, "memfd:%s", name);
+    if (length > VFS_NAME_MAX) /* the caller refuses names beyond 249 bytes, as memfd_create(2) */
+        length = VFS_NAME_MAX;
+    struct node *n;
+    uint32_t mode = flags & MFD_NOEXEC_SEAL ? 0666 : 0777;
+    if (node_create(v->anonymous, &memory_ops, S_IFREG | mode, v->config.guest_uid, v->config.guest_gid, &n))
+        return NULL;
+    n->nlink = 0;
+    struct memory *m = memory_of(n);
+    struct dentry *d = m ? dentry_new(NULL, shown, (size_t)length, 0, n) : NULL;
+    struct file *f = d ? file_new(v, &regular_file_ops, O_RDWR | O_LARGEFILE, NULL) : NULL;
+    if (!f) {
+        if (d)
+            dentry_put(d);
+        else
+            node_put(n);
+        return NULL;
+    }
+    d->flags |= DENTRY_FLOATING;
+    m->sealable = true;
+    if (flags & MFD_NOEXEC_SEAL)
+        m->seals = F_SEAL_EXEC;
+    else if (!(flags & MFD_ALLOW_SEALING))
+        m->seals = F_SEAL_SEAL;
+    f->dentry = d;
+    f->node = n;
+    return f;
+}
+
+static struct memory *sealable(struct file *f)
+{
+    struct memory *m = f->node && f->node->ops == &memory_ops ? f->node->memory : NULL;
+    return m && m->sealable ? m : NULL;
+}
+
+int memfd_seals(struct file *f)
+{
+    struct memory *m = sealable(f);
+    return m ? m->seals : -EINVAL;
+}
+
+int memfd_add_seals(struct file *f, int seals)
+{
+    const int known = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
+    struct memory *m = sealable(f);
+    if ((f->flags & O_ACCMODE) == O_RDONLY) /* fcntl(2), F_ADD_SEALS */
+        return -EPERM;
+    if (!m || seals & ~known)
+        return -EINVAL;
+    if (m->seals & F_SEAL_SEAL)
+        return -EPERM;
+    /* The memfd itself says whether somebody has it mapped writable: EBUSY. */
+    if (m->fd >= 0 && fcntl(m->fd, F_ADD_SEALS, seals & ~F_SEAL_SEAL))
+        return -errno;
+    m->seals |= seals;
+    return 0;
+}

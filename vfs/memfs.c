@@ -1,0 +1,193 @@
+/* Memory filesystems: the operations of a regular file whose bytes the supervisor holds, as pages (vfs/memory.c) or in
+ * a memfd once the guest mapped it (vfs/memfd.c). Directories, symlinks and special files of memory are in vfs/node.c.
+ */
+#include "vfs/memory.h"
+
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static bool in_memfd(const struct node *n)
+{
+    return n->memory && n->memory->fd >= 0;
+}
+
+static int sealed(const struct node *n, int seals)
+{
+    return n->memory && n->memory->seals & seals ? -EPERM : 0;
+}
+
+static ssize_t memory_node_read(struct node *n, struct io *io, uint64_t offset)
+{
+    size_t length = io->left;
+    if (length > n->size - offset)
+        length = n->size - offset;
+    return in_memfd(n) ? io_put_fd(io, n->memory->fd, offset, length) : memory_read(n, io, offset, length);
+}
+
+static ssize_t memory_node_write(struct node *n, struct io *io, uint64_t offset)
+{
+    ssize_t done = 0;
+    if (!memory_of(n))
+        return -ENOMEM;
+    if (sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        return -EPERM;
+    if (io->left && offset + io->left > n->size && sealed(n, F_SEAL_GROW))
+        return -EPERM;
+    while (io->left > 0) {
+        size_t want = io->left;
+        ssize_t got = in_memfd(n) ? memfd_write(n, io, offset) : memory_write(n, io, offset);
+        if (got < 0)
+            return done ? done : got;
+        if (got == 0)
+            break;
+        done += got;
+        offset += (uint64_t)got;
+        if (offset > n->size)
+            n->size = offset;
+        if ((size_t)got < want && io->left == want) /* the other side faulted */
+            break;
+    }
+    return done;
+}
+
+static int memory_node_resize(struct node *n, uint64_t size)
+{
+    if (size < n->size && sealed(n, F_SEAL_SHRINK))
+        return -EPERM;
+    if (size > n->size && sealed(n, F_SEAL_GROW))
+        return -EPERM;
+    int error = 0;
+    if (in_memfd(n))
+        error = memfd_resize(n, size);
+    else if (size < n->size)
+        error = memory_punch(n, size, n->size);
+    if (!error)
+        n->size = size;
+    return error;
+}
+
+static int punch(struct node *n, uint64_t from, uint64_t to)
+{
+    return in_memfd(n) ? memfd_punch(n, from, to) : memory_punch(n, from, to);
+}
+
+static int64_t next(const struct node *n, uint64_t offset, bool hole)
+{
+    return in_memfd(n) ? memfd_seek(n, offset, hole) : memory_seek(n, offset, hole);
+}
+
+/* Moves the bytes of [from, size) to `to`, holes staying holes; to < from. Chunk by chunk through a buffer. */
+static int move_down(struct node *n, uint64_t from, uint64_t to)
+{
+    char *buffer = malloc(CHUNK);
+    uint64_t shift = from - to, at = from;
+    int error = buffer ? 0 : -ENOMEM;
+    while (!error && at < n->size) {
+        int64_t data = next(n, at, false);
+        uint64_t end = data < 0 ? n->size : (uint64_t)data;
+        error = punch(n, at - shift, end - shift);
+        at = end;
+        if (error || data < 0)
+            break;
+        int64_t hole = next(n, at, true);
+        while (!error && at < (uint64_t)hole) {
+            size_t length = (uint64_t)hole - at < CHUNK ? (uint64_t)hole - at : CHUNK;
+            struct io in = io_over_buffer(buffer, length);
+            ssize_t got = memory_node_read(n, &in, at);
+            struct io out = io_over_buffer(buffer, got > 0 ? (size_t)got : 0);
+            ssize_t put = got > 0 ? memory_node_write(n, &out, at - shift) : got;
+            error = put < 0 ? (int)put : put < (ssize_t)length ? -EIO : 0;
+            at += length;
+        }
+    }
+    free(buffer);
+    return error;
+}
+
+static int collapse(struct node *n, uint64_t offset, uint64_t length)
+{
+    if (offset % PAGE || length % PAGE || offset + length >= n->size) /* fallocate(2): EINVAL at or beyond the end */
+        return -EINVAL;
+    if (sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK))
+        return -EPERM;
+    int error = move_down(n, offset + length, offset);
+    return error ? error : memory_node_resize(n, n->size - length);
+}
+
+static int memory_node_allocate(struct node *n, int mode, uint64_t offset, uint64_t length)
+{
+    uint64_t end = offset + length;
+    if (mode & (FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE))
+        return -EOPNOTSUPP; /* as tmpfs */
+    if (!memory_of(n))
+        return -ENOMEM;
+    if (mode & FALLOC_FL_COLLAPSE_RANGE)
+        return collapse(n, offset, length);
+    if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
+        if (sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+            return -EPERM;
+        int error = offset < n->size ? punch(n, offset, end < n->size ? end : n->size) : 0;
+        if (error || mode & FALLOC_FL_PUNCH_HOLE)
+            return error;
+    }
+    bool grow = !(mode & FALLOC_FL_KEEP_SIZE) && end > n->size;
+    if (grow && sealed(n, F_SEAL_GROW))
+        return -EPERM;
+    if (mode & FALLOC_FL_KEEP_SIZE && end > n->size)
+        end = offset < n->size ? n->size : offset; /* nothing is kept beyond the end: pages there would have no owner */
+    int error = 0;
+    if (end > offset)
+        error = in_memfd(n) ? memfd_reserve(n, offset, end) : memory_reserve(n, offset, end);
+    if (!error && grow)
+        n->size = end;
+    return error;
+}
+
+static int64_t memory_node_seek(struct node *n, uint64_t offset, bool hole)
+{
+    return next(n, offset, hole);
+}
+
+static int memory_node_map(struct node *n, uint64_t offset, uint64_t length, bool writable, struct file_mapping *out)
+{
+    if (!memory_of(n))
+        return -ENOMEM;
+    if (writable && sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        writable = false;
+    int error = memory_to_memfd(n);
+    if (error)
+        return error;
+    int fd = writable ? n->memory->fd : memfd_read_only(n);
+    if (fd < 0)
+        return fd;
+    *out = (struct file_mapping){.fd = fd, .offset = offset, .writable = writable, .key = n->memory->key};
+    return 0;
+}
+
+static uint64_t memory_node_blocks(const struct node *n)
+{
+    if (!n->memory)
+        return 0;
+    return in_memfd(n) ? memfd_blocks(n) : n->memory->pages * (PAGE / 512);
+}
+
+const struct node_ops memory_ops = {
+    .name = "memory",
+    .read = memory_node_read,
+    .write = memory_node_write,
+    .resize = memory_node_resize,
+    .allocate = memory_node_allocate,
+    .seek_data = memory_node_seek,
+    .map = memory_node_map,
+    .blocks = memory_node_blocks,
+    .release = memory_free,
+};
+
+int memory_set(struct node *n, const void *bytes, size_t size)
+{
+    struct io io = io_over_buffer((void *)bytes, size);
+    ssize_t put = size ? memory_node_write(n, &io, 0) : 0;
+    return put < 0 ? (int)put : (size_t)put < size ? -ENOSPC : 0;
+}
