@@ -562,6 +562,8 @@ static void process_ended(struct process *p, int status)
 {
     struct world *w = p->world;
     p->zombie = true;
+    if (p->world->sysv)
+        p->world->sysv_process_ended(p->world->sysv, p);
     p->stopped = false;
     p->wait_status = status;
     process_timers_free(p);

@@ -166,6 +166,8 @@ void world_free(struct world *w)
         return;
     w->ending = true;
     process_free_all(w);
+    if (w->sysv != NULL)
+        w->sysv_release(w->sysv);
     if (w->shm != NULL)
         w->shm_release(w->shm);
     for (int i = 0; i < 3; i++)

@@ -161,7 +161,9 @@ struct world {
     struct host_stream_hooks streams;
     struct dev_hooks dev;
     struct file *stdio[3];       /* the caller's stdin, stdout, stderr: referenced */
-    struct sysv *sysv;           /* System V shared memory, semaphores, queues: stubs/sysv.c; NULL until used */
+    struct sysv *sysv;           /* System V semaphores and message queues: stubs/sysv.c; NULL until used */
+    void (*sysv_release)(struct sysv *s);
+    void (*sysv_process_ended)(struct sysv *s, struct process *p); /* SEM_UNDO */
     struct shm_table *shm;       /* System V shared memory: stubs/shm.c; NULL until used */
     void (*shm_release)(struct shm_table *t);
     uint64_t output_bytes;
