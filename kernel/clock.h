@@ -19,7 +19,10 @@ struct clock {
     int64_t host_start;     /* host's CLOCK_MONOTONIC at the beginning */
     struct clock_timer **heap; /* by deadline, then by sequence */
     size_t count, room;
-    uint64_t sequence;      /* handles, and the order among equal deadlines */
+    struct clock_timer **slots; /* by the low half of a handle; a free one is kept for reuse */
+    struct clock_timer *unused;
+    size_t slot_count, slot_room;
+    uint64_t sequence;      /* the order among equal deadlines */
 };
 
 void clock_init(struct clock *c, bool real, int64_t epoch, int64_t per_event);

@@ -30,6 +30,8 @@ static bool begin(struct task *t, int64_t *decided)
     w->events++;
     t->calls++;
     clock_event(&w->clock);
+    t->cpu += w->clock.per_event;
+    t->process->cpu += w->clock.per_event;
     if (!sysent_get(c->nr)) {
         w->unknown_calls++;
         *decided = -ENOSYS;

@@ -345,6 +345,8 @@ static int check_flags(uint64_t flags)
         return -EINVAL;
     if ((flags & CLONE_THREAD) != 0 && (flags & CLONE_SIGHAND) == 0)
         return -EINVAL;
+    if ((flags & 0xff) > SIGNALS)
+        return -EINVAL;
     return 0;
 }
 
@@ -483,6 +485,8 @@ bool process_group_orphaned(struct world *w, int32_t pgid)
     for (const struct process *p = w->processes; p != NULL; p = p->next) {
         if (p->pgid != pgid || p->zombie)
             continue;
+        if (p == w->init) /* whoever started the world is its parent, and of its session */
+            return false;
         if (p->parent != NULL && p->parent->pgid != pgid && p->parent->sid == p->sid)
             return false;
     }
@@ -608,7 +612,7 @@ void task_exited(struct task *t, int status)
             if (child->vfork_parent == t)
                 child->vfork_parent = NULL;
     release_vfork(t);
-    lock_wait_ended(w->vfs, p);
+    lock_wait_ended(w->vfs, t->fds);
     p->uid = t->cred.uid;
     release_shared(t);
     signal_queue_clear(&t->signals);
@@ -685,7 +689,7 @@ static void unshare_for_exec(struct task *t)
             p->handlers = own;
         }
     }
-    struct fdtable *fds = fdtable_copy(t->fds);
+    struct fdtable *fds = fdtable_shared(t->fds) ? fdtable_copy(t->fds) : NULL; /* the table owns POSIX locks: they stay */
     if (fds != NULL) {
         fdtable_put(t->fds);
         t->fds = fds;
@@ -708,7 +712,7 @@ void process_exec_done(struct task *t)
     }
     p->executed = true;
     unshare_for_exec(t);
-    fdtable_close_on_exec(t->fds, p);
+    fdtable_close_on_exec(t->fds, t->fds);
     signal_exec(p);
     t->clear_child_tid = t->robust_list = 0;
     memset(&t->altstack, 0, sizeof t->altstack);

@@ -102,6 +102,11 @@ void fdtable_get(struct fdtable *t)
     t->references++;
 }
 
+bool fdtable_shared(const struct fdtable *t)
+{
+    return t->references > 1;
+}
+
 void fdtable_put(struct fdtable *t)
 {
     if (!t || --t->references > 0)

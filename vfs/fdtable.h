@@ -13,6 +13,7 @@ struct fdtable *fdtable_new(uint32_t limit);              /* limit: RLIMIT_NOFIL
 struct fdtable *fdtable_copy(const struct fdtable *t);     /* fork(2): every description gets one more reference */
 void fdtable_get(struct fdtable *t);                       /* CLONE_FILES */
 void fdtable_put(struct fdtable *t);                       /* the last one closes everything */
+bool fdtable_shared(const struct fdtable *t);              /* more than one task has it */
 void fdtable_set_limit(struct fdtable *t, uint32_t limit); /* descriptors above stay */
 uint32_t fdtable_count(const struct fdtable *t);           /* open descriptors */
 
