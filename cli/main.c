@@ -1,24 +1,64 @@
-/* What people type: finds the command and hands it its words. A command answers with the exit status. */
+/* What people type: finds the command and hands it its words. */
+#include "cli/commands.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/policy.h"
+static const char version[] = "0.1";
 
-enum { STATUS_FAILED = 125 };
+static int later(int argc, char **argv)
+{
+    return command_fail("%s: not in this version", argv[0]);
+}
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"run", command_run, "run Python in a world of its own"},
+    {"exec", command_run, "run any program of the world"},
+    {"policy", command_policy, "check, explain or show a policy"},
+    {"replay", later, "run a record again"},
+    {"trace", later, "print a record"},
+    {"diff", later, "compare two records"},
+    {"verify", later, "run several times and compare"},
+    {"keygen", later, "make a key to sign records with"},
+};
+
+int command_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("terrarium: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return STATUS_FAILED;
+}
+
+static int help(void)
+{
+    printf("Terrarium: a sealed glass world for Python.\n\nusage: terrarium COMMAND ...\n\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        printf("  %-8s %s%s\n", commands[i].name, commands[i].help, commands[i].run == later ? " (not in this version)" : "");
+    printf("\n'terrarium COMMAND --help' says more. Begin with: terrarium run -- -c 'import os; print(os.listdir(\"/\"))'\n");
+    return 0;
+}
 
 int main(int argc, char **argv)
 {
-    if (argc != 4 || strcmp(argv[1], "policy") != 0 || strcmp(argv[2], "check") != 0) {
-        fprintf(stderr, "terrarium: usage: terrarium policy check FILE\n");
-        return STATUS_FAILED;
+    if (argc < 2)
+        return command_fail("no command (see 'terrarium --help')");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return help();
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("terrarium %s\n", version);
+        return 0;
     }
-    struct policy *p;
-    struct policy_error e;
-    if (policy_load(argv[3], NULL, &p, &e) < 0) {
-        fprintf(stderr, "terrarium: %s\n", e.text);
-        return STATUS_FAILED;
-    }
-    printf("%s: ok\n", argv[3]);
-    policy_free(p);
-    return 0;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return command_fail("unknown command '%s' (see 'terrarium --help')", argv[1]);
 }

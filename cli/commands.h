@@ -1,0 +1,14 @@
+/* The commands: each takes the words behind its name and answers with the exit status. Its own words go to stdout, what went wrong
+ * to stderr in one line. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+enum { STATUS_FAILED = 125 };
+
+int command_run(int argc, char **argv);    /* argv[0] is "run" or "exec" */
+int command_policy(int argc, char **argv); /* check, explain, show */
+
+/* "terrarium: " and one line to stderr. Returns STATUS_FAILED. */
+int command_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

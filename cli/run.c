@@ -1,0 +1,210 @@
+/* `terrarium run` and `terrarium exec`: the command line's word is put over the policy's, then the supervisor takes over. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/profiles.h"
+#include "policy/policy.h"
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void help(const char *command, bool is_exec)
+{
+    printf("usage: terrarium %s [OPTIONS] %s\n\n", command,
+           is_exec ? "-- PROGRAM ARGS..." : "[--] PYTHON-ARGS...   (as python3 would take them)");
+    printf("%s\n\n", is_exec ? "Runs a program of the world's file tree." :
+                               "Runs Python in a world of its own: a script, -c CODE, -m MODULE, - (stdin), or the prompt.");
+    for (int id = 0; id < OPTION_COUNT; id++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", option_table[id].name, option_table[id].value != NULL ? " " : "",
+                 option_table[id].value != NULL ? option_table[id].value : "");
+        printf("  %-30s %s\n", left, option_table[id].help);
+    }
+    printf("\nExit status: the program's own; 128+N when signal N killed it; 124 when a limit ended it; 125 when terrarium could "
+           "not\ndo its work, with one line on stderr.\n");
+}
+
+static int replace(char **at, const char *value)
+{
+    char *copy = strdup(value);
+    if (copy == NULL)
+        return -1;
+    free(*at);
+    *at = copy;
+    return 0;
+}
+
+static int apply_seed(struct policy *p, const char *value, struct policy_error *e)
+{
+    char *end;
+    errno = 0;
+    unsigned long long seed = strtoull(value, &end, 0);
+    if (value[0] == '-' || value[0] == '\0' || *end != '\0' || errno != 0) {
+        snprintf(e->text, sizeof e->text, "--seed '%s': not a number from 0 to 18446744073709551615", value);
+        return -1;
+    }
+    p->seed = seed;
+    return 0;
+}
+
+static int apply_path(char **at, const char *option, const char *value, struct policy_error *e)
+{
+    if (value[0] == '/')
+        return replace(at, value);
+    snprintf(e->text, sizeof e->text, "%s '%s': must be an absolute path of the world", option, value);
+    return -1;
+}
+
+static int apply_trap(struct policy *p, const char *value, struct policy_error *e)
+{
+    if (strcmp(value, "all") == 0) {
+        p->trap_all = true;
+        return 0;
+    }
+    snprintf(e->text, sizeof e->text, "--trap '%s': must be 'all'", value);
+    return -1;
+}
+
+static int apply(struct policy *p, const struct options *o, struct policy_error *e)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        const char *value = o->given[i].value;
+        int result = 0;
+        switch (o->given[i].id) {
+        case OPTION_PYTHON:
+            result = replace(&p->python, value);
+            break;
+        case OPTION_SEED:
+            result = apply_seed(p, value, e);
+            break;
+        case OPTION_MOUNT:
+            result = policy_add_mount(p, value, e);
+            break;
+        case OPTION_IMAGE:
+            result = policy_add_image(p, value, e);
+            break;
+        case OPTION_CWD:
+            result = apply_path(&p->cwd, "--cwd", value, e);
+            break;
+        case OPTION_ENV:
+            result = policy_add_environment(p, value, e);
+            break;
+        case OPTION_LIMIT:
+            result = policy_set_limits(p, value, e);
+            break;
+        case OPTION_TRAP:
+            result = apply_trap(p, value, e);
+            break;
+        default:
+            break;
+        }
+        if (result < 0)
+            return -1;
+    }
+    return policy_compile(p, e);
+}
+
+/* Options of python3 that take the next word as their value. */
+static bool takes_value(const char *word)
+{
+    static const char *const with_value[] = {"-W", "-X", "--check-hash-based-pycs"};
+    for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++)
+        if (strcmp(word, with_value[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Where the script stands among python3's own arguments; -1: there is none (-c, -m, -, or nothing). */
+static int script_index(int argc, char *const *argv)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        if (word[0] != '-')
+            return i;
+        if (strcmp(word, "-") == 0)
+            return -1;
+        if (strncmp(word, "--", 2) != 0 && strpbrk(word, "cm") != NULL && word[1] != 'W' && word[1] != 'X')
+            return -1;
+        if (takes_value(word))
+            i++;
+    }
+    return -1;
+}
+
+static int start(const struct policy *p, const struct options *o, int argc, char **argv, bool is_exec)
+{
+    int words = argc - o->rest, n = 0;
+    const char **guest = calloc((size_t)words + 2, sizeof *guest);
+    if (guest == NULL)
+        return command_fail("out of memory");
+    struct run_request r = {
+        .policy = p,
+        .is_exec = is_exec,
+        .report = options_value(o, OPTION_REPORT),
+        .export_to = options_value(o, OPTION_EXPORT),
+        .quiet = options_value(o, OPTION_QUIET) != NULL,
+        .verbose = options_value(o, OPTION_VERBOSE) != NULL,
+    };
+    if (!is_exec)
+        guest[n++] = "python3";
+    int script = is_exec ? -1 : script_index(words, argv + o->rest);
+    for (int i = 0; i < words; i++) {
+        guest[n] = argv[o->rest + i];
+        if (i == script) {
+            r.script = guest[n];
+            const char *slash = strrchr(guest[n], '/');
+            guest[n] = slash != NULL && slash[1] != '\0' ? slash + 1 : guest[n];
+        }
+        n++;
+    }
+    r.argc = n;
+    r.argv = guest;
+    struct run_error e = {0};
+    int status;
+    if (r.script != NULL && access(r.script, R_OK) != 0)
+        status = command_fail("%s: %s", r.script, strerror(errno));
+    else {
+        status = supervisor_run(&r, &e);
+        if (e.text[0] != '\0')
+            status = command_fail("%s", e.text);
+    }
+    free(guest);
+    return status;
+}
+
+int command_run(int argc, char **argv)
+{
+    bool is_exec = strcmp(argv[0], "exec") == 0;
+    struct options o;
+    struct policy_error e;
+    struct policy *p;
+    if (options_parse(&o, argc, argv, 1, e.text, sizeof e.text) < 0)
+        return command_fail("%s: %s (see 'terrarium %s --help')", argv[0], e.text, argv[0]);
+    if (options_value(&o, OPTION_HELP) != NULL) {
+        help(argv[0], is_exec);
+        return 0;
+    }
+    if (options_value(&o, OPTION_RECORD) != NULL)
+        return command_fail("--record: not in this version");
+    if (is_exec && o.rest >= argc)
+        return command_fail("exec: no program named (see 'terrarium exec --help')");
+    char *directories[PROFILES_MAX];
+    profiles_directories(directories);
+    int loaded = policy_load(options_value(&o, OPTION_POLICY), (const char *const *)directories, &p, &e);
+    profiles_free(directories);
+    if (loaded < 0)
+        return command_fail("%s", e.text);
+    int status;
+    if (apply(p, &o, &e) < 0)
+        status = command_fail("%s", e.text);
+    else if (p->has_network)
+        status = command_fail("%s:%d:%d: network: not in this version", p->network_origin.file, p->network_origin.line,
+                              p->network_origin.column);
+    else
+        status = start(p, &o, argc, argv, is_exec);
+    policy_free(p);
+    return status;
+}
