@@ -21,8 +21,42 @@ LIBRARY := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS := $(wildcard tests/unit/*.c)
 UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 
-.PHONY: all clean units
+# What Debian 12 must have. docs/dependencies.md says why each.
+BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev
+RUN_NEEDS := python3
+TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema
+
+.PHONY: all clean units run test runs needs-build needs-test check-style install
 all: terrarium
+
+# Installs what is missing of a list of packages: nothing is asked of apt when all are there.
+define install_missing
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+		echo "installing: $$missing"; \
+		$$sudo apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+needs-build:
+	$(call install_missing,$(BUILD_NEEDS) $(RUN_NEEDS))
+
+needs-test: needs-build
+	$(call install_missing,$(TEST_NEEDS))
+
+# A real example in the sandbox: a made-up world, a denial explained, and the report.
+run: needs-build
+	@$(MAKE) -s terrarium
+	./terrarium run --policy examples/first/policy.yaml --verbose --report build/first-report.json examples/first/script.py
+	@python3 examples/first/summary.py build/first-report.json
+
+# Units, then whole runs. The last line is pytest's.
+test: needs-test
+	@$(MAKE) -s terrarium
+	@$(MAKE) -s units
+	python3 -m pytest -q -p no:cacheprovider tests
 
 terrarium: $(BUILD)/terrarium
 	@ln -sf $(BUILD)/terrarium $@
@@ -50,6 +84,12 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 
 units: $(UNIT_PROGRAMS)
 	@set -e; for u in $^; do timeout 120 $$u; done
+
+PREFIX ?= /usr/local
+install: terrarium
+	install -D -m 755 $(BUILD)/terrarium $(DESTDIR)$(PREFIX)/bin/terrarium
+	install -d $(DESTDIR)$(PREFIX)/share/terrarium/profiles
+	install -m 644 policy/profiles/*.yaml $(DESTDIR)$(PREFIX)/share/terrarium/profiles/
 
 clean:
 	rm -rf build terrarium
