@@ -1,0 +1,17 @@
+/* The supervisor confines itself before the guest's first instruction: it parses hostile input in C, and what it no longer
+ * needs it gives up. docs/security.md says what is left to whoever takes it over. */
+#ifndef SUPERVISOR_CONFINE_H
+#define SUPERVISOR_CONFINE_H
+
+#include "supervisor/supervisor.h"
+
+struct confinement { /* what took effect, for the report */
+    bool seccomp, no_new_privs, no_capabilities, not_dumpable;
+    int landlock_abi; /* 0: the kernel has none */
+};
+
+/* writable: a host directory that an export will be written to after the run, or NULL. 0, or -1 with *e filled: without the seccomp
+ * program nothing is run. */
+int confine_self(const char *writable, struct confinement *done, struct run_error *e);
+
+#endif
