@@ -17,6 +17,7 @@ struct process;
 struct world;
 struct file;
 struct exec_arguments;
+struct file_mapping;
 struct rlimit64;
 
 /* One mapping of a task's memory, as the guest may see it. */
@@ -37,9 +38,10 @@ struct machine {
     ssize_t (*write)(struct task *t, uint64_t address, const void *from, size_t n);
     /* Run one system call of the kernel's in the task, which is at a trap, with exactly these arguments. Its result. */
     int64_t (*native)(struct task *t, long nr, const uint64_t arguments[6]);
-    /* Map a stretch of a host descriptor of the supervisor's into the task. Result of mmap(2). `key` names the file for the
-     * cache of descriptors already handed over; 0: do not cache. */
-    int64_t (*map)(struct task *t, uint64_t address, uint64_t length, int protection, int flags, int fd, uint64_t offset, uint64_t key);
+    /* Map a stretch of an open file, as file_map described it, into the task. Result of mmap(2). m->key names the file for the cache
+     * of descriptors already handed over. */
+    int64_t (*map)(struct task *t, uint64_t address, uint64_t length, int protection, int flags, const struct file_mapping *m,
+                   struct file *f);
     /* A new task by clone(2) in `parent`, whose child end is `child` (already in the tables). 0 or -errno. */
     int (*clone)(struct task *parent, struct task *child, uint64_t flags, uint64_t stack, uint64_t tls);
     /* Replace the program of the task's process: see kernel/exec.h. The other threads are gone when it returns. 0 or -errno

@@ -91,7 +91,7 @@ static int64_t map_file(struct call *c, bool shared)
         flags = (flags & ~MAP_TYPE) | MAP_PRIVATE; /* nobody can write it: what is seen is the same */
         shared = false;
     }
-    int64_t got = c->world->machine->map(c->task, address, length, (int)protection, flags, m.fd, m.offset, m.key);
+    int64_t got = c->world->machine->map(c->task, address, length, (int)protection, flags, &m, f);
     if (failed(got))
         return got;
     if (shared)

@@ -177,7 +177,7 @@ int64_t stub_shmat(struct call *c)
         return error;
     int protection = PROT_READ | (read_only ? 0 : PROT_WRITE) | ((flags & SHM_EXEC) != 0 ? PROT_EXEC : 0);
     int map_flags = MAP_SHARED | (address == 0 ? 0 : (flags & SHM_REMAP) != 0 ? MAP_FIXED : MAP_FIXED_NOREPLACE);
-    int64_t got = c->world->machine->map(c->task, address, s->size, protection, map_flags, m.fd, m.offset, m.key);
+    int64_t got = c->world->machine->map(c->task, address, s->size, protection, map_flags, &m, s->file);
     if (got < 0 && got > -4096)
         return got == -EEXIST ? -EINVAL : got;
     shared_map_add(c->task->mm, (uint64_t)got, (s->size + 4095) & ~UINT64_C(4095), m.key, 0, s->file);

@@ -64,8 +64,7 @@ static int map_segment(struct loading *l, struct file *f, const struct elf_segme
         int error = file_map(f, s->file_offset, s->file_length, false, &m);
         if (error < 0)
             return error;
-        int64_t got = tracee_map(l->tracee, s->address + bias, s->file_length, s->protection, MAP_PRIVATE | MAP_FIXED, m.fd,
-                                 m.offset, m.key);
+        int64_t got = tracee_map(l->tracee, s->address + bias, s->file_length, s->protection, MAP_PRIVATE | MAP_FIXED, &m, f);
         if (got < 0 && got > -4096)
             return (int)got;
         if ((s->protection & PROT_WRITE) != 0) {

@@ -3,6 +3,7 @@
  * the next mapping of the same file (a library is mapped in four or five pieces). No call of the guest's that names a
  * descriptor ever reaches the kernel, so it cannot use them. */
 #include "supervisor/glass/glass.h"
+#include "supervisor/maps.h"
 #include "supervisor/tracee.h"
 
 #include <errno.h>
@@ -78,11 +79,11 @@ static int64_t receive_descriptor(struct tracee *t)
 }
 
 /* The slot whose descriptor is the file's, handed over now if it was not. -errno. */
-static int slot_for(struct tracee *t, struct handed_table *table, int fd, uint64_t key)
+static int slot_for(struct tracee *t, struct handed_table *table, const struct file_mapping *m, struct file *f)
 {
     int oldest = 0, empty = -1;
     for (int i = HANDED_MAX - 1; i >= 0; i--) {
-        if (key != 0 && table->entry[i].key == key)
+        if (table->entry[i].key == m->key)
             return i;
         if (table->entry[i].key == 0)
             empty = i; /* the lowest free: the number recvmsg will give */
@@ -95,7 +96,7 @@ static int slot_for(struct tracee *t, struct handed_table *table, int fd, uint64
         empty = oldest;
         table->entry[empty].key = 0;
     }
-    int error = send_descriptor(t->holder->socket, fd);
+    int error = send_descriptor(t->holder->socket, m->fd);
     if (error < 0)
         return error;
     int64_t got = receive_descriptor(t);
@@ -103,25 +104,20 @@ static int slot_for(struct tracee *t, struct handed_table *table, int fd, uint64
         return (int)got;
     if (got != GLASS_FIRST_FREE + empty)
         return -EBADF; /* the guest's table is not as it was left */
-    table->entry[empty].key = key != 0 ? key : UINT64_MAX;
+    table->entry[empty].key = m->key;
+    maps_remember(t->holder, m->fd, f, t->task->fs->root);
     return empty;
 }
 
-int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, int fd, uint64_t offset,
-                   uint64_t key)
+int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, const struct file_mapping *m,
+                   struct file *f)
 {
     struct handed_table *table = t->task->mm->machine;
-    int slot = slot_for(t, table, fd, key);
+    int slot = slot_for(t, table, m, f);
     if (slot < 0)
         return slot;
     table->entry[slot].last_use = ++table->clock;
-    uint64_t argument[6] = {address, length,          (uint64_t)(unsigned)protection, (uint64_t)(unsigned)flags,
-                            (uint64_t)(GLASS_FIRST_FREE + slot), offset};
-    int64_t result = tracee_inject(t, SYS_mmap, argument);
-    if (key == 0) { /* not to be found again: give the number back */
-        uint64_t close_argument[6] = {(uint64_t)(GLASS_FIRST_FREE + slot)};
-        tracee_inject(t, SYS_close, close_argument);
-        table->entry[slot].key = 0;
-    }
-    return result;
+    const uint64_t argument[6] = {address, length, (uint64_t)(unsigned)protection, (uint64_t)(unsigned)flags,
+                                  (uint64_t)(GLASS_FIRST_FREE + slot), m->offset};
+    return tracee_inject(t, SYS_mmap, argument);
 }

@@ -3,6 +3,7 @@
 
 #include "supervisor/exec.h"
 #include "supervisor/glass/glass.h"
+#include "supervisor/maps.h"
 #include "supervisor/tracee.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -35,10 +37,10 @@ static int64_t machine_native(struct task *t, long nr, const uint64_t arguments[
     return tracee_inject(of(t), nr, arguments);
 }
 
-static int64_t machine_map(struct task *t, uint64_t address, uint64_t length, int protection, int flags, int fd,
-                           uint64_t offset, uint64_t key)
+static int64_t machine_map(struct task *t, uint64_t address, uint64_t length, int protection, int flags,
+                           const struct file_mapping *m, struct file *f)
 {
-    return tracee_map(of(t), address, length, protection, flags, fd, offset, key);
+    return tracee_map(of(t), address, length, protection, flags, m, f);
 }
 
 /* ---- clone ------------------------------------------------------------------------------------------------------- */
@@ -223,8 +225,10 @@ const struct machine ptrace_machine = {
     .set_blocked = machine_set_blocked,
     .ring = machine_ring,
     .suspend_with = machine_suspend_with,
-    .limit = machine_limit,
     .cpu_time = machine_cpu_time,
+    .limit = machine_limit,
+    .maps = maps_each,
+    .resident = maps_resident,
     .instruction = machine_instruction,
     .stack = machine_stack,
 };

@@ -188,6 +188,17 @@ static json_t *reasons(const struct world *w)
     return all;
 }
 
+static json_t *confined(const struct confinement *c)
+{
+    json_t *o = json_object();
+    add(o, "seccomp", json_boolean(c->seccomp));
+    add(o, "no_new_privs", json_boolean(c->no_new_privs));
+    add(o, "no_capabilities", json_boolean(c->no_capabilities));
+    add(o, "not_dumpable", json_boolean(c->not_dumpable));
+    add(o, "landlock_abi", json_integer(c->landlock_abi));
+    return o;
+}
+
 static json_t *build(const struct holder *h)
 {
     const struct world *w = h->world;
@@ -209,18 +220,17 @@ static json_t *build(const struct holder *h)
     add(o, "unknown", unknown(w));
     add(o, "files", files(w));
     add(o, "network", json_array());
+    add(o, "confinement", confined(&h->confinement));
     add(o, "record", json_null());
     return o;
 }
 
-int report_write(const struct holder *h, const struct run_request *r, struct run_error *e)
+int report_write(const struct holder *h, struct run_error *e)
 {
     json_t *o = build(h);
-    bool to_stderr = strcmp(r->report, "-") == 0;
-    FILE *f = to_stderr ? stderr : fopen(r->report, "we");
     int result = 0;
-    if (f == NULL || json_dumpf(o, f, JSON_INDENT(2)) < 0 || fputc('\n', f) == EOF || (!to_stderr && fclose(f) == EOF)) {
-        snprintf(e->text, sizeof e->text, "report %s: %s", r->report, strerror(errno));
+    if (json_dumpf(o, h->report, JSON_INDENT(2)) < 0 || fputc('\n', h->report) == EOF || fflush(h->report) == EOF) {
+        snprintf(e->text, sizeof e->text, "the report could not be written: %s", strerror(errno));
         result = -1;
     }
     json_decref(o);

@@ -8,7 +8,7 @@
 const char *report_verdict_name(enum verdict v);
 /* What terrarium exits with. */
 int report_exit_status(const struct world *w);
-/* To a host file, or stderr for "-". 0, or -1 with *e filled. Call it before the world is torn down. */
-int report_write(const struct holder *h, const struct run_request *r, struct run_error *e);
+/* To h->report. 0, or -1 with *e filled. Call it before the world is torn down. */
+int report_write(const struct holder *h, struct run_error *e);
 
 #endif

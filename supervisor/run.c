@@ -6,18 +6,21 @@
 #include "supervisor/limits.h"
 #include "supervisor/loop.h"
 #include "supervisor/machine.h"
+#include "supervisor/maps.h"
 #include "supervisor/report.h"
 #include "supervisor/setup.h"
 #include "supervisor/tick.h"
 #include "stubs/exec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { EXIT_SELF = 125 };
@@ -33,6 +36,12 @@ static void pin(struct holder *h)
     CPU_SET(h->cpu, &one);
     if (sched_setaffinity(0, sizeof one, &one) < 0)
         h->cpu = -1;
+}
+
+static bool export_is_archive(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    return strstr(name != NULL ? name : path, ".tar") != NULL;
 }
 
 static int load_program(struct holder *h, const struct run_request *r, struct task *first, const char *program,
@@ -57,6 +66,29 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     return -1;
 }
 
+/* What is written after the run is opened before it: later the supervisor may not create files. */
+static int prepare_outputs(struct holder *h, const struct run_request *r, struct run_error *e)
+{
+    if (r->report != NULL) {
+        h->report = strcmp(r->report, "-") == 0 ? stderr : fopen(r->report, "we");
+        if (h->report == NULL) {
+            snprintf(e->text, sizeof e->text, "report %s: %s", r->report, strerror(errno));
+            return -1;
+        }
+    }
+    if (r->export_to == NULL)
+        return 0;
+    int made = export_is_archive(r->export_to) ? open(r->export_to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+                                               : mkdir(r->export_to, 0777);
+    if (made < 0 && errno != EEXIST) {
+        snprintf(e->text, sizeof e->text, "export %s: %s", r->export_to, strerror(errno));
+        return -1;
+    }
+    if (made > 0)
+        close(made);
+    return 0;
+}
+
 static int start(struct holder *h, const struct run_request *r, struct run_error *e)
 {
     char *program = NULL;
@@ -64,8 +96,9 @@ static int start(struct holder *h, const struct run_request *r, struct run_error
     int result = -1;
     if (setup_tree(h->world, r, &program, e) == 0 && setup_first(h->world, r, &first, e) == 0) {
         pin(h);
-        if (launch_first(h, first, e) == 0)
-            result = load_program(h, r, first, program, e);
+        if (launch_first(h, first, e) == 0 && load_program(h, r, first, program, e) == 0 &&
+            prepare_outputs(h, r, e) == 0)
+            result = confine_self(r->export_to, &h->confinement, e);
     }
     if (result == 0)
         sched_ready(first);
@@ -82,7 +115,7 @@ static int finish(struct holder *h, const struct run_request *r, struct run_erro
         snprintf(e->text, sizeof e->text, "export %s: %s", r->export_to, why[0] != '\0' ? why : strerror(-error));
         status = EXIT_SELF;
     }
-    if (r->report != NULL && report_write(h, r, e) < 0)
+    if (h->report != NULL && report_write(h, e) < 0)
         status = EXIT_SELF;
     return status;
 }
@@ -113,6 +146,9 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     }
     if (h.socket >= 0)
         close(h.socket);
+    if (h.report != NULL && h.report != stderr)
+        fclose(h.report);
+    maps_forget_all(&h);
     limits_free(&h);
     world_free(h.world);
     signal(SIGPIPE, pipe_before);

@@ -3,6 +3,7 @@
 #include "supervisor/setup.h"
 
 #include "stubs/credentials.h"
+#include "stubs/proc/proc.h"
 #include "supervisor/interpreter.h"
 #include "vfs/synthetic.h"
 #include "vfs/terminal.h"
@@ -109,7 +110,10 @@ static int put_directories(struct world *w, struct run_error *e)
         if (error < 0 && error != -EEXIST)
             return say(e, directories[i].path, error, "");
     }
-    int error = dev_mount(w->vfs, &w->dev, &w->tty, why, sizeof why);
+    int error = proc_mount(w, why, sizeof why);
+    if (error < 0)
+        return say(e, "/proc", error, why);
+    error = dev_mount(w->vfs, &w->dev, &w->tty, why, sizeof why);
     return error < 0 ? say(e, "/dev", error, why) : 0;
 }
 

@@ -7,7 +7,9 @@
 #define SUPERVISOR_TRACEE_H
 
 #include "kernel/world.h"
+#include "supervisor/confine.h"
 
+#include <stdio.h>
 #include <sys/user.h>
 
 enum tracee_where {
@@ -74,7 +76,10 @@ struct holder {
     bool any_killed;           /* some tracee has `killed` set */
     int cpu;                   /* the one both sides are pinned to, or -1 */
     struct limits *limits;     /* supervisor/limits.c */
-    struct run_error *error;   /* the caller's: why the supervisor itself failed */
+    struct confinement confinement;
+    struct mapped_name *names; /* supervisor/maps.c */
+    size_t name_count;
+    FILE *report;              /* open for writing, or NULL */
     uint64_t tick_calls; const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
     int64_t computed;          /* ns that tasks computed while something waited for time to pass */
     uint64_t stops;            /* ptrace stops seen, for the report and bench/ */
@@ -112,8 +117,9 @@ void tracee_rewrite(struct tracee *t, uint64_t nr, const uint64_t argument[6]);
 ssize_t tracee_read(struct tracee *t, uint64_t address, void *to, size_t n);
 ssize_t tracee_write(struct tracee *t, uint64_t address, const void *from, size_t n);
 
-/* Map a stretch of the supervisor's descriptor fd: handed over through the hidden socket, unless `key` already was. */
-int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, int fd, uint64_t offset, uint64_t key);
+/* Map a stretch of an open file: its descriptor is handed over through the hidden socket, unless it already was. */
+int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, const struct file_mapping *m,
+                   struct file *f);
 struct handed_table *handed_table_copy(const struct handed_table *from); /* fork(2); NULL from: a new, empty one */
 void handed_table_release(struct mm *m);                                  /* mm->machine_release */
 
