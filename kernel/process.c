@@ -377,7 +377,8 @@ static struct process *clone_process(struct task *parent, uint64_t flags)
     p->tty = from->tty;
     p->exit_signal = (flags & CLONE_PARENT) != 0 ? from->exit_signal : (int32_t)(flags & 0xff);
     p->personality = from->personality;
-    p->nice = from->nice;
+    p->nice = parent->reset_on_fork && from->nice < 0 ? 0 : from->nice;
+    p->io_priority = from->io_priority;
     memcpy(p->limits, from->limits, sizeof p->limits);
     return p;
 }
@@ -424,6 +425,10 @@ int process_clone(struct task *parent, uint64_t flags, struct task **child)
     t->dumpable = parent->dumpable;
     t->no_new_privs = parent->no_new_privs;
     t->timer_slack = parent->timer_slack;
+    if (!parent->reset_on_fork) {
+        t->policy = parent->policy;
+        t->realtime_priority = parent->realtime_priority;
+    }
     memcpy(t->comm, parent->comm, sizeof t->comm);
     if ((flags & CLONE_VM) == 0 || (flags & CLONE_VFORK) != 0)
         t->altstack.size = parent->altstack.size, t->altstack.stack = parent->altstack.stack;

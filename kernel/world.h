@@ -87,7 +87,8 @@ struct task {
     bool vfork_waiting;          /* this one waits for its child */
     int32_t parent_death_signal;
     bool no_new_privs, dumpable;
-    uint64_t keepcaps, timer_slack;
+    uint64_t timer_slack;
+    int32_t policy, realtime_priority; bool reset_on_fork; /* sched(7): kept and told, nothing more */
     void *machine;               /* the supervisor's view: real tid, registers */
 };
 
@@ -121,7 +122,7 @@ struct process {
     struct dentry *program_dentry; /* referenced */
     bool child_subreaper;
     uint64_t personality;
-    int32_t nice;
+    int32_t nice, io_priority;
     int64_t start_time;          /* elapsed */
     int32_t oom_score_adj;       /* /proc/PID/oom_score_adj: remembered, nothing more */
     void *tty;                   /* controlling terminal, by set_controlling; NULL: none */

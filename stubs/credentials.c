@@ -360,8 +360,7 @@ int64_t stub_capset(struct call *c)
     return commit(c, &new);
 }
 
-/* commoncap.c, cap_bprm_creds_from_file, for a file without capabilities or set-user-ID: nothing in the world has them.
- */
+/* commoncap.c, cap_bprm_creds_from_file, for a file without capabilities of its own: no file of the world has them. */
 void credentials_execute(struct cred *c)
 {
     bool root = (c->uid == 0 || c->euid == 0) && (c->securebits & SECBIT_NOROOT) == 0;

@@ -8,7 +8,7 @@
 
 #define ALL_CAPABILITIES ((UINT64_C(1) << (CAP_LAST_CAP + 1)) - 1)
 
-/* What execve(2) makes of them. */
+/* What execve(2) makes of them, once the program's set-user-ID bits are in euid and egid. */
 void credentials_execute(struct cred *c);
 
 #endif

@@ -2,6 +2,7 @@
 #include "stubs/exec.h"
 
 #include "kernel/world.h"
+#include "stubs/credentials.h"
 #include "stubs/stubs.h"
 
 #include <fcntl.h>
@@ -222,9 +223,7 @@ static void set_ids(struct task *t, struct dentry *d)
         if ((st.stx_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
             c->egid = st.stx_gid;
     }
-    c->suid = c->fsuid = c->euid;
-    c->sgid = c->fsgid = c->egid;
-    c->capabilities = c->euid == 0 ? (UINT64_C(1) << 41) - 1 : 0;
+    credentials_execute(c);
 }
 
 /* The program at `d` and `f` (taken over) with the arguments of x (taken over). 0: the task stands in the new program. */
