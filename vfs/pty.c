@@ -159,6 +159,7 @@ static ssize_t master_read(struct file *f, struct io *io, uint64_t *position)
         queue_drop(&t->leaving, (size_t)put);
         done += (size_t)put;
     }
+    tty_flush_echo(t);
     if (was_full && tty_writable(t))
         waitq_wake(&t->slave_wait, EPOLLOUT | EPOLLWRNORM);
     return done ? (ssize_t)done : put;
@@ -170,6 +171,7 @@ static ssize_t master_write(struct file *f, struct io *io, uint64_t *position)
     unsigned char bytes[CHUNK];
     size_t done = 0;
     ssize_t got = 0;
+    tty_settle(t);
     while (io->left) {
         size_t space = queue_space(&t->arriving);
         got = space ? io_get(io, bytes, space < sizeof bytes ? space : sizeof bytes) : -EAGAIN;

@@ -57,6 +57,7 @@ static int64_t flush(struct pty *p, bool master, uint64_t which)
         queue_drop(&p->tty.arriving, p->tty.arriving.length);
         tty_flush_input(&p->tty);
     }
+    tty_settle(&p->tty);
     if (master ? in : out)
         tty_flush_output(&p->tty);
     return 0;

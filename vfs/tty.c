@@ -2,7 +2,6 @@
  * drivers/tty/n_tty.c function by function; termios(3) says what each flag means. */
 #include "vfs/tty.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -97,7 +96,7 @@ static bool has_room(const struct tty *t)
 
 static void put(struct tty *t, unsigned char c)
 {
-    if (t->head - t->tail >= TTY_LINE_SIZE - 1)
+    if (t->head - t->tail >= TTY_LINE_SIZE)
         t->head--;
     *line_at(t, t->head++) = c;
 }
@@ -144,7 +143,7 @@ static void rub_out_tab(struct tty *t)
     if (!after_tab)
         columns += t->canon_column;
     for (uint32_t back = 8 - (columns & 7); back > 0; back--)
-        tty_echo_raw(t, '\b');
+        tty_echo_back(t);
 }
 
 static void echo_erased(struct tty *t, bool erase, unsigned char c, uint64_t end)
@@ -155,8 +154,10 @@ static void echo_erased(struct tty *t, bool erase, unsigned char c, uint64_t end
             t->erasing = true;
         }
         tty_echo(t, c);
-        for (uint64_t at = t->head + 1; at < end; at++)
+        for (uint64_t at = t->head + 1; at < end; at++) {
             tty_echo_raw(t, *line_at(t, at));
+            tty_move_back(t);
+        }
     } else if (erase && !local(t, ECHOE)) {
         tty_echo(t, t->termios.c_cc[VERASE]);
     } else if (c == '\t') {
@@ -192,7 +193,7 @@ static void erase(struct tty *t, unsigned char c)
         if (tty_continuation(t, c)) /* half a character: leave it */
             break;
         if (word) {
-            bool part = isalnum(c) || c == '_';
+            bool part = tty_word(c);
             if (!part && seen_word)
                 break;
             seen_word |= part;
@@ -229,7 +230,7 @@ void tty_flush_input(struct tty *t)
 static void signal_typed(struct tty *t, unsigned char c, int signal)
 {
     if (!local(t, NOFLSH)) {
-        queue_drop(&t->echo, t->echo.length);
+        tty_drop_echo(t);
         tty_flush_output(t);
         forget_line(t);
         tty_packet(t, TIOCPKT_FLUSHREAD, 0);
@@ -249,7 +250,7 @@ static void mark_line_start(struct tty *t)
 
 static void end_line(struct tty *t, unsigned char c)
 {
-    if (t->head - t->tail >= TTY_LINE_SIZE - 1)
+    if (t->head - t->tail >= TTY_LINE_SIZE)
         t->head--;
     set_delimiter(t, t->head, true);
     *line_at(t, t->head++) = c;
@@ -315,7 +316,7 @@ static unsigned char fold(const struct tty *t, unsigned char c)
 {
     if (input(t, ISTRIP))
         c &= 0x7f;
-    return input(t, IUCLC) && local(t, IEXTEN) ? (unsigned char)tolower(c) : c;
+    return input(t, IUCLC) && local(t, IEXTEN) ? tty_lower(c) : c;
 }
 
 static void receive_byte(struct tty *t, unsigned char c)
@@ -333,6 +334,7 @@ static void receive_byte(struct tty *t, unsigned char c)
     if (input(t, IXON)) {
         if (is_char(t, VSTART, c)) {
             tty_start(t);
+            tty_flush_echo(t);
             return;
         }
         if (is_char(t, VSTOP, c)) {
@@ -347,6 +349,7 @@ static void receive_byte(struct tty *t, unsigned char c)
     }
     if (input(t, IXON) && input(t, IXANY))
         tty_start(t);
+    bool converted = c == '\r' && input(t, ICRNL);
     if (c == '\r') {
         if (input(t, IGNCR))
             return;
@@ -357,7 +360,7 @@ static void receive_byte(struct tty *t, unsigned char c)
     }
     if (local(t, ICANON) && canonical(t, c))
         return;
-    if (c == '\n' && local(t, ECHO)) {
+    if (converted && local(t, ECHO)) { /* a typed \n is echoed as ^J: it is special in lines only */
         finish_erasing(t);
         tty_echo_raw(t, '\n');
         put(t, c);
@@ -378,6 +381,7 @@ void tty_receive(struct tty *t)
             break;
         }
     }
+    tty_flush_echo(t);
     if (!local(t, ICANON) && t->head != t->tail)
         wake_readers(t);
     if (was_full && queue_space(&t->arriving))

@@ -46,9 +46,11 @@ struct tty {
     bool erasing;      /* ECHOPRT: between \ and / */
 
     struct byte_queue leaving;     /* for the master to read */
+    uint32_t settled;              /* of these: in the master's own line discipline, out of reach of a flush */
     struct byte_queue echo;        /* held back while output is stopped */
     uint32_t column, canon_column; /* of the cursor now, and where the line being edited begins */
-    bool stopped;                  /* ^S or tcflow(TCOOFF) */
+    uint32_t shown_column, shown_canon_column; /* without what `echo` holds */
+    bool stopped;                              /* ^S or tcflow(TCOOFF) */
     bool stopped_by_call;
 
     bool packet;           /* TIOCPKT */
@@ -58,6 +60,28 @@ struct tty {
 static inline bool tty_control(unsigned char c)
 {
     return c < 32 || c == 127;
+}
+
+/* The kernel's ctype knows Latin-1, whatever the locale of the guest (lib/ctype.c). */
+static inline bool tty_latin_letter(unsigned char c)
+{
+    return c >= 0xc0 && c != 0xd7 && c != 0xf7;
+}
+
+static inline bool tty_word(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+           tty_latin_letter(c);
+}
+
+static inline unsigned char tty_lower(unsigned char c)
+{
+    return (c >= 'A' && c <= 'Z') || (tty_latin_letter(c) && c < 0xdf) ? c + 32 : c;
+}
+
+static inline unsigned char tty_upper(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (tty_latin_letter(c) && c >= 0xdf) ? c - 32 : c;
 }
 
 /* UTF-8 continuation bytes do not move the cursor when the terminal says it is UTF-8 (IUTF8). */
@@ -83,7 +107,14 @@ ssize_t tty_write(struct tty *t, struct io *io); /* a slave's write; -EAGAIN whe
 bool tty_writable(const struct tty *t);
 void tty_echo(struct tty *t, unsigned char c);     /* as the user sees it: ^X for control characters (ECHOCTL) */
 void tty_echo_raw(struct tty *t, unsigned char c); /* through output processing only */
+/* Before an operation on the pair: what is on its way to the master by now has arrived there (as the kernel's work
+ * queue would have seen to), and no flush takes it back (pty_flush_buffer). */
+void tty_settle(struct tty *t);
 void tty_flush_output(struct tty *t);
+void tty_echo_back(struct tty *t);  /* one column, whatever OPOST says */
+void tty_move_back(struct tty *t);  /* count one back, echo nothing */
+void tty_flush_echo(struct tty *t); /* to the master, unless output is stopped */
+void tty_drop_echo(struct tty *t);
 void tty_stop(struct tty *t);
 void tty_start(struct tty *t);
 void tty_packet(struct tty *t, uint8_t set, uint8_t clear); /* tell a master in packet mode */

@@ -2,7 +2,6 @@
  * do_output_char and __process_echoes. */
 #include "vfs/tty.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 enum {
     EXPANSION = 8, /* one byte becomes at most that many: a tab */
     CHUNK = 4096,
+    ECHO_BLOCK = 256, /* ECHO_COMMIT_WATERMARK */
 };
 
 /* ---- queues ---------------------------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ static size_t process(struct tty *t, unsigned char c, unsigned char *to)
     default:
         if (!tty_control(c)) {
             if (flags & OLCUC)
-                c = (unsigned char)toupper(c);
+                c = tty_upper(c);
             if (!tty_continuation(t, c))
                 t->column++;
         }
@@ -137,6 +137,7 @@ ssize_t tty_write(struct tty *t, struct io *io)
     bool processing = t->termios.c_oflag & OPOST;
     size_t done = 0;
     ssize_t result = 0;
+    tty_flush_echo(t);
     while (io->left) {
         size_t take = t->stopped ? 0 : writer_space(t) / (processing ? EXPANSION : 1);
         result = take ? io_get(io, in, take < sizeof in ? take : sizeof in) : -EAGAIN;
@@ -151,23 +152,62 @@ ssize_t tty_write(struct tty *t, struct io *io)
         }
         done += (size_t)result;
     }
-    if (done)
+    if (done) {
+        t->shown_column = t->column;
+        t->shown_canon_column = t->canon_column;
         wake_master(t);
+    }
     return done ? (ssize_t)done : result;
 }
 
 /* ---- echo -------------------------------------------------------------------------------------------------------- */
 
+/* Echo is held back until a batch of input is processed, so that a ^S or ^C in the batch has its say. */
 static void echo_bytes(struct tty *t, const unsigned char *bytes, size_t n)
 {
-    /* What finds no room is lost: a terminal nobody reads must not cost memory (n_tty drops echoes too). */
-    if (queue_add(t->stopped ? &t->echo : &t->leaving, bytes, n) && !t->stopped)
+    /* What finds no room is lost: a terminal nobody reads must not cost memory. */
+    if (queue_add(&t->echo, bytes, n) && t->echo.length >= ECHO_BLOCK)
+        tty_flush_echo(t);
+}
+
+void tty_flush_echo(struct tty *t)
+{
+    size_t n, space;
+    bool any = false;
+    if (t->stopped)
+        return;
+    for (const unsigned char *bytes; (space = queue_space(&t->leaving)) && (bytes = queue_front(&t->echo, &n));) {
+        n = n < space ? n : space;
+        if (!queue_add(&t->leaving, bytes, n))
+            break;
+        queue_drop(&t->echo, n);
+        any = true;
+    }
+    if (!t->echo.length) {
+        t->shown_column = t->column;
+        t->shown_canon_column = t->canon_column;
+    }
+    if (any)
         wake_master(t);
+}
+
+void tty_drop_echo(struct tty *t)
+{
+    if (!t->echo.length)
+        return;
+    queue_drop(&t->echo, t->echo.length);
+    t->column = t->shown_column;
+    t->canon_column = t->shown_canon_column;
 }
 
 void tty_echo_raw(struct tty *t, unsigned char c)
 {
     unsigned char out[EXPANSION] = {c};
+    if (c == 0xff) { /* the mark of echo operations in n_tty: no processing */
+        t->column++;
+        echo_bytes(t, out, 1);
+        return;
+    }
     echo_bytes(t, out, t->termios.c_oflag & OPOST ? process(t, c, out) : 1);
 }
 
@@ -180,6 +220,18 @@ void tty_echo(struct tty *t, unsigned char c)
     } else {
         tty_echo_raw(t, c);
     }
+}
+
+void tty_echo_back(struct tty *t)
+{
+    echo_bytes(t, (const unsigned char *)"\b", 1);
+    tty_move_back(t);
+}
+
+void tty_move_back(struct tty *t)
+{
+    if (t->column > 0)
+        t->column--;
 }
 
 /* ---- flow control --------------------------------------------------------------------------------------------------
@@ -207,16 +259,19 @@ void tty_start(struct tty *t)
         return;
     t->stopped = false;
     tty_packet(t, TIOCPKT_START, TIOCPKT_STOP);
-    size_t n;
-    for (const unsigned char *bytes; (bytes = queue_front(&t->echo, &n)); queue_drop(&t->echo, n))
-        echo_bytes(t, bytes, n);
+    tty_flush_echo(t);
     waitq_wake(&t->slave_wait, EPOLLOUT | EPOLLWRNORM);
+}
+
+void tty_settle(struct tty *t)
+{
+    t->settled = t->leaving.length < TTY_LINE_SIZE ? t->leaving.length : TTY_LINE_SIZE - 1;
 }
 
 void tty_flush_output(struct tty *t)
 {
-    queue_drop(&t->leaving, t->leaving.length);
-    queue_drop(&t->echo, t->echo.length);
+    if (t->leaving.length > t->settled)
+        t->leaving.length = t->settled;
     tty_packet(t, TIOCPKT_FLUSHWRITE, 0);
     waitq_wake(&t->slave_wait, EPOLLOUT | EPOLLWRNORM);
 }
