@@ -138,14 +138,18 @@ static bool drop_capabilities(void)
     return syscall(SYS_capset, &header, kept) == 0;
 }
 
-int confine_self(const char *writable, struct confinement *done, struct run_error *e)
+void confine_files(const char *writable, struct confinement *done)
 {
     *done = (struct confinement){0};
     done->no_new_privs = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
     done->landlock_abi = load_landlock(writable);
+}
+
+int confine_self(bool writes, struct confinement *done, struct run_error *e)
+{
     done->no_capabilities = drop_capabilities();
     done->not_dumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
-    int error = load_seccomp(writable != NULL);
+    int error = load_seccomp(writes);
     done->seccomp = error == 0;
     if (error == 0)
         return 0;

@@ -10,8 +10,12 @@ struct confinement { /* what took effect, for the report */
     int landlock_abi; /* 0: the kernel has none */
 };
 
-/* writable: a host directory that an export will be written to after the run, or NULL. 0, or -1 with *e filled: without the seccomp
- * program nothing is run. */
-int confine_self(const char *writable, struct confinement *done, struct run_error *e);
+/* Before the guest's first process is made: Landlock lets a process trace only what is in its own domain or below, so the guest
+ * must inherit it. writable: a host directory or file that an export will be written to after the run, or NULL. Where the kernel has
+ * no Landlock nothing happens. */
+void confine_files(const char *writable, struct confinement *done);
+/* After it was made: everything else. writes: an export will be written. 0, or -1 with *e filled: without the seccomp program
+ * nothing is run. */
+int confine_self(bool writes, struct confinement *done, struct run_error *e);
 
 #endif

@@ -96,9 +96,11 @@ static int start(struct holder *h, const struct run_request *r, struct run_error
     int result = -1;
     if (setup_tree(h->world, r, &program, e) == 0 && setup_first(h->world, r, &first, e) == 0) {
         pin(h);
-        if (launch_first(h, first, e) == 0 && load_program(h, r, first, program, e) == 0 &&
-            prepare_outputs(h, r, e) == 0)
-            result = confine_self(r->export_to, &h->confinement, e);
+        if (prepare_outputs(h, r, e) == 0) {
+            confine_files(r->export_to, &h->confinement);
+            if (launch_first(h, first, e) == 0 && load_program(h, r, first, program, e) == 0)
+                result = confine_self(r->export_to != NULL, &h->confinement, e);
+        }
     }
     if (result == 0)
         sched_ready(first);
