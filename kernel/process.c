@@ -1,5 +1,6 @@
 /* Tasks and processes: birth by clone(2), death, zombies and who hears of them. Model: the kernel's fork.c and exit.c; the
  * real processes are the machine's business, this is what the guest is told of them. */
+#include "kernel/handle.h"
 #include "kernel/world.h"
 #include "vfs/terminal.h"
 
@@ -241,6 +242,7 @@ static void process_free(struct process *p)
         *link = p->next;
     w->process_count--;
     process_timers_free(p);
+    process_handle_forget(p);
     signal_queue_clear(&p->signals);
     waitq_destroy(&p->signal_wait);
     waitq_destroy(&p->child_wait);
@@ -575,6 +577,7 @@ static void process_ended(struct process *p, int status)
         p->world->sysv_process_ended(p->world->sysv, p);
     p->stopped = false;
     p->wait_status = status;
+    process_handle_ended(p);
     process_timers_free(p);
     orphan_children(p);
     if (p->sid == p->pid && p->tty != NULL) { /* a session leader's terminal hangs up */

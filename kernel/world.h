@@ -107,6 +107,7 @@ struct process {
     struct waitq signal_wait;    /* sigtimedwait, signalfd */
     struct waitq child_wait;     /* wait4 of this process: a child changed */
     int32_t exit_signal;
+    struct process_handle *handle; /* what pidfds hold; NULL until there is one */
     bool zombie, stopped, executed;
     int32_t wait_status;         /* wait(2)'s word, when zombie */
     int32_t stop_signal; bool stop_reported, continued; /* for WUNTRACED, WCONTINUED */

@@ -2,6 +2,7 @@
  * the machine is asked for a real one. Model: the kernel's kernel/fork.c, kernel_clone.
  *
  * clone3 is ENOSYS: its flags stand behind a pointer, and every C library then takes clone. */
+#include "stubs/pidfd.h"
 #include "stubs/processes.h"
 #include "stubs/stubs.h"
 
@@ -77,6 +78,42 @@ static int check_flags(uint64_t flags)
     return (flags & NEW_NAMESPACES) != 0 ? -EPERM : 0;
 }
 
+/* The descriptor's number stands where the parent's tid would, and in keep[1]. */
+static int give_pidfd(struct call *c, struct process *p, uint64_t address)
+{
+    int64_t fd = pidfd_install(c, p, 0);
+    int32_t number = (int32_t)fd;
+    if (fd < 0)
+        return number;
+    c->keep[1] = (uint64_t)fd;
+    if (call_write(c, address, &number, sizeof number) == 0)
+        return 0;
+    (void)fdtable_close(c->task->fds, number, c->task->fds);
+    return -EFAULT;
+}
+
+static int conceive(struct call *c, const struct birth *b, uint64_t flags, struct task **child)
+{
+    int error = check_flags(flags);
+    if (error == 0)
+        error = check_limits(c->task, flags);
+    if (error == 0)
+        error = process_clone(c->task, flags, child);
+    if (error < 0 || (flags & CLONE_PIDFD) == 0)
+        return error;
+    error = give_pidfd(c, (*child)->process, b->parent_tid);
+    if (error < 0)
+        task_abandon(*child);
+    return error;
+}
+
+static void miscarry(struct call *c, struct task *child, uint64_t flags)
+{
+    if ((flags & CLONE_PIDFD) != 0)
+        (void)fdtable_close(c->task->fds, (int)c->keep[1], c->task->fds);
+    task_abandon(child);
+}
+
 /* The child lives. A tid that cannot be written is no error (kernel/fork.c). */
 static void announce(struct call *c, struct task *child, const struct birth *b)
 {
@@ -104,16 +141,12 @@ static int64_t give_birth(struct call *c, const struct birth *b)
     uint64_t flags = b->flags;
     if ((flags & 0xff) > SIGNALS) /* no such signal: a child that tells nobody */
         flags &= ~UINT64_C(0xff);
-    int error = check_flags(flags);
-    if (error == 0)
-        error = check_limits(c->task, flags);
-    if (error == 0)
-        error = process_clone(c->task, flags, &child);
+    int error = conceive(c, b, flags, &child);
     if (error < 0)
         return error;
     error = c->world->machine->clone(c->task, child, flags, b->stack, b->tls);
     if (error < 0) {
-        task_abandon(child);
+        miscarry(c, child, flags);
         return error;
     }
     announce(c, child, b);

@@ -1,7 +1,9 @@
 /* wait4(2), waitid(2): what became of a child. Model: the kernel's kernel/exit.c, do_wait. */
+#include "stubs/pidfd.h"
 #include "stubs/processes.h"
 #include "stubs/stubs.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/wait.h>
 
@@ -9,6 +11,7 @@ struct wanted {
     idtype_t type; /* P_ALL, P_PID, P_PGID */
     int32_t id;
     int options;
+    bool try_again; /* nothing yet is EAGAIN */
 };
 
 /* What was found: pid 0 for nothing yet. */
@@ -96,7 +99,7 @@ int64_t stub_wait4(struct call *c)
         return -EINVAL;
     if (pid == INT_MIN)
         return -ESRCH;
-    struct wanted w = {P_ALL, 0, options | WEXITED};
+    struct wanted w = {.type = P_ALL, .options = options | WEXITED};
     if (pid > 0)
         w.type = P_PID, w.id = pid;
     else if (pid != -1)
@@ -123,6 +126,23 @@ static int write_info(struct call *c, const struct found *f)
     return call_write(c, c->arg[2] + offsetof(siginfo_t, si_pid), rest, sizeof rest);
 }
 
+/* A non-blocking pidfd makes the wait non-blocking, and then "nothing yet" is EAGAIN (kernel/exit.c, kernel_waitid). */
+static int wanted_pidfd(struct call *c, struct wanted *w)
+{
+    const struct file *f = call_file(c, w->id);
+    struct process *p;
+    int error = pidfd_process(f, &p);
+    if (error < 0)
+        return error;
+    if ((f->flags & O_NONBLOCK) != 0 && (w->options & WNOHANG) == 0) {
+        w->options |= WNOHANG;
+        w->try_again = true;
+    }
+    w->type = P_PID;
+    w->id = p != NULL ? p->pid : 0; /* waited for: nobody's number */
+    return 0;
+}
+
 static int wanted_id(struct call *c, struct wanted *w)
 {
     w->type = (idtype_t)c->arg[0];
@@ -136,6 +156,8 @@ static int wanted_id(struct call *c, struct wanted *w)
         if (w->id == 0)
             w->id = c->task->process->pgid;
         return w->id < 0 ? -EINVAL : 0;
+    case P_PIDFD:
+        return w->id < 0 ? -EINVAL : wanted_pidfd(c, w);
     default:
         return -EINVAL;
     }
@@ -153,6 +175,8 @@ int64_t stub_waitid(struct call *c)
         result = wait_for(c, &w, &f);
     if (result == CALL_BLOCK)
         return result;
+    if (result == 0 && f.pid == 0 && w.try_again)
+        result = -EAGAIN;
     if (f.pid != 0 && c->arg[4] != 0 && call_write(c, c->arg[4], &f.usage, sizeof f.usage) < 0)
         return -EFAULT;
     int error = write_info(c, &f);
