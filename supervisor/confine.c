@@ -27,7 +27,7 @@ static const int allowed[] = {
     SYS_fcntl, SYS_dup, SYS_dup2, SYS_dup3, SYS_copy_file_range, SYS_sendfile,
     SYS_wait4, SYS_waitid, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kill, SYS_tgkill, SYS_rt_tgsigqueueinfo,
     SYS_sendmsg, SYS_poll, SYS_ppoll, SYS_setitimer, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigpending,
-    SYS_restart_syscall, SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_time, SYS_getrusage,
+    SYS_restart_syscall, SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_time, SYS_getrusage,
     SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getppid, SYS_getpgrp, SYS_getpgid,
     SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_yield, SYS_getrandom, SYS_futex, SYS_exit, SYS_exit_group,
     SYS_umask, SYS_prlimit64, SYS_sysinfo, SYS_uname, SYS_ioctl, SYS_pause, SYS_close_range, SYS_fsync, SYS_fdatasync,

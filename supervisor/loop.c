@@ -175,7 +175,7 @@ static bool must_yield(struct holder *h, struct tracee *t, uint64_t calls)
     struct world *w = h->world;
     if (w->ending || h->any_killed || h->gone != NULL || t->task->process->stopped)
         return true;
-    bool waited = t->task->calls - calls >= SLICE_CALLS || t->where == TRACEE_AT_EVENT || t->yields;
+    bool waited = t->task->calls - calls >= SLICE_CALLS || t->yields;
     t->yields = false;
     return waited && sched_others_ready(w);
 }
