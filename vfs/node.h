@@ -244,6 +244,7 @@ struct objects {
     uint64_t epoll_wave;           /* vfs/epoll.c: the wake-up being passed on … */
     uint32_t epoll_depth;          /* … through that many epolls */
     uint32_t epoll_items;          /* in all of them */
+    uint32_t lock_records;         /* vfs/lock.c: of the whole world */
     struct lock_edge *lock_edges;  /* vfs/lock.c: who waits for whose POSIX lock */
     struct terminal *terminals;    /* vfs/terminal.c: all of them */
     struct pty_table *ptys;        /* vfs/pty.c: by number */
