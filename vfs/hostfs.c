@@ -24,7 +24,7 @@
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #endif
 
-enum { HOST_FDS = 256, LINK_BUCKETS = 256, COPY = 64 * 1024 };
+enum { HOST_FDS = 256, LINK_BUCKETS = 256 };
 
 struct host_object {
     struct host_object *parent;      /* referenced; NULL: the mount's root */
@@ -536,53 +536,15 @@ static int host_map(struct node *n, uint64_t offset, uint64_t length, bool writa
     return 0;
 }
 
-/* The first `keep` bytes of a host file into the memory node that took its place. */
-static int copy_in(struct node *n, int fd, uint64_t keep)
-{
-    char *buffer = malloc(COPY);
-    uint64_t at = 0;
-    int error = buffer ? 0 : -ENOMEM;
-    while (!error && at < keep) {
-        off_t data = lseek(fd, (off_t)at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO) /* a hole to the end */
-            break;
-        if (data > (off_t)at)
-            at = (uint64_t)data;
-        if (at >= keep)
-            break;
-        ssize_t got = pread(fd, buffer, keep - at < COPY ? keep - at : COPY, (off_t)at);
-        if (got <= 0) {
-            error = got < 0 ? -errno : 0;
-            break;
-        }
-        struct io io = io_over_buffer(buffer, (size_t)got);
-        ssize_t put = n->ops->write(n, &io, at);
-        if (put != got)
-            error = put < 0 ? (int)put : -ENOSPC;
-        at += (uint64_t)got;
-    }
-    free(buffer);
-    return error ? error : n->ops->resize(n, keep);
-}
-
 static int host_promote(struct node *n, uint64_t keep)
 {
     struct host_object *o = n->host;
-    uint64_t size = n->size;
-    int fd = keep ? object_fd(o) : 0;
-    if (fd < 0)
+    int fd = keep ? object_fd(o) : -1;
+    if (keep && fd < 0)
         return fd;
-    n->memory = NULL;
-    n->ops = &memory_ops;
-    n->size = 0;
-    int error = copy_in(n, fd, keep);
-    if (error) {
-        memory_ops.release(n);
-        n->ops = &host_file_ops;
-        n->host = o;
-        n->size = size;
+    int error = memory_take_over(n, fd, 0, keep);
+    if (error)
         return error;
-    }
     forget_link(o);
     if (o->pinned) {
         o->same = o->mount->retired;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static bool in_memfd(const struct node *n)
 {
@@ -190,4 +191,51 @@ int memory_set(struct node *n, const void *bytes, size_t size)
     struct io io = io_over_buffer((void *)bytes, size);
     ssize_t put = size ? memory_node_write(n, &io, 0) : 0;
     return put < 0 ? (int)put : (size_t)put < size ? -ENOSPC : 0;
+}
+
+/* [base, base + keep) of the descriptor into an empty memory file, its holes staying holes. */
+static int copy_in(struct node *n, int fd, uint64_t base, uint64_t keep)
+{
+    char *buffer = malloc(CHUNK);
+    uint64_t at = 0;
+    int error = buffer ? 0 : -ENOMEM;
+    while (!error && at < keep) {
+        off_t data = lseek(fd, (off_t)(base + at), SEEK_DATA);
+        if (data < 0 && errno == ENXIO) /* a hole to the end */
+            break;
+        if (data > (off_t)(base + at))
+            at = (uint64_t)data - base;
+        if (at >= keep)
+            break;
+        ssize_t got = pread(fd, buffer, keep - at < CHUNK ? keep - at : CHUNK, (off_t)(base + at));
+        if (got <= 0) {
+            error = got < 0 ? -errno : 0; /* a host file that became shorter: zeros from there */
+            break;
+        }
+        struct io io = io_over_buffer(buffer, (size_t)got);
+        ssize_t put = memory_node_write(n, &io, at);
+        if (put != got)
+            error = put < 0 ? (int)put : -ENOSPC;
+        at += (uint64_t)got;
+    }
+    free(buffer);
+    return error ? error : memory_node_resize(n, keep);
+}
+
+int memory_take_over(struct node *n, int fd, uint64_t base, uint64_t keep)
+{
+    const struct node_ops *ops = n->ops;
+    void *private = n->private;
+    uint64_t size = n->size;
+    n->memory = NULL;
+    n->ops = &memory_ops;
+    n->size = 0;
+    int error = keep ? copy_in(n, fd, base, keep) : 0;
+    if (error) {
+        memory_free(n);
+        n->ops = ops;
+        n->private = private;
+        n->size = size;
+    }
+    return error;
 }

@@ -93,8 +93,22 @@ static int enter_parent(struct vfs *v, const char *path, bool make, struct dentr
     return 0;
 }
 
+/* A tree that was made apart (an archive's) becomes that of d. */
+static void adopt_children(struct dentry *d, struct dentry *from)
+{
+    struct directory *c = d->children = from->children;
+    from->children = NULL;
+    for (uint32_t i = 0; c && i <= c->mask; i++) {
+        for (struct dentry *child = c->table[i]; child; child = child->hash_next) {
+            dentry_get(d);
+            child->parent = d;
+            dentry_put(from);
+        }
+    }
+}
+
 /* Put a node where a name is, whatever was there. Takes the node's reference over. */
-static int place_node(struct vfs *v, const char *path, struct node *n, uint16_t flags)
+static int place_node(struct vfs *v, const char *path, struct node *n, uint16_t flags, struct dentry *tree)
 {
     struct dentry *parent, *old, *d = NULL;
     const char *name;
@@ -113,6 +127,8 @@ static int place_node(struct vfs *v, const char *path, struct node *n, uint16_t 
         d = dentry_new(NULL, "", 0, 0, n);
         if (d) {
             d->flags |= (uint16_t)(DENTRY_GIVEN | flags);
+            if (tree)
+                adopt_children(d, tree);
             if (v->root) {
                 directory_clear(v->root);
                 dentry_put(v->root);
@@ -132,6 +148,8 @@ static int place_node(struct vfs *v, const char *path, struct node *n, uint16_t 
         error = dentry_create(parent, name, length, hash, n, &d);
         if (!error) {
             d->flags |= flags;
+            if (tree)
+                adopt_children(d, tree);
             node_link_directory(parent->node, directory - was_directory);
             dentry_put(d);
         }
@@ -141,18 +159,33 @@ static int place_node(struct vfs *v, const char *path, struct node *n, uint16_t 
     return error;
 }
 
-int vfs_mount_fs(struct vfs *v, const char *at, struct fs *fs, char *why, size_t n)
+static int mount_node(struct vfs *v, const char *at, struct fs *fs, struct node *root, struct dentry *tree, char *why,
+                      size_t n)
 {
-    struct node *root = fs->root;
-    fs->root = NULL;
     fs->at = strdup(at);
-    int error = root && fs->at ? place_node(v, at, root, DENTRY_MOUNT) : -ENOMEM;
+    int error = root && fs->at ? place_node(v, at, root, DENTRY_MOUNT, tree) : -ENOMEM;
     if (error) {
         free(fs->at);
         fs->at = NULL;
         snprintf(why, n, "cannot mount at %s: %s", at,
                  error == -EINVAL ? "not an absolute path without \"..\"" : strerror(-error));
     }
+    return error;
+}
+
+int vfs_mount_fs(struct vfs *v, const char *at, struct fs *fs, char *why, size_t n)
+{
+    struct node *root = fs->root;
+    fs->root = NULL;
+    return mount_node(v, at, fs, root, NULL, why, n);
+}
+
+int mount_tree(struct vfs *v, const char *at, struct fs *fs, struct dentry *tree, char *why, size_t n)
+{
+    node_get(tree->node);
+    int error = mount_node(v, at, fs, tree->node, tree, why, n);
+    directory_clear(tree); /* what was not adopted */
+    dentry_put(tree);
     return error;
 }
 
@@ -219,7 +252,7 @@ int vfs_put_file(struct vfs *v, const char *path, const void *bytes, size_t size
         node_put(n);
         return error;
     }
-    return place_node(v, path, n, 0);
+    return place_node(v, path, n, 0, NULL);
 }
 
 int vfs_put_dir(struct vfs *v, const char *path, uint32_t mode, uint32_t uid, uint32_t gid)
@@ -236,7 +269,7 @@ int vfs_put_dir(struct vfs *v, const char *path, uint32_t mode, uint32_t uid, ui
     }
     struct node *n;
     int error = put_node(v, path, &directory_ops, S_IFDIR | (mode & 07777), uid, gid, &n);
-    return error ? error : place_node(v, path, n, 0);
+    return error ? error : place_node(v, path, n, 0, NULL);
 }
 
 int vfs_put_symlink(struct vfs *v, const char *path, const char *target)
@@ -253,7 +286,7 @@ int vfs_put_symlink(struct vfs *v, const char *path, const char *target)
         node_put(n);
         return -ENOMEM;
     }
-    return place_node(v, path, n, 0);
+    return place_node(v, path, n, 0, NULL);
 }
 
 int vfs_put_absent(struct vfs *v, const char *path)

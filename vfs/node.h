@@ -120,6 +120,9 @@ void node_touch(struct node *n, bool mtime); /* ctime, and mtime when asked, are
 void node_accessed(struct node *n);          /* relatime, see mount(8) */
 void node_drop_privileges(struct node *n); /* a write by someone without CAP_FSETID clears setuid and setgid */
 void xattr_free(struct node_extra *extra);
+int xattr_give(struct node *n, const char *name, const void *value, size_t size); /* by a mount: -EOPNOTSUPP … */
+/* Calls each for every attribute; nonzero stops. */
+int xattr_each(const struct node *n, int (*each)(void *context, const char *name, const void *value, size_t size), void *context);
 void node_link_directory(struct node *n, int change); /* a subdirectory came or went: its ".." is a name of n */
 /* Owner, group and mode of what c creates in dir: setgid directories, mode_strip_sgid. directory: of what is created. */
 void node_inherit(const struct node *dir, const struct cred *c, bool directory, uint32_t *mode, uint32_t *gid);
@@ -157,7 +160,7 @@ struct dentry {
     uint32_t references;
     uint16_t flags;             /* enum dentry_flags */
     uint8_t length;             /* of the name */
-    uint8_t type;               /* with DENTRY_LISTED: DT_* */
+    uint8_t type;               /* DT_*: with DENTRY_LISTED its own, in a given place what was given there (else 0) */
     char inline_name[];
 };
 
@@ -205,6 +208,11 @@ int dentry_resolve(struct dentry *d); /* DENTRY_LISTED becomes positive; harmles
 int dentry_create(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct node *node, struct dentry **out);
 int dentry_remove(struct dentry *d); /* unlink: leaves a whiteout where the name was given; -ENOMEM */
 
+uint8_t dentry_given_type(const struct dentry *d); /* DT_* of what was given in this place; 0 */
+
+/* Every change as vfs_each_change tells it, with the dentry (NULL: deleted). (vfs/changes.c) */
+int changes_walk(struct vfs *v, int (*each)(void *context, enum change_kind kind, const char *path, struct dentry *d), void *context);
+
 /* ---- filesystems --------------------------------------------------------------------------------------------- */
 
 struct fs_ops {
@@ -230,6 +238,9 @@ struct fs {
 struct fs *fs_new(struct vfs *v, const struct fs_ops *ops, void *private); /* in v's list; NULL: out of memory */
 int fs_charge(struct fs *fs, uint64_t bytes);   /* against both quotas: -ENOSPC */
 void fs_refund(struct fs *fs, uint64_t bytes);
+
+/* As vfs_mount_fs, for a tree that was made apart: its root, without a parent; the reference is taken over. */
+int mount_tree(struct vfs *v, const char *at, struct fs *fs, struct dentry *tree, char *why, size_t n);
 
 /* Host descriptors kept open, least recently used first to go (vfs/hostfs.c). */
 struct host_lru {
@@ -283,6 +294,9 @@ extern const struct node_ops directory_ops; /* a memory directory: nothing but i
 extern const struct node_ops memory_ops;    /* a regular file in memory (vfs/memfs.c) */
 extern const struct node_ops link_ops;      /* a symlink in memory: node->target */
 extern const struct node_ops special_ops;   /* FIFOs, sockets, devices made by mknod(2) */
+/* Copy-on-write: a node of another kind becomes a memory file of `keep` bytes, which are in fd from `base` on (keep 0: fd
+ * is not looked at). What n had before (n->private) is the caller's to release; on failure nothing changed. */
+int memory_take_over(struct node *n, int fd, uint64_t base, uint64_t keep);
 int memory_set(struct node *n, const void *bytes, size_t size); /* fill an empty memory file */
 
 /* Given to a node that has a path: a file on it. Regular files and directories (vfs/regular.c, vfs/directory.c). */

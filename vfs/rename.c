@@ -76,10 +76,12 @@ static int check_permission(const struct walked *from, const struct walked *to, 
 
 static const uint16_t place_flags = DENTRY_GIVEN | DENTRY_HIDDEN; /* these belong to the place, not to what is there */
 
-static void put_at(struct dentry *d, struct dentry *parent, char *name, size_t length, uint32_t hash, uint16_t flags)
+static void put_at(struct dentry *d, struct dentry *parent, char *name, size_t length, uint32_t hash, uint16_t flags,
+                   uint8_t type)
 {
     dentry_rename(d, parent, name, length, hash);
     d->flags = (uint16_t)((d->flags & ~(place_flags | DENTRY_REPLACED)) | (flags & place_flags) | DENTRY_REPLACED);
+    d->type = type;
     dentry_attach(d); /* room was reserved */
 }
 
@@ -106,13 +108,14 @@ static int exchange(struct walked *from, struct walked *to)
         return -ENOMEM;
     }
     uint16_t a_place = a->flags, b_place = b->flags;
+    uint8_t a_type = dentry_given_type(a), b_type = dentry_given_type(b);
     uint32_t first = ++node_vfs(a->node)->next_move, second = ++node_vfs(a->node)->next_move;
     tell(a, IN_MOVED_FROM, first);
     tell(b, IN_MOVED_FROM, second);
     dentry_detach(a);
     dentry_detach(b);
-    put_at(a, to->parent, a_name, to->length, to->hash, b_place);
-    put_at(b, from->parent, b_name, from->length, from->hash, a_place);
+    put_at(a, to->parent, a_name, to->length, to->hash, b_place, b_type);
+    put_at(b, from->parent, b_name, from->length, from->hash, a_place, a_type);
     node_link_directory(from->parent->node, is_directory(b) - is_directory(a));
     node_link_directory(to->parent->node, is_directory(a) - is_directory(b));
     node_touch(a->node, false);
@@ -130,6 +133,7 @@ static int move(struct walked *from, struct walked *to)
     struct dentry *old = from->dentry, *new = to->dentry;
     struct dentry *there = dentry_cached(to->parent, to->name, to->length, to->hash); /* new, or a negative one */
     uint16_t from_place = old->flags, to_place = there ? there->flags : 0;
+    uint8_t from_type = dentry_given_type(old), to_type = there ? dentry_given_type(there) : 0;
     struct dentry *absent = dentry_new(from->parent, old->name, old->length, old->hash, NULL);
     char *name = strdup(to->name);
     if (!absent || !name || directory_reserve(to->parent)) {
@@ -149,7 +153,8 @@ static int move(struct walked *from, struct walked *to)
         new->node->nlink = is_directory(new) ? 0 : new->node->nlink - 1;
         node_touch(new->node, false);
     }
-    put_at(old, to->parent, name, to->length, to->hash, to_place);
+    put_at(old, to->parent, name, to->length, to->hash, to_place, to_type);
+    absent->type = from_type;
     if (from_place & place_flags)
         absent->flags = (uint16_t)(DENTRY_WHITEOUT | (from_place & place_flags));
     if (from_place & place_flags || !from->parent->children->complete)

@@ -431,6 +431,15 @@ bool directory_empty(struct dentry *d)
 /* ---- changes
  * --------------------------------------------------------------------------------------------------------- */
 
+uint8_t dentry_given_type(const struct dentry *d)
+{
+    if (!(d->flags & DENTRY_GIVEN))
+        return 0;
+    if (d->flags & (DENTRY_REPLACED | DENTRY_WHITEOUT | DENTRY_LISTED) || !d->node)
+        return d->type;
+    return (uint8_t)((d->node->mode & S_IFMT) >> 12);
+}
+
 int dentry_create(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct node *node,
                   struct dentry **out)
 {
@@ -442,8 +451,10 @@ int dentry_create(struct dentry *dir, const char *name, size_t length, uint32_t 
     }
     if (dir->node->fs->vfs->giving)
         d->flags |= DENTRY_GIVEN;
-    else if (old)
+    else if (old) {
         d->flags |= (uint16_t)((old->flags & (DENTRY_GIVEN | DENTRY_HIDDEN)) | DENTRY_REPLACED);
+        d->type = dentry_given_type(old);
+    }
     int error = dentry_attach(d);
     if (!error && old)
         dentry_detach(old);
@@ -464,6 +475,7 @@ int dentry_remove(struct dentry *d)
         absent = dentry_new(dir, d->name, d->length, d->hash, NULL);
         if (!absent)
             return -ENOMEM;
+        absent->type = dentry_given_type(d);
         if (remember)
             absent->flags = (uint16_t)(DENTRY_WHITEOUT | (d->flags & (DENTRY_GIVEN | DENTRY_HIDDEN)));
     }

@@ -52,14 +52,15 @@ struct cred {
 struct vfs_config {
     int64_t (*now)(void *context); /* CLOCK_REALTIME of the world, nanoseconds since the epoch; for timestamps */
     void *context;
-    uint64_t quota_bytes;   /* bytes all memory (and copy-on-write) files may hold together; 0 = unlimited; beyond: ENOSPC */
+    uint64_t quota_bytes;   /* bytes all memory (and copy-on-write) files may hold together; beyond: ENOSPC. 0: half of
+                             * the machine's memory, as tmpfs(5) */
     uint64_t quota_nodes;   /* nodes that the guest may create; 0 = unlimited; beyond: ENOSPC */
     /* Host ids are never shown: host uid 0 stays 0, the supervisor's own uid becomes guest_uid, all others 65534. */
     uint32_t guest_uid, guest_gid;
 };
 
 struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory filesystem, root:root 0755 */
-void vfs_free(struct vfs *v);
+void vfs_free(struct vfs *v); /* after every file, dentry and descriptor table of it was put */
 struct dentry *vfs_root(struct vfs *v); /* borrowed */
 
 /* What was used and whether a quota was ever hit: the report's `files` limit. */
@@ -80,6 +81,8 @@ enum mount_mode { MOUNT_READ_ONLY, MOUNT_COPY_ON_WRITE };
  * the host kernel: the walk does it, inside the world). The host is never written. */
 int vfs_mount_memory(struct vfs *v, const char *at, uint32_t mode, uint32_t uid, uint32_t gid, uint64_t quota_bytes, char *why, size_t n);
 int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount_mode mode, char *why, size_t n);
+/* vfs_mount_tar: read once, now. Names stay below `at` (".." is refused, a leading "/" dropped), the last of two equal names
+ * counts, and number of entries (a million), data (half of the memory) and declared sizes (1 TiB) are bounded. */
 int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount_mode mode, char *why, size_t n);
 /* A filesystem made elsewhere (proc, dev): takes the reference to `fs` over. */
 int vfs_mount_fs(struct vfs *v, const char *at, struct fs *fs, char *why, size_t n);
@@ -235,10 +238,16 @@ ssize_t file_name(struct file *f, const struct dentry *root, char *buf, size_t n
 
 enum change_kind { CHANGE_CREATED, CHANGE_MODIFIED, CHANGE_DELETED, CHANGE_READ };
 /* Every path the run created, changed (bytes or attributes), deleted or read, in path order; for the report and the
- * export. `each` returning nonzero stops. */
+ * export. `each` returning nonzero stops. st is NULL for what was deleted. A path that was both changed and read is told
+ * twice. A directory that was deleted is told once, without what it held; a name whose thing is of another type now, or is
+ * a new directory, is told as deleted and then as created. */
 int vfs_each_change(struct vfs *v, int (*each)(void *context, enum change_kind kind, const char *path, const struct statx *st), void *context);
-/* Writes created, changed and deleted (as a list in the archive comment/`.deleted` file) to a directory, or to a tar when
- * the name ends in .tar, .tar.gz, .tar.zst, .tar.xz. 0 or -errno with one sentence in why. (vfs/export.c) */
+/* Writes what was created or changed to a directory (made if missing), or to a tar when the name ends in .tar, .tar.gz,
+ * .tgz, .tar.zst or .tar.xz. What was deleted is listed in a file `.deleted` at its root, if there is any: one path a line,
+ * relative to the world's root, "\\" for a backslash and "\n" for a newline in a name; to apply an export, delete these,
+ * then copy the rest. (Should the guest have made /.deleted, the list is `.deleted~`.) A directory keeps modes without
+ * setuid and setgid, times and hard links, and belongs to the caller; a tar keeps everything. Never follows a symlink below
+ * `to`. 0 or -errno with one sentence in why. (vfs/export.c) */
 int vfs_export(struct vfs *v, const char *to, char *why, size_t n);
 
 #endif

@@ -214,3 +214,19 @@ int vfs_removexattr(const struct place *at, const char *path, unsigned walk_flag
     walked_release(&w);
     return error;
 }
+
+int xattr_give(struct node *n, const char *name, const void *value, size_t size)
+{
+    return set(n, NULL, name, value, size, 0);
+}
+
+int xattr_each(const struct node *n, int (*each)(void *context, const char *name, const void *value, size_t size),
+               void *context)
+{
+    for (const struct xattr *x = n->extra ? n->extra->xattrs : NULL; x; x = x->next) {
+        int stop = each(context, x->name, x->value, x->size);
+        if (stop)
+            return stop;
+    }
+    return 0;
+}
