@@ -86,8 +86,11 @@ struct policy_origin reader_origin(const struct reader *r, const struct node *at
 /* " (did you mean 'x'?)" for the candidate nearest to word, or "". buffer: 128 bytes; returned. */
 char *reader_suggest(const char *word, const char *const *candidates, char *buffer);
 
+const char *operator_name(enum operator_kind kind);
+
 /* rules.c */
 int rules_read(struct reader *r, const struct node *value);
+const char *rule_action_name(enum policy_action action);
 char *rule_describe(struct policy *p, const struct rule *rule);
 void compiled_free(struct compiled *c);
 

@@ -1,5 +1,5 @@
-/* From libyaml's events to a tree of nodes (policy/nodes.h). Events rather than libyaml's own documents: the bounds must
- * hold while reading, not after. */
+/* From libyaml's events to a tree of nodes (policy/nodes.h). Events rather than libyaml's own documents: the bounds
+ * must hold while reading, not after. */
 #include "policy/nodes.h"
 
 #include <stdarg.h>
@@ -302,7 +302,7 @@ static int fail_as_parser(struct builder *b, const yaml_parser_t *parser, const 
 }
 
 int nodes_read(const char *text, size_t size, struct node **root, struct node_memory **memory,
-              struct node_problem *problem)
+               struct node_problem *problem)
 {
     struct builder b = {.memory = calloc(1, sizeof *b.memory), .problem = problem};
     *root = NULL;
