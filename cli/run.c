@@ -1,4 +1,5 @@
-/* `terrarium run` and `terrarium exec`: the command line's word is put over the policy's, then the supervisor takes over. */
+/* `terrarium run` and `terrarium exec`: the command line's word is put over the policy's, then the supervisor takes
+ * over. */
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/profiles.h"
@@ -15,93 +16,41 @@ static void help(const char *command, bool is_exec)
 {
     printf("usage: terrarium %s [OPTIONS] %s\n\n", command,
            is_exec ? "-- PROGRAM ARGS..." : "[--] PYTHON-ARGS...   (as python3 would take them)");
-    printf("%s\n\n", is_exec ? "Runs a program of the world's file tree." :
-                               "Runs Python in a world of its own: a script, -c CODE, -m MODULE, - (stdin), or the prompt.");
+    printf("%s\n\n",
+           is_exec ? "Runs a program of the world's file tree."
+                   : "Runs Python in a world of its own: a script, -c CODE, -m MODULE, - (stdin), or the prompt.");
     for (int id = 0; id < OPTION_COUNT; id++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s", option_table[id].name, option_table[id].value != NULL ? " " : "",
                  option_table[id].value != NULL ? option_table[id].value : "");
         printf("  %-30s %s\n", left, option_table[id].help);
     }
-    printf("\nExit status: the program's own; 128+N when signal N killed it; 124 when a limit ended it; 125 when terrarium could "
+    printf("\nExit status: the program's own; 128+N when signal N killed it; 124 when a limit ended it; 125 when "
+           "terrarium could "
            "not\ndo its work, with one line on stderr.\n");
 }
 
-static int replace(char **at, const char *value)
-{
-    char *copy = strdup(value);
-    if (copy == NULL)
-        return -1;
-    free(*at);
-    *at = copy;
-    return 0;
-}
-
-static int apply_seed(struct policy *p, const char *value, struct policy_error *e)
-{
-    char *end;
-    errno = 0;
-    unsigned long long seed = strtoull(value, &end, 0);
-    if (value[0] == '-' || value[0] == '\0' || *end != '\0' || errno != 0) {
-        snprintf(e->text, sizeof e->text, "--seed '%s': not a number from 0 to 18446744073709551615", value);
-        return -1;
-    }
-    p->seed = seed;
-    return 0;
-}
-
-static int apply_path(char **at, const char *option, const char *value, struct policy_error *e)
-{
-    if (value[0] == '/')
-        return replace(at, value);
-    snprintf(e->text, sizeof e->text, "%s '%s': must be an absolute path of the world", option, value);
-    return -1;
-}
-
-static int apply_trap(struct policy *p, const char *value, struct policy_error *e)
-{
-    if (strcmp(value, "all") == 0) {
-        p->trap_all = true;
-        return 0;
-    }
-    snprintf(e->text, sizeof e->text, "--trap '%s': must be 'all'", value);
-    return -1;
-}
-
+/* What each option does to the policy; the others are of the request. */
 static int apply(struct policy *p, const struct options *o, struct policy_error *e)
 {
+    static const char *const scalars[OPTION_COUNT] = {
+        [OPTION_PYTHON] = "python",
+        [OPTION_SEED] = "random.seed",
+        [OPTION_CWD] = "cwd",
+        [OPTION_TRAP] = "trap",
+    };
+    static int (*const lists[OPTION_COUNT])(struct policy *, const char *, struct policy_error *) = {
+        [OPTION_MOUNT] = policy_add_mount,
+        [OPTION_IMAGE] = policy_add_image,
+        [OPTION_ENV] = policy_add_environment,
+        [OPTION_LIMIT] = policy_set_limits,
+    };
     for (size_t i = 0; i < o->count; i++) {
+        enum option_id id = o->given[i].id;
         const char *value = o->given[i].value;
-        int result = 0;
-        switch (o->given[i].id) {
-        case OPTION_PYTHON:
-            result = replace(&p->python, value);
-            break;
-        case OPTION_SEED:
-            result = apply_seed(p, value, e);
-            break;
-        case OPTION_MOUNT:
-            result = policy_add_mount(p, value, e);
-            break;
-        case OPTION_IMAGE:
-            result = policy_add_image(p, value, e);
-            break;
-        case OPTION_CWD:
-            result = apply_path(&p->cwd, "--cwd", value, e);
-            break;
-        case OPTION_ENV:
-            result = policy_add_environment(p, value, e);
-            break;
-        case OPTION_LIMIT:
-            result = policy_set_limits(p, value, e);
-            break;
-        case OPTION_TRAP:
-            result = apply_trap(p, value, e);
-            break;
-        default:
-            break;
-        }
-        if (result < 0)
+        if (scalars[id] != NULL && policy_set(p, option_table[id].name, scalars[id], value, e) < 0)
+            return -1;
+        if (lists[id] != NULL && lists[id](p, value, e) < 0)
             return -1;
     }
     return policy_compile(p, e);

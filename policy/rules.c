@@ -322,7 +322,7 @@ static void put_list(FILE *f, const char *const *items, size_t count)
         fprintf(f, " and %zu more", count - SHOWN);
 }
 
-/* "deny openat, path /data/secret/**, flags has O_CREAT = EACCES" */
+/* "deny openat, path /data/s*, flags has O_CREAT = EACCES" */
 char *rule_describe(struct policy *p, const struct rule *rule)
 {
     char *text = NULL;
