@@ -35,6 +35,7 @@ struct process;
 /* Kernel-internal results (include/linux/errno.h): what an interrupted call becomes depends on the handler. */
 enum {
     CALL_RESTART_SYS = 512,    /* -ERESTARTSYS: again with SA_RESTART, else EINTR */
+    CALL_RESTART_NOINTR = 513, /* -ERESTARTNOINTR: again, always */
     CALL_RESTART_NOHAND = 514, /* -ERESTARTNOHAND: EINTR when a handler ran, else again */
 };
 

@@ -1,10 +1,11 @@
 /* Signals: who gets which, and when (signal(7); the kernel's kernel/signal.c is the model).
  *
- * The real kernel holds masks and handlers and builds the frames; the queues here hold what was sent. For each signal number
- * that is queued somewhere, one real signal, a bell, is on its way to a real thread: it is rung when the first of that number
- * is queued, and again when one was taken and more are left. A task that stops for a bell asks signal_claim what it is for. A bell
- * may find nothing (sigtimedwait(2) or signalfd(2) took the signal before): then it is swallowed. The other way round would be
- * wrong: whoever is told that a signal waits (signal_deliverable) must hear a bell. */
+ * The real kernel holds masks and handlers and builds the frames; the queues here hold what was sent. For each signal
+ * number that is queued somewhere, one real signal, a bell, is on its way to a real thread: it is rung when the first
+ * of that number is queued, and again when one was taken and more are left. A task that stops for a bell asks
+ * signal_claim what it is for. A bell may find nothing (sigtimedwait(2) or signalfd(2) took the signal before): then it
+ * is swallowed. The other way round would be wrong: whoever is told that a signal waits (signal_deliverable) must hear
+ * a bell. */
 #include "kernel/world.h"
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@ enum { HANDLER_DEFAULT = 0, HANDLER_IGNORE = 1, REALTIME_FIRST = 32 /* the kerne
 #define IGNORED_BY_DEFAULT (SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGWINCH) | SIGNAL_BIT(SIGURG))
 /* What a program does to itself: told before anything else. */
 #define SYNCHRONOUS                                                                                                    \
-    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGFPE) |         \
+    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGFPE) |        \
      SIGNAL_BIT(SIGSYS))
 
 static bool in(uint64_t set, int signal)
@@ -62,7 +63,8 @@ void signal_user_info(siginfo_t *info, int signal, const struct task *sender)
     info->si_uid = sender->cred.uid;
 }
 
-/* ---- queues ------------------------------------------------------------------------------------------------------------ */
+/* ---- queues
+ * ------------------------------------------------------------------------------------------------------------ */
 
 void signal_queue_init(struct signal_queue *q)
 {
@@ -121,8 +123,8 @@ static int enqueue(struct process *p, struct signal_queue *q, const siginfo_t *i
     uint64_t most = p->limits[RLIMIT_SIGPENDING].rlim_cur;
     if (most > SIGNAL_QUEUE_MAX)
         most = SIGNAL_QUEUE_MAX;
-    /* A standard signal always finds room: there can be only one of each. */
-    struct signal_entry *e = realtime && q->count >= most ? NULL : malloc(sizeof *e);
+    /* A standard signal always finds room, there can be only one of each; and a timer's, whose number is limited. */
+    struct signal_entry *e = realtime && timer == 0 && q->count >= most ? NULL : malloc(sizeof *e);
     if (e == NULL)
         return -EAGAIN;
     *e = (struct signal_entry){.info = *info, .timer = timer};
@@ -173,7 +175,8 @@ uint64_t signal_pending(const struct task *t)
     return t->signals.pending | t->process->signals.pending;
 }
 
-/* ---- bells ------------------------------------------------------------------------------------------------------------- */
+/* ---- bells
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* What keeps signals from the task now, or for as long as the call it sleeps in. */
 static uint64_t blocked_now(struct task *t)
@@ -244,7 +247,8 @@ void signal_task_ended(struct task *t)
             ring(p, chosen(p, e->info.si_signo), &p->signals, e->info.si_signo);
 }
 
-/* ---- ends, stops and continues ------------------------------------------------------------------------------------------ */
+/* ---- ends, stops and continues
+ * ------------------------------------------------------------------------------------------ */
 
 static bool fatal(const struct process *p, int signal)
 {
@@ -283,10 +287,11 @@ static void undo_opposite(struct process *p, int signal)
     }
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------------ */
+/* ---- sending
+ * ------------------------------------------------------------------------------------------------------------ */
 
-/* True when the signal needs no queue: it was ignored, or acted on at once. A blocked one is never ignored, for its handler
- * may be another one when it is unblocked. */
+/* True when the signal needs no queue: it was ignored, or acted on at once. A blocked one is never ignored, for its
+ * handler may be another one when it is unblocked. */
 static bool done_at_once(struct process *p, struct task *t, int signal, int *result)
 {
     *result = 0;
@@ -320,7 +325,7 @@ static int deliver(struct process *p, struct task *t, const siginfo_t *info, uin
         return result;
     struct signal_queue *q = t != NULL ? &t->signals : &p->signals;
     bool first = !in(q->pending, signal);
-    if (!first && signal < REALTIME_FIRST)
+    if (!first && signal < REALTIME_FIRST && timer == 0) /* a timer's is counted by its timer */
         return 0;
     if (enqueue(p, q, info, timer) < 0) /* kill(2) of a real-time signal loses what it cannot queue, if one is there */
         return !first && info->si_code == SI_USER ? 0 : -EAGAIN;
@@ -366,9 +371,11 @@ int signal_send_group(struct world *w, int32_t pgid, const siginfo_t *info)
     return sent ? 0 : result;
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ----------------------------------------------------------------------------------------------------------- */
 
-/* What the kernel itself raised: a fault of the program's own, or its CPU limit. Signals that were sent have codes <= 0. */
+/* What the kernel itself raised: a fault of the program's own, or its CPU limit. Signals that were sent have codes <=
+ * 0. */
 static bool raised_by_kernel(int signal, const siginfo_t *real)
 {
     return real->si_code > 0 && (in(SYNCHRONOUS, signal) || signal == SIGXCPU || signal == SIGXFSZ);
@@ -423,8 +430,8 @@ int signal_claim(struct task *t, int signal, const siginfo_t *real, siginfo_t *i
     return signal;
 }
 
-/* execve(2): what was caught is back at its default, what was ignored stays so, what is pending stays pending. The bells of
- * threads that are gone are lost: they are rung anew. */
+/* execve(2): what was caught is back at its default, what was ignored stays so, what is pending stays pending. The
+ * bells of threads that are gone are lost: they are rung anew. */
 void signal_exec(struct process *p)
 {
     for (int signal = 1; signal <= SIGNALS; signal++) {

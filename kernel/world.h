@@ -50,6 +50,7 @@ struct mm {
     uint64_t auxv[64]; uint32_t auxv_words; /* /proc/PID/auxv */
     uint64_t text_start, text_end, entry;
     struct shared_map *shared;
+    uint32_t membarrier;         /* commands registered for (membarrier(2)) */
     void *machine;               /* the supervisor's: descriptors handed over */
     void (*machine_release)(struct mm *m);
 };
@@ -79,6 +80,7 @@ struct task {
     struct signal_queue signals; /* directed at this thread */
     bool restore_mask; uint64_t temporary_mask; /* sigsuspend, ppoll …: in force while blocked */
     uint64_t clear_child_tid, robust_list;
+    struct futex_waiter futex;   /* its place in a futex's queue */
     char comm[16];
     struct { uint64_t stack; uint64_t size; int flags; } altstack;
     int64_t cpu;                 /* virtual CPU time, ns */
@@ -115,6 +117,8 @@ struct process {
     struct rlimit64 limits[RLIM_NLIMITS];
     uint64_t itimer[3]; int64_t itimer_interval[3], itimer_when[3]; /* clock handles: ITIMER_REAL, VIRTUAL, PROF */
     struct posix_timer *timers;
+    int64_t cpu_alarm;           /* when `cpu` reaches this, look at its CPU clocks' timers; 0: there are none */
+    uint64_t cpu_look;           /* clock handle: the same, with real clocks */
     struct rusage usage, children_usage;
     int64_t cpu, children_cpu;   /* virtual, ns: of its living threads' calls, and of children waited for */
     int64_t cpu_ended;           /* of threads that ended */
@@ -205,6 +209,7 @@ void process_timers_free(struct process *p);  /* timer_create(2), setitimer(2), 
 void process_timers_exec(struct process *p);  /* execve: POSIX timers go, interval timers stay */
 /* A signal left the queue: a timer's (its serial), or 0 and SIGALRM. Its next period begins; info gets the overruns. */
 void process_timers_taken(struct process *p, uint64_t timer, siginfo_t *info);
+void process_timers_cpu(struct process *p);   /* cpu_alarm was reached */
 void process_timers_heard(struct process *p, int signal); /* the signal is no longer ignored: timers that slept over it go on */
 bool process_group_orphaned(struct world *w, int32_t pgid);
 void mm_put(struct mm *m);

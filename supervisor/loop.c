@@ -51,7 +51,7 @@ static bool finish(struct tracee *t, int64_t result)
         t->changed = true;
     } else if (t->suspend) {
         end_as_suspend(t);
-    } else if (result == -CALL_RESTART_SYS || result == -CALL_RESTART_NOHAND) {
+    } else if (result <= -CALL_RESTART_SYS && result >= -CALL_RESTART_NOHAND) {
         t->restart = (int)-result;
         t->restart_nr = c->nr;
         tracee_answer(t, -EINTR);
@@ -85,7 +85,7 @@ static void settle_restart(struct tracee *t, int delivered)
     if (kind == 0 || tracee_load_registers(t) < 0)
         return;
     uint64_t flags = delivered != 0 ? t->task->process->handlers->action[delivered].flags : 0;
-    bool again = delivered == 0 || (kind == CALL_RESTART_SYS && (flags & SA_RESTART) != 0);
+    bool again = delivered == 0 || kind == CALL_RESTART_NOINTR || (kind == CALL_RESTART_SYS && (flags & SA_RESTART) != 0);
     if (!again)
         return;
     t->regs.rax = t->restart_nr;

@@ -1,0 +1,19 @@
+/* CPU clocks (clock_getcpuclockid(3)): how much a process or a thread has computed. */
+#ifndef STUBS_CPU_CLOCK_H
+#define STUBS_CPU_CLOCK_H
+
+#include "kernel/world.h"
+
+/* What a CPU clock id names; `thread` NULL: the whole process. */
+struct cpu_clock {
+    struct process *process;
+    struct task *thread;
+};
+
+/* CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, and the negative ids made from pids and tids. 0; -EINVAL: no CPU clock,
+ * or nobody has it. */
+int cpu_clock_find(struct task *caller, int clock_id, struct cpu_clock *out);
+/* Nanoseconds: the world's, or the real ones when the policy says `clock: real`. */
+int64_t cpu_clock_read(const struct cpu_clock *c);
+
+#endif
