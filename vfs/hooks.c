@@ -32,6 +32,10 @@ __attribute__((weak)) void inotify_event(struct dentry *d, uint32_t mask, uint32
 {
 }
 
+__attribute__((weak)) void inotify_self_event(struct node *n, uint32_t mask)
+{
+}
+
 __attribute__((weak)) void inotify_node_released(struct node *n)
 {
 }

@@ -141,6 +141,7 @@ static int link_node(struct dentry *old, const struct place *to, const char *new
         n->nlink++;
         node_touch(n, false);
         node_touch(w.parent->node, true);
+        inotify_self_event(n, IN_ATTRIB);
         node_event(d, IN_CREATE);
         dentry_put(d);
     }
@@ -172,10 +173,11 @@ static void lost_name(struct dentry *d, struct dentry *dir, uint32_t is_director
     node_touch(d->node, false);
     if (!node_vfs(d->node)->watches)
         return;
-    if (d->node->nlink == 0)
-        inotify_event(d, IN_DELETE_SELF, 0);
-    else
-        inotify_event(d, IN_ATTRIB, 0);
+    if (!is_directory) /* its count of links changed; IN_DELETE_SELF comes when nobody has it open any more */
+        inotify_self_event(d->node, IN_ATTRIB);
+    /* Nobody but this walk holds it: its own end comes before its name's, as d_delete has it. */
+    if (d->node->nlink == 0 && d->references == 1 && d->node->references == 1 && d->node->extra)
+        inotify_node_released(d->node);
     inotify_event(d, IN_DELETE | is_directory, 0);
 }
 

@@ -349,7 +349,9 @@ void lock_node_released(struct node *n);                /* extra->locks is set: 
 /* Something happened to d: tell who watches its node, and who watches its parent (by d's name). mask: IN_*, with IN_ISDIR.
  * IN_CREATE, IN_DELETE and IN_MOVED_* are told to the parent alone, IN_*_SELF to the node alone. move: pairs two moves. */
 void inotify_event(struct dentry *d, uint32_t mask, uint32_t move);
-void inotify_node_released(struct node *n);             /* extra->watches is set: IN_IGNORED, free them */
+void inotify_self_event(struct node *n, uint32_t mask); /* to who watches the node itself, whatever its name */
+/* extra->watches is set: the node is gone for good. IN_DELETE_SELF when it lost its last name, IN_IGNORED. */
+void inotify_node_released(struct node *n);
 void epoll_file_released(struct file *f);               /* f->epoll_items is set: leave every epoll */
 
 static inline void node_event(struct dentry *d, uint32_t mask)

@@ -165,9 +165,9 @@ static int move(struct walked *from, struct walked *to)
     node_touch(old->node, false);
     touch_parents(from, to);
     tell(old, IN_MOVED_TO, cookie);
+    if (new && !is_directory(new))
+        inotify_self_event(new->node, IN_ATTRIB);
     tell(old, IN_MOVE_SELF, 0);
-    if (new)
-        tell(new, new->node->nlink == 0 ? IN_DELETE_SELF : IN_ATTRIB, 0);
     return 0;
 }
 
