@@ -23,6 +23,7 @@ UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 
 # What Debian 12 must have. docs/dependencies.md says why each.
 BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev
+PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
 TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema
 
@@ -50,13 +51,13 @@ needs-test: needs-build
 run: needs-build
 	@$(MAKE) -s terrarium
 	./terrarium run --policy examples/first/policy.yaml --verbose --report build/first-report.json examples/first/script.py
-	@python3 examples/first/summary.py build/first-report.json
+	@$(PYTHON) examples/first/summary.py build/first-report.json
 
 # Units, then whole runs. The last line is pytest's.
 test: needs-test
 	@$(MAKE) -s terrarium
 	@$(MAKE) -s units
-	python3 -m pytest -q -p no:cacheprovider tests
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 terrarium: $(BUILD)/terrarium
 	@ln -sf $(BUILD)/terrarium $@
