@@ -84,7 +84,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 		$(filter $(patsubst %,$(BUILD)/%/%,$(shell sed -n '1s,^// rooms: ,,p' $<)),$(LIBRARY)) $(LDLIBS) -lcmocka
 
 units: $(UNIT_PROGRAMS)
-	@set -e; for u in $^; do timeout 120 $$u; done
+	@failed=0; for u in $^; do timeout 120 $$u >$$u.log 2>&1 || { cat $$u.log; failed=1; }; done; \
+		grep -h "PASSED  \]" $(^:=.log) | awk "{n += \$$4} END {print n \" unit tests passed\"}"; exit $$failed
 
 PREFIX ?= /usr/local
 install: terrarium
