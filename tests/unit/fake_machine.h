@@ -33,7 +33,14 @@ struct fake_machine {
     uint64_t blocked;       /* the thread's signal mask */
     bool suspended;         /* suspend_with was called, with this mask */
     uint64_t suspended_mask;
-    int rung; /* the last signal rung */
+    int rung;        /* the last signal rung */
+    int clone_error; /* what machine->clone answers */
+    unsigned clones;
+    bool exiting, exiting_group; /* machine->exit was called, with this status */
+    int exit_status;
+    unsigned killed; /* machine->kill */
+    int limited;     /* the last resource given to machine->limit */
+    struct rlimit64 limit;
 };
 
 static inline struct fake_machine *fake_of(struct task *t)
@@ -110,10 +117,41 @@ static inline int64_t fake_cpu_time(struct process *p)
     return 0;
 }
 
+static inline int fake_clone(struct task *parent, struct task *child, uint64_t flags, uint64_t stack, uint64_t tls)
+{
+    fake_of(parent)->clones++;
+    return fake_of(parent)->clone_error;
+}
+
+static inline void fake_exit(struct task *t, int status, bool group)
+{
+    struct fake_machine *f = fake_of(t);
+    f->exiting = true;
+    f->exiting_group = group;
+    f->exit_status = status;
+}
+
+static inline void fake_kill(struct process *p)
+{
+    ((struct fake_machine *)p->world->machine_context)->killed++;
+}
+
+static inline int fake_limit(struct process *p, int resource, const struct rlimit64 *limit)
+{
+    struct fake_machine *f = p->world->machine_context;
+    f->limited = resource;
+    f->limit = *limit;
+    return 0;
+}
+
 static const struct machine fake_operations = {
     .read = fake_read,
     .write = fake_write,
     .native = fake_native,
+    .clone = fake_clone,
+    .exit = fake_exit,
+    .kill = fake_kill,
+    .limit = fake_limit,
     .blocked = fake_blocked,
     .set_blocked = fake_set_blocked,
     .ring = fake_ring,
