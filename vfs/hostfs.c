@@ -29,11 +29,10 @@ enum { HOST_FDS = 256, LINK_BUCKETS = 256 };
 struct host_object {
     struct host_object *parent;      /* referenced; NULL: the mount's root */
     struct host_object *prev, *next; /* in the list of open descriptors */
-    struct host_object *same;        /* next in the mount's table of hard links, or of retired objects */
-    struct node *node;               /* of a hard-linked file: the one node all its names share */
+    struct host_object *next_retired;
     struct host_mount *mount;
-    char *target;           /* of a symlink, once read */
-    uint64_t dev, ino, key; /* the host's; key: of mappings, 0 until mapped */
+    char *target; /* of a symlink, once read */
+    uint64_t key; /* of mappings, 0 until mapped */
     uint32_t references;
     int fd;      /* -1: closed */
     bool pinned; /* not in the list */
@@ -41,12 +40,20 @@ struct host_object {
     char name[];
 };
 
+/* A file with several names on the host is one node for all of them, also when some were not looked up yet, or when it
+ * was written to: it is kept while it has names. */
+struct host_link {
+    struct host_link *next;
+    struct node *node; /* referenced */
+    uint64_t dev, ino; /* the host's */
+};
+
 struct host_mount {
     struct vfs *vfs;
     struct host_object *root;
-    struct host_object *links[LINK_BUCKETS]; /* files with several names on the host, by dev and ino */
-    struct host_object *retired;             /* mapped files that became memory: their descriptors stay */
-    bool keep_atime;                         /* O_NOATIME was refused */
+    struct host_link *links[LINK_BUCKETS];
+    struct host_object *retired; /* mapped files that became memory: their descriptors stay */
+    bool keep_atime;             /* O_NOATIME was refused */
 };
 
 static const struct node_ops host_directory_ops, host_file_ops, host_link_ops, host_special_ops;
@@ -230,27 +237,29 @@ static void object_put(struct host_object *o)
     }
 }
 
-static struct host_object **link_bucket(struct host_mount *m, uint64_t dev, uint64_t ino)
+static struct host_link **link_bucket(struct host_mount *m, uint64_t dev, uint64_t ino)
 {
     return &m->links[(ino ^ ino >> 16 ^ dev) % LINK_BUCKETS];
 }
 
-static void forget_link(struct host_object *o)
+void host_names_gone(struct node *n)
 {
-    if (!o->node)
-        return;
-    struct host_object **link = link_bucket(o->mount, o->dev, o->ino);
-    while (*link && *link != o)
-        link = &(*link)->same;
-    if (*link)
-        *link = o->same;
-    o->node = NULL;
-    o->same = NULL;
+    struct host_mount *m = n->fs->private;
+    n->flags &= ~(uint32_t)NODE_HOST_LINKS;
+    for (size_t i = 0; i < LINK_BUCKETS; i++) {
+        for (struct host_link **link = &m->links[i], *l; (l = *link); link = &l->next) {
+            if (l->node != n)
+                continue;
+            *link = l->next;
+            free(l);
+            node_put(n);
+            return;
+        }
+    }
 }
 
 static void host_release(struct node *n)
 {
-    forget_link(n->host);
     object_put(n->host);
 }
 
@@ -294,8 +303,6 @@ static struct node *node_from(struct fs *fs, struct host_object *o, const struct
     n->flags |= NODE_GIVEN;
     n->host = o;
     o->directory = S_ISDIR(s->stx_mode);
-    o->dev = makedev(s->stx_dev_major, s->stx_dev_minor);
-    o->ino = s->stx_ino;
     if (!o->directory) {
         n->size = S_ISREG(s->stx_mode) || S_ISLNK(s->stx_mode) ? s->stx_size : 0;
         n->nlink = s->stx_nlink;
@@ -325,24 +332,28 @@ static int node_for_child(struct node *dir, const char *name, const struct statx
     struct host_mount *m = dir->fs->private;
     bool linked = S_ISREG(s->stx_mode) && s->stx_nlink > 1;
     uint64_t dev = makedev(s->stx_dev_major, s->stx_dev_minor);
-    struct host_object **bucket = link_bucket(m, dev, s->stx_ino);
-    for (struct host_object *o = linked ? *bucket : NULL; o; o = o->same) {
-        if (o->dev == dev && o->ino == s->stx_ino) {
-            node_get(o->node);
-            *out = o->node;
+    struct host_link **bucket = link_bucket(m, dev, s->stx_ino), *link = NULL;
+    for (struct host_link *l = linked ? *bucket : NULL; l; l = l->next) {
+        if (l->dev == dev && l->ino == s->stx_ino) {
+            node_get(l->node);
+            *out = l->node;
             return 0;
         }
     }
+    if (linked && !(link = malloc(sizeof *link)))
+        return -ENOMEM;
     struct host_object *o = object_new(m, dir->host, name);
     *out = o ? node_from(dir->fs, o, s) : NULL;
     if (!*out) {
         object_put(o);
+        free(link);
         return -ENOMEM;
     }
     if (linked) {
-        o->node = *out;
-        o->same = *bucket;
-        *bucket = o;
+        *link = (struct host_link){.next = *bucket, .node = *out, .dev = dev, .ino = s->stx_ino};
+        *bucket = link;
+        (*out)->flags |= NODE_HOST_LINKS;
+        node_get(*out);
     }
     return 0;
 }
@@ -385,7 +396,7 @@ static int host_resolve(struct dentry *dir, struct dentry *child)
     if (error && error != -ENOENT)
         return error;
     if (n) {
-        if (n->references == 1)
+        if (n->references == (n->flags & NODE_HOST_LINKS ? 2 : 1)) /* new */
             n->ino = ino;
         child->node = n;
         child->flags &= (uint16_t)~DENTRY_LISTED;
@@ -545,9 +556,8 @@ static int host_promote(struct node *n, uint64_t keep)
     int error = memory_take_over(n, fd, 0, keep);
     if (error)
         return error;
-    forget_link(o);
     if (o->pinned) {
-        o->same = o->mount->retired;
+        o->next_retired = o->mount->retired;
         o->mount->retired = o;
     } else {
         object_put(o);
@@ -586,8 +596,12 @@ static void host_fs_release(struct fs *fs)
 {
     struct host_mount *m = fs->private;
     for (struct host_object *o = m->retired, *next; o; o = next) {
-        next = o->same;
+        next = o->next_retired;
         object_put(o);
+    }
+    for (size_t i = 0; i < LINK_BUCKETS; i++) {
+        while (m->links[i])
+            host_names_gone(m->links[i]->node);
     }
     object_put(m->root);
     free(m);

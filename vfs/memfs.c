@@ -53,6 +53,12 @@ static ssize_t memory_node_write(struct node *n, struct io *io, uint64_t offset)
     return done;
 }
 
+/* The end of the page the last byte is in: pages go whole when nothing of them is left. */
+static uint64_t last_page_end(const struct node *n)
+{
+    return (n->size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
 static int memory_node_resize(struct node *n, uint64_t size)
 {
     if (size < n->size && sealed(n, F_SEAL_SHRINK))
@@ -63,7 +69,7 @@ static int memory_node_resize(struct node *n, uint64_t size)
     if (in_memfd(n))
         error = memfd_resize(n, size);
     else if (size < n->size)
-        error = memory_punch(n, size, n->size);
+        error = memory_punch(n, size, last_page_end(n));
     if (!error)
         n->size = size;
     return error;
@@ -129,7 +135,8 @@ static int memory_node_allocate(struct node *n, int mode, uint64_t offset, uint6
     if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
         if (sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
             return -EPERM;
-        int error = offset < n->size ? punch(n, offset, end < n->size ? end : n->size) : 0;
+        uint64_t last = last_page_end(n);
+        int error = offset < n->size ? punch(n, offset, end < last ? end : last) : 0;
         if (error || mode & FALLOC_FL_PUNCH_HOLE)
             return error;
     }

@@ -207,7 +207,7 @@ int vfs_unlink(const struct place *at, const char *path)
     else
         error = dentry_remove(d);
     if (!error) {
-        d->node->nlink--;
+        node_unlinked(d->node);
         lost_name(d, w.parent, 0);
     }
     walked_release(&w);

@@ -207,7 +207,7 @@ void node_inherit(const struct node *dir, const struct cred *c, bool directory, 
 
 void node_drop_privileges(struct node *n)
 {
-    if (!node_is(n, S_IFREG))
+    if (node_is(n, S_IFDIR))
         return;
     uint32_t drop = n->mode & S_ISUID;
     if ((n->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) /* setgid without group execute is something else */

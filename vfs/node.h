@@ -42,6 +42,7 @@ enum node_flags {
     NODE_DATA = 4,       /* the guest changed its bytes */
     NODE_ATTRIBUTES = 8, /* the guest changed mode, owner, times or xattrs */
     NODE_READ = 16,      /* the guest read its bytes (read, mapped, executed) */
+    NODE_HOST_LINKS = 64, /* its filesystem keeps it while it has names (vfs/hostfs.c) */
     NODE_NO_LINK = 32,   /* made by O_TMPFILE|O_EXCL: can never be linked */
 };
 
@@ -118,6 +119,12 @@ int node_truncate(struct node *n, uint64_t size);
 int node_writable(const struct node *n); /* -EROFS on a read-only mount, else 0 */
 void node_touch(struct node *n, bool mtime); /* ctime, and mtime when asked, are now */
 void node_accessed(struct node *n);          /* relatime, see mount(8) */
+void host_names_gone(struct node *n); /* vfs/hostfs.c */
+static inline void node_unlinked(struct node *n) /* one name less */
+{
+    if (--n->nlink == 0 && n->flags & NODE_HOST_LINKS)
+        host_names_gone(n);
+}
 void node_drop_privileges(struct node *n); /* a write by someone without CAP_FSETID clears setuid and setgid */
 void xattr_free(struct node_extra *extra);
 int xattr_give(struct node *n, const char *name, const void *value, size_t size); /* by a mount: -EOPNOTSUPP … */

@@ -153,7 +153,7 @@ static int open_or_create(const struct place *at, const char *path, int flags, u
     else if (w.open_file)
         error = flags & O_EXCL ? -EEXIST : open_again(w.open_file, flags, at->cred, out);
     else if (w.dentry && flags & O_EXCL)
-        error = w.last == LAST_NAME ? -EEXIST : -EISDIR;
+        error = -EEXIST;
     else if (w.dentry)
         error = open_existing(at, w.dentry, flags, out);
     else

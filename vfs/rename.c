@@ -150,7 +150,10 @@ static int move(struct walked *from, struct walked *to)
     if (new) {
         new->flags |= DENTRY_UNLINKED;
         directory_clear(new);
-        new->node->nlink = is_directory(new) ? 0 : new->node->nlink - 1;
+        if (is_directory(new))
+            new->node->nlink = 0;
+        else
+            node_unlinked(new->node);
         node_touch(new->node, false);
     }
     put_at(old, to->parent, name, to->length, to->hash, to_place, to_type);

@@ -107,7 +107,8 @@ static void name_of(struct walked *out, const char *name, size_t length, uint32_
 static bool follows_last(const struct walker *w)
 {
     if (w->flags & WALK_PARENT)
-        return w->flags & WALK_FOLLOW_LAST;
+        return w->flags & WALK_FOLLOW_LAST &&
+               !w->slash; /* open(2) with O_CREAT: a slash is EISDIR before anything else */
     return w->slash || !(w->flags & WALK_NOFOLLOW);
 }
 
