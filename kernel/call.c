@@ -28,6 +28,12 @@ int call_write(struct call *c, uint64_t address, const void *from, size_t n)
     return c->world->machine->write(c->task, address, from, n) == (ssize_t)n ? 0 : -EFAULT;
 }
 
+bool call_range(uint64_t address, uint64_t n)
+{
+    const uint64_t end = UINT64_C(0x7ffffffff000); /* TASK_SIZE_MAX of x86-64 */
+    return n <= end && address <= end - n;
+}
+
 /* Never reads beyond the page that holds the terminator: the next one may not be there. The first read is short because
  * most strings are, and copying a page costs as much as half a system call. */
 ssize_t call_string(struct call *c, uint64_t address, char *to, size_t room, int too_long)
@@ -170,6 +176,10 @@ int call_io_vector(struct call *c, struct call_io *out, uint64_t vector, uint64_
         struct iovec *v = &c->vec[i];
         if ((ssize_t)v->iov_len < 0)
             return -EINVAL;
+        if (c->vec_count == 1 && v->iov_len > VFS_IO_MAX) /* a lone piece is cut before it is looked at (import_ubuf) */
+            v->iov_len = VFS_IO_MAX;
+        if (!call_range((uint64_t)(uintptr_t)v->iov_base, v->iov_len))
+            return -EFAULT;
         if (v->iov_len > VFS_IO_MAX - total)
             v->iov_len = VFS_IO_MAX - total;
         total += v->iov_len;
@@ -317,7 +327,8 @@ static void drop_timer(struct call *c)
 bool call_interrupted(struct call *c)
 {
     struct task *t = c->task;
-    /* Looked at anew each time: what interrupted the call may have been taken by another thread's sigwait(3) meanwhile. */
+    /* Looked at anew each time: what interrupted the call may have been taken by another thread's sigwait(3) meanwhile.
+     */
     c->interrupted = signal_pending(t) != 0 &&
                      signal_deliverable(t, t->restore_mask ? t->temporary_mask : c->world->machine->blocked(t));
     return c->interrupted;

@@ -86,6 +86,8 @@ extern const stub_function stub_table[]; /* by number, SYSENT_COUNT entries; NUL
 /* ---- guest memory: each byte is read once ------------------------------------------------------------------ */
 int call_read(struct call *c, uint64_t address, void *to, size_t n);          /* all or -EFAULT */
 int call_write(struct call *c, uint64_t address, const void *from, size_t n); /* all or -EFAULT */
+/* Whether a stretch could be a guest's at all: the kernel's access_ok(), which comes before any byte is touched. */
+bool call_range(uint64_t address, uint64_t n);
 /* A NUL-terminated string of at most room-1 bytes. Its length, -EFAULT, or `too_long` (a negative errno). */
 ssize_t call_string(struct call *c, uint64_t address, char *to, size_t room, int too_long);
 /* The path that argument i points to, copied once per call and kept by it: 0 and *path, -EFAULT, -ENAMETOOLONG. */
@@ -93,7 +95,7 @@ int call_path(struct call *c, int i, const char **path);
 /* An io over guest memory: bytes go straight to machine->read and machine->write. Short at the first bad page.
  * A stub that runs again starts from its call_io again, then skips what is already done (call_io_skip).
  * vector: the iovec array is copied in, once per call (a call has one); count <= IOV_MAX, lengths are checked and
- * clamped to VFS_IO_MAX together (readv(2)). -EINVAL, -EFAULT, -ENOMEM. */
+ * clamped to VFS_IO_MAX together (readv(2)). -EINVAL, -EFAULT (also for a piece outside call_range), -ENOMEM. */
 struct call_io {
     struct io io;
     struct call *call;

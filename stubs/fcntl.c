@@ -180,9 +180,10 @@ int64_t stub_fcntl(struct call *c)
         return memfd_add_seals(f, (int)c->arg[2]);
     case F_GETLEASE:
         return F_UNLCK;
-    case F_SETLEASE: /* as a filesystem without leases (fs/libfs.c, simple_nosetlease) */
-        return (int)c->arg[2] == F_UNLCK ? -EAGAIN : -EINVAL;
-    case F_NOTIFY: /* as a kernel without dnotify */
+    case F_SETLEASE: /* nobody ever has the file to himself */
+        return is_regular(f) && c->arg[2] <= F_UNLCK ? -EAGAIN : -EINVAL;
+    case F_NOTIFY: /* dnotify gave way to inotify: to take a watch away that was never set is all that works */
+        return c->arg[2] == 0 ? 0 : f->ops->getdents ? -EINVAL : -ENOTDIR;
     default:
         return -EINVAL;
     }

@@ -7,6 +7,7 @@
 
 #include <linux/fs.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { KNOWN_RWF = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND };
 
@@ -63,14 +64,27 @@ static int64_t write_all(struct call *c, struct transfer *t)
     }
 }
 
+/* In the kernel's order (fs/read_write.c): no offsets before the access mode, that before the memory. */
+static int check_file(const struct file *f, bool write, bool positional)
+{
+    if (!f || f->flags & O_PATH)
+        return -EBADF;
+    if (positional && !f->ops->seek)
+        return -ESPIPE;
+    return (f->flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY) ? -EBADF : 0;
+}
+
 static int64_t single(struct call *c, bool write, bool positional)
 {
     struct transfer t = {.positional = positional, .position = c->arg[3]};
-    t.file = call_file(c, (int)c->arg[0]);
-    if (!t.file)
-        return -EBADF;
     if (positional && (int64_t)c->arg[3] < 0)
         return -EINVAL;
+    t.file = call_file(c, (int)c->arg[0]);
+    int error = check_file(t.file, write, positional);
+    if (error)
+        return error;
+    if (!call_range(c->arg[1], c->arg[2]))
+        return (int64_t)c->arg[2] < 0 && call_range(c->arg[1], 0) ? -EINVAL : -EFAULT;
     call_io_single(c, &t.io, c->arg[1], c->arg[2]);
     return write ? write_all(c, &t) : read_some(c, &t);
 }
@@ -95,24 +109,19 @@ int64_t stub_pwrite64(struct call *c)
     return single(c, true, true);
 }
 
-/* The access mode before the vector: a descriptor not open for reading is EBADF even when the vector is bad. */
-static int check_mode(const struct file *f, bool write)
-{
-    int mode = f->flags & O_ACCMODE;
-    return f->flags & O_PATH || mode == (write ? O_RDONLY : O_WRONLY) ? -EBADF : 0;
-}
-
 static int64_t vector(struct call *c, bool write, bool positional, uint64_t flags)
 {
     struct transfer t = {.positional = positional, .position = c->arg[3]};
-    t.file = call_file(c, (int)c->arg[0]);
-    if (!t.file || check_mode(t.file, write))
-        return -EBADF;
     if (positional && (int64_t)t.position < 0)
         return -EINVAL;
-    int error = call_io_vector(c, &t.io, c->arg[1], c->arg[2]);
+    t.file = call_file(c, (int)c->arg[0]);
+    int error = check_file(t.file, write, positional);
+    if (!error)
+        error = call_io_vector(c, &t.io, c->arg[1], c->arg[2]);
     if (error)
         return error;
+    if (t.io.io.left == 0 && t.file->ops->seek)
+        return 0;
     if (flags & ~(uint64_t)KNOWN_RWF)
         return -EOPNOTSUPP;
     t.nowait = flags & RWF_NOWAIT;
@@ -173,8 +182,10 @@ int64_t stub_vmsplice(struct call *c)
     struct file *f = file_argument(c, 0);
     if ((uint32_t)c->arg[3] & ~KNOWN)
         return -EINVAL;
-    if (!f || !file_is_pipe(f))
+    if (!f)
         return -EBADF;
+    if (!file_is_pipe(f))
+        return c->arg[2] == 0 ? 0 : -EBADF;
     bool write = (f->flags & O_ACCMODE) != O_RDONLY;
     return vector(c, write, false, c->arg[3] & 2 /* SPLICE_F_NONBLOCK */ ? RWF_NOWAIT : 0);
 }
@@ -182,5 +193,7 @@ int64_t stub_vmsplice(struct call *c)
 int64_t stub_lseek(struct call *c)
 {
     struct file *f = file_argument(c, 0);
+    if (f && (uint32_t)c->arg[2] > SEEK_HOLE)
+        return -EINVAL;
     return f ? file_seek(f, (int64_t)c->arg[1], (int)c->arg[2]) : -EBADF;
 }

@@ -8,7 +8,8 @@ int path_argument(struct call *c, int dirfd, int path, struct place *at, const c
     int error = call_path(c, path, text);
     if (error)
         return error;
-    return call_place(c, dirfd == NO_DIRFD || (*text)[0] == '/' ? AT_FDCWD : (int)c->arg[dirfd], at);
+    error = call_place(c, dirfd == NO_DIRFD || (*text)[0] == '/' ? AT_FDCWD : (int)c->arg[dirfd], at);
+    return error && !**text ? -ENOENT : error; /* an empty path is refused before the descriptor is looked at */
 }
 
 unsigned walk_flags(uint64_t at_flags)

@@ -108,13 +108,14 @@ static int64_t access_at(struct call *c, int dirfd, int path, uint32_t mode, uin
     struct place at;
     struct cred real;
     const char *text;
-    int error;
+    int error = 0;
     if (mode & ~7u || flags & ~(uint32_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     struct file *f = dirfd == NO_DIRFD ? NULL : empty_path_file(c, dirfd, path, flags, &error);
     if (f && !f->dentry) /* a pipe's or an anonymous file's owner may read and write it */
         return mode & 1 ? -EACCES : 0;
-    error = path_argument(c, dirfd, path, &at, &text);
+    if (!error)
+        error = path_argument(c, dirfd, path, &at, &text);
     if (error)
         return error;
     if (!(flags & AT_EACCESS)) {
@@ -149,7 +150,7 @@ static int64_t readlink_at(struct call *c, int dirfd, int path, int buffer)
         return -EINVAL;
     int error = path_argument(c, dirfd, path, &at, &text);
     if (error)
-        return error;
+        return error == -ENOENT && !call_file(c, (int)c->arg[dirfd]) ? -EBADF : error;
     /* "" means the symlink that a descriptor of O_PATH|O_NOFOLLOW holds (readlink(2)) */
     bool own = dirfd != NO_DIRFD && !*text && (int)c->arg[dirfd] != AT_FDCWD;
     ssize_t n = vfs_readlink(&at, text, WALK_NOFOLLOW | (own ? WALK_EMPTY_PATH : 0), target, sizeof target);

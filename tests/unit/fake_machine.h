@@ -159,7 +159,8 @@ static const struct machine fake_operations = {
     .cpu_time = fake_cpu_time,
 };
 
-/* One process with one task, root of an empty tree, as uid 1000. policy NULL: an empty one. */
+/* One process with one task, root of an empty tree, as uid 1000. policy NULL: an empty one
+ * that was never compiled, for tests that stand in for policy/. */
 static inline struct fake_machine *fake_machine_with(struct policy *policy)
 {
     struct fake_machine *f = calloc(1, sizeof *f);
@@ -185,9 +186,19 @@ static inline struct fake_machine *fake_machine_with(struct policy *policy)
     return f;
 }
 
+/* The built-in policy, as when none is given. Tests that stand in for policy/ themselves do without. */
+static inline struct policy *fake_policy(void)
+{
+    struct policy *p = NULL;
+    struct policy_error error;
+    assert_int_equal(policy_load(NULL, NULL, &p, &error), 0);
+    assert_int_equal(policy_compile(p, &error), 0);
+    return p;
+}
+
 static inline int fake_setup(void **state)
 {
-    *state = fake_machine_with(NULL);
+    *state = fake_machine_with(fake_policy());
     return 0;
 }
 

@@ -77,8 +77,13 @@ static void vectors(void **state)
     assert_int_equal(fake_call(f, SYS_readv, 0, fake_at(5 * PAGE), 1), -EFAULT);
     assert_int_equal(fake_call(f, SYS_readv, 0, 0, 0), 0);
     /* sums are cut, not refused: readv(2) */
-    put_vector(f, PAGE, (struct iovec[]){piece(0, 4), piece(8, SSIZE_MAX)}, 2);
+    put_vector(f, PAGE, (struct iovec[]){piece(0, 4), piece(8, INT64_C(0x700000000000))}, 2);
     assert_int_equal(fake_call(f, SYS_preadv, 0, fake_at(PAGE), 2, 0, 0), 10);
+    /* but a piece that no guest can have is a fault */
+    put_vector(f, PAGE, (struct iovec[]){piece(0, 4), piece(8, SSIZE_MAX)}, 2);
+    assert_int_equal(fake_call(f, SYS_preadv, 0, fake_at(PAGE), 2, 0, 0), -EFAULT);
+    assert_int_equal(fake_call(f, SYS_pread64, 0, fake_at(0), SSIZE_MAX, 0), -EFAULT);
+    assert_int_equal(fake_call(f, SYS_read, 0, UINT64_MAX - 5, 3), -EFAULT);
 }
 
 static void positions_and_flags(void **state)

@@ -12,7 +12,7 @@ enum { PAGE = FAKE_PAGE, MS = 1000000 };
 
 static int with_pipe(void **state)
 {
-    struct fake_machine *f = fake_machine_with(NULL);
+    struct fake_machine *f = fake_machine_with(fake_policy());
     *state = f;
     return fake_call(f, SYS_pipe2, fake_at(63 * PAGE), 0) == 0 ? 0 : -1; /* 0 reads, 1 writes */
 }
