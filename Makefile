@@ -87,6 +87,11 @@ units: $(UNIT_PROGRAMS)
 	@failed=0; for u in $^; do timeout 120 $$u >$$u.log 2>&1 || { cat $$u.log; failed=1; }; done; \
 		grep -h "PASSED  \]" $(^:=.log) | awk "{n += \$$4} END {print n \" unit tests passed\"}"; exit $$failed
 
+# Beside native and whichever of bubblewrap, proot, strace and runsc are installed; writes docs/performance.md.
+bench: needs-build
+	@$(MAKE) -s terrarium
+	$(PYTHON) bench/bench.py
+
 PREFIX ?= /usr/local
 install: terrarium
 	install -D -m 755 $(BUILD)/terrarium $(DESTDIR)$(PREFIX)/bin/terrarium
