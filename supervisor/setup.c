@@ -101,7 +101,7 @@ static int put_directories(struct world *w, struct run_error *e)
         uint32_t mode, uid, gid;
     } directories[] = {
         {"/tmp", 01777, 0, 0},  {"/var", 0755, 0, 0},  {"/var/tmp", 01777, 0, 0},         {"/var/lib", 0755, 0, 0},
-        {"/run", 0755, 0, 0},   {"/root", 0700, 0, 0}, {"/home", 0755, 0, 0},             {"/opt", 0755, 0, 0},
+        {"/run", 0755, 0, 0},   {"/root", 0711, 0, 0}, {"/home", 0755, 0, 0},             {"/opt", 0755, 0, 0},
         {"/srv", 0755, 0, 0},   {"/mnt", 0755, 0, 0},  {"/sys", 0555, 0, 0},              {"/var/log", 0755, 0, 0},
         {p->user.home, 0755, p->user.uid, p->user.gid}, {p->cwd, 0755, p->user.uid, p->user.gid},
     };
