@@ -77,11 +77,11 @@ $(BUILD)/supervisor/glass/glass: supervisor/glass/glass.S supervisor/glass/glass
 $(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S $(BUILD)/supervisor/glass/glass
 	$(CC) -c -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -o $@ $<
 
-# A unit test links the rooms it names in its first line: `// rooms: vfs`
+# A unit test links what it names in its first line: whole rooms and single files, `// rooms: policy kernel/sysent`.
+unit_objects = $(filter $(foreach room,$(shell sed -n '1s,^// rooms: ,,p' $(1)),$(BUILD)/$(room)$(if $(findstring /,$(room)),.o,/%)),$(LIBRARY))
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< \
-		$(filter $(patsubst %,$(BUILD)/%/%,$(shell sed -n '1s,^// rooms: ,,p' $<)),$(LIBRARY)) $(LDLIBS) -lcmocka
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call unit_objects,$<) $(LDLIBS) -lcmocka
 
 units: $(UNIT_PROGRAMS)
 	@failed=0; for u in $^; do timeout 120 $$u >$$u.log 2>&1 || { cat $$u.log; failed=1; }; done; \

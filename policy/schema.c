@@ -120,7 +120,8 @@ char *reader_suggest(const char *word, const char *const *candidates, char *buff
     size_t least = strlen(word) / 3 + 2; /* farther is no help */
     for (; *candidates != NULL; candidates++) {
         size_t d = sysent_distance(word, *candidates);
-        if (d < least) {
+        /* Of two as near, the one that begins alike. */
+        if (d < least || (d == least && nearest != NULL && nearest[0] != word[0] && **candidates == word[0])) {
             least = d;
             nearest = *candidates;
         }
