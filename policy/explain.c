@@ -116,12 +116,11 @@ static char *absolute(const struct policy *p, const char *word)
     return length < 0 ? NULL : path;
 }
 
-/* The next argument that a bare word can be a value of: no path, no pointer, no directory to start from. */
-static int next_value(const struct sysent *s, int from)
+/* The next argument that a bare word can stand for: no pointer, no directory to start from. */
+static int next_argument(const struct sysent *s, int from)
 {
     for (; from < s->argument_count; from++)
         switch (s->argument[from]) {
-        case ARG_PATH:
         case ARG_STR:
         case ARG_PTR:
         case ARG_ARGV:
@@ -165,8 +164,8 @@ static int read_question(const struct policy *p, struct question *q, int argc, c
                 return -1;
             continue;
         }
-        int value = next_value(q->sysent, at);
-        if (is_path || (value < 0 && paths < q->path_arguments)) {
+        int value = next_argument(q->sysent, at);
+        if (is_path || (value >= 0 && q->sysent->argument[value] == ARG_PATH)) {
             if (paths >= q->path_arguments || paths >= 2)
                 return fail(error, "policy explain: %s takes no path for '%s'", q->sysent->name, word);
             q->path[paths] = absolute(p, word);
@@ -217,16 +216,29 @@ static void put_call(FILE *f, const struct question *q)
     fputs(")", f);
 }
 
+/* Stubs that always answer the same (stubs/refused.c), in the words of what the guest gets. */
+static const struct {
+    const char *stub, *words;
+} fixed_answers[] = {
+    {"NONE", "ENOSYS (Function not implemented), and counted as unknown in the report"},
+    {"absent", "ENOSYS (Function not implemented): this world's kernel is built without it"},
+    {"refused", "EPERM (Operation not permitted): nobody in the world has the privilege"},
+    {"no_handles", "EOPNOTSUPP (Operation not supported): the world's files have no handles"},
+};
+
 /* What the guest gets when no rule stands in the way. */
 static void put_built_in(FILE *f, const struct policy *p, const struct question *q)
 {
     const struct sysent *s = q->sysent;
     bool trapped = p->trap_all || policy_has_rules(p, q->nr);
+    const char *fixed = NULL;
+    for (size_t i = 0; i < sizeof fixed_answers / sizeof *fixed_answers; i++)
+        if (strcmp(fixed_answers[i].stub, s->stub) == 0)
+            fixed = fixed_answers[i].words;
     if (s->kernel == KERNEL_ALLOW && !trapped)
         fputs("answered by the kernel itself: it only touches the caller's own state (built in: kernel/sysent.def)", f);
-    else if (strcmp(s->stub, "NONE") == 0)
-        fputs("ENOSYS (Function not implemented), and counted as unknown in the report (built in: kernel/sysent.def)",
-              f);
+    else if (fixed != NULL)
+        fprintf(f, "%s (built in: kernel/sysent.def)", fixed);
     else
         fprintf(
             f, "answered by stub %s%s (built in: kernel/sysent.def)", s->stub,

@@ -21,8 +21,9 @@ static const struct {
     {"calls: [{deny: *}]\n", "p.yaml:2:17: did not find expected alphabetic or numeric character while scanning an "
                              "alias (a text that begins with * needs quotes)"},
     {"cwd: *x\n", "p.yaml:2:6: no value before this one has the anchor &x (a text that begins with * needs quotes)"},
-    {"cwd: @x\n", "p.yaml:2:6: found character that cannot start any token while scanning for the next token (a tab, or a "
-                  "text that begins with @, % or ` and needs quotes)"},
+    {"cwd: @x\n",
+     "p.yaml:2:6: found character that cannot start any token while scanning for the next token (a tab, or a "
+     "text that begins with @, % or ` and needs quotes)"},
     {"cwd: !!str /x\n", "p.yaml:2:6: tags (!) are not part of a policy"},
     {"--- \nterrarium: 1\n", "p.yaml:2:1: a second document: a policy is one"},
     {"cwd: [[[[[[[[[[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]]]]]]]]]]\n", "p.yaml:2:28: nested deeper than 24 levels"},
@@ -33,8 +34,7 @@ static const struct {
     {"hostname:\n", "p.yaml:2:10: hostname: a value is missing"},
     {"hostname: ~\n", "p.yaml:2:11: hostname: a value is missing"},
     {"hostname: \"a\\0b\"\n", "p.yaml:2:11: hostname: a NUL byte in it"},
-    {"hostname: a_b\n",
-     "p.yaml:2:11: hostname: 'a_b': expected a host name: letters, digits, '-' and '.', at most 64"},
+    {"hostname: a_b\n", "p.yaml:2:11: hostname: 'a_b': expected a host name: letters, digits, '-' and '.', at most 64"},
     {"hostname: \"a\\nb\"\n",
      "p.yaml:2:11: hostname: 'a?b': expected a host name: letters, digits, '-' and '.', at most 64"},
     {"user: guest\n", "p.yaml:2:7: user: expected keys and values"},
@@ -68,11 +68,10 @@ static const struct {
      "p.yaml:2:16: clock.start: '2023-02-29': expected a time such as 2024-01-01T00:00:00Z"},
     {"clock: {start: 2024-01-01T00:00:00}\n",
      "p.yaml:2:16: clock.start: '2024-01-01T00:00:00': expected a time with its zone, such as 2024-01-01T00:00:00Z"},
-    {"clock: {start: 2200-01-01}\n", "p.yaml:2:16: clock.start: '2200-01-01': the clock can start between 1970 and 2199"},
-    {"clock: {rate: 0}\n",
-     "p.yaml:2:15: clock.rate: '0': expected a rate between 0.001 and 1000000, such as 1.0"},
-    {"clock: {rate: nan}\n",
-     "p.yaml:2:15: clock.rate: 'nan': expected a rate between 0.001 and 1000000, such as 1.0"},
+    {"clock: {start: 2200-01-01}\n",
+     "p.yaml:2:16: clock.start: '2200-01-01': the clock can start between 1970 and 2199"},
+    {"clock: {rate: 0}\n", "p.yaml:2:15: clock.rate: '0': expected a rate between 0.001 and 1000000, such as 1.0"},
+    {"clock: {rate: nan}\n", "p.yaml:2:15: clock.rate: 'nan': expected a rate between 0.001 and 1000000, such as 1.0"},
     /* mounts */
     {"mounts: {at: /a}\n", "p.yaml:2:9: mounts: expected a list"},
     {"mounts: [{host: x}]\n", "p.yaml:2:10: mounts[0]: the key 'at' is missing"},
@@ -94,7 +93,8 @@ static const struct {
     {"files:\n  /a:\n", "p.yaml:3:6: files[/a]: a value is missing (an empty file is \"\")"},
     {"files: {/a: {mode: 0644}}\n",
      "p.yaml:2:13: files[/a]: one of text, base64, file, link, absent or directory is missing"},
-    {"files: {/a: {text: b, mode: 0844}}\n", "p.yaml:2:29: files[/a].mode: '0844': expected an octal mode such as 0644"},
+    {"files: {/a: {text: b, mode: 0844}}\n",
+     "p.yaml:2:29: files[/a].mode: '0844': expected an octal mode such as 0644"},
     {"files: {/a: {base64: \"?\"}}\n", "p.yaml:2:22: files[/a].base64: not base64"},
     {"files: {/a: {absent: false}}\n", "p.yaml:2:22: files[/a].absent: expected true"},
     {"files: {/a: {absent: true, mode: 0644}}\n", "p.yaml:2:28: files[/a]: what is absent has no 'mode'"},
@@ -110,9 +110,11 @@ static const struct {
     {"network: {}\n", "p.yaml:2:10: network: expected a list"},
     {"network: [a]\n", "p.yaml:2:11: network[0]: expected keys and values"},
     /* includes */
-    {"include: nowhere\n", "p.yaml:2:10: no profile is named 'nowhere' (a file's name has a '.' or a '/' in it: ./nowhere)"},
-    {"include: gradin\n", "p.yaml:2:10: no profile is named 'gradin' (did you mean 'grading'?) (a file's name has a '.' or a "
-                          "'/' in it: ./gradin)"},
+    {"include: nowhere\n",
+     "p.yaml:2:10: no profile is named 'nowhere' (a file's name has a '.' or a '/' in it: ./nowhere)"},
+    {"include: gradin\n",
+     "p.yaml:2:10: no profile is named 'gradin' (did you mean 'grading'?) (a file's name has a '.' or a "
+     "'/' in it: ./gradin)"},
     {"include: [./none.yaml]\n", "p.yaml:2:11: cannot read ./none.yaml: No such file or directory"},
     {"include: ./p.yaml\n", "p.yaml:2:10: ./p.yaml includes itself"},
     {"include: {a: b}\n", "p.yaml:2:10: include: expected a file, a profile's name, or a list of them"},
@@ -140,8 +142,9 @@ static const struct {
      "p.yaml:2:28: calls[0].path: '/a/../b': no path has an empty name, '.' or '..' in it"},
     {"calls: [{deny: open, path: \"/a//b\"}]\n",
      "p.yaml:2:28: calls[0].path: '/a//b': no path has an empty name, '.' or '..' in it"},
-    {"calls: [{deny: open, path: \"/{a,b}\"}]\n", "p.yaml:2:28: calls[0].path: '/{a,b}': braces are no pattern here: give a "
-                                                  "list of patterns (\\{ is the character itself)"},
+    {"calls: [{deny: open, path: \"/{a,b}\"}]\n",
+     "p.yaml:2:28: calls[0].path: '/{a,b}': braces are no pattern here: give a "
+     "list of patterns (\\{ is the character itself)"},
     {"calls: [{deny: open, path: \"/[a\"}]\n",
      "p.yaml:2:28: calls[0].path: '/[a': '[' without its ']' (\\[ is the character itself)"},
     {"calls: [{deny: open, path: \"/*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*\"}]\n",
@@ -259,8 +262,8 @@ static void test_alias_bomb(void **state)
     struct policy_error e;
     for (int i = 1; i < 9; i++) {
         char line[256];
-        snprintf(line, sizeof line, "- {a: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]}\n", i, i - 1, i - 1, i - 1,
-                 i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+        snprintf(line, sizeof line, "- {a: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]}\n", i, i - 1, i - 1,
+                 i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
         strcat(text, line);
     }
     put_file("p.yaml", text);
@@ -323,8 +326,8 @@ static void test_sources(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),       cmocka_unit_test(test_top),        cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_includes),   cmocka_unit_test(test_alias_bomb), cmocka_unit_test(test_command_line),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_top),        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_includes), cmocka_unit_test(test_alias_bomb), cmocka_unit_test(test_command_line),
         cmocka_unit_test(test_sources),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
