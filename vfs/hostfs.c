@@ -330,7 +330,7 @@ static int stat_child(struct node *dir, const char *name, struct statx *s)
 static int node_for_child(struct node *dir, const char *name, const struct statx *s, struct node **out)
 {
     struct host_mount *m = dir->fs->private;
-    bool linked = S_ISREG(s->stx_mode) && s->stx_nlink > 1;
+    bool linked = !S_ISDIR(s->stx_mode) && s->stx_nlink > 1;
     uint64_t dev = makedev(s->stx_dev_major, s->stx_dev_minor);
     struct host_link **bucket = link_bucket(m, dev, s->stx_ino), *link = NULL;
     for (struct host_link *l = linked ? *bucket : NULL; l; l = l->next) {

@@ -366,7 +366,8 @@ static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_
             m->pages--;
         } else {
             uint32_t a = from > start ? from : start, b = to < end ? to : end;
-            memset(c->bytes + a, 0, b - a);
+            if (a < b) /* a small first chunk may end before the hole begins */
+                memset(c->bytes + a, 0, b - a);
         }
     }
     uint64_t after = footprint(c->capacity, c->present);

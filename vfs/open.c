@@ -140,6 +140,16 @@ static int create(const struct place *at, const struct walked *w, int flags, uin
     return error;
 }
 
+/* The kernel's may_create_in_sticky, with fs.protected_regular and fs.protected_fifos at 0: O_CREAT does not open
+ * another user's symlink or device in a sticky directory everybody writes to. */
+static int may_open_in_sticky(const struct walked *w, const struct cred *c)
+{
+    const struct node *dir = w->parent ? w->parent->node : NULL, *n = w->dentry->node;
+    if (!dir || !(dir->mode & S_ISVTX) || !(dir->mode & S_IWOTH) || node_is(n, S_IFREG) || node_is(n, S_IFIFO))
+        return 0;
+    return n->uid == dir->uid || n->uid == c->fsuid || node_is(n, S_IFDIR) ? 0 : -EACCES;
+}
+
 static int open_or_create(const struct place *at, const char *path, int flags, uint32_t mode, uint64_t resolve,
                           struct file **out)
 {
@@ -148,15 +158,17 @@ static int open_or_create(const struct place *at, const char *path, int flags, u
     int error = walk(at, path, WALK_PARENT | follow, resolve, &w);
     if (error)
         return error;
-    if (w.slash)
+    if (w.slash && w.parent)
         error = -EISDIR;
     else if (w.open_file)
         error = flags & O_EXCL ? -EEXIST : open_again(w.open_file, flags, at->cred, out);
     else if (w.dentry && flags & O_EXCL)
         error = -EEXIST;
-    else if (w.dentry)
-        error = open_existing(at, w.dentry, flags, out);
-    else
+    else if (w.dentry) {
+        error = may_open_in_sticky(&w, at->cred);
+        if (!error)
+            error = open_existing(at, w.dentry, flags, out);
+    } else
         error = create(at, &w, flags, mode, out);
     walked_release(&w);
     return error;

@@ -407,7 +407,7 @@ static void test_copy_on_write(void **state)
 {
     if (geteuid() != 0)
         skip();
-    for (uint64_t seed = 1000; seed < 1000 + ROUNDS / 3; seed++)
+    for (uint64_t seed = 1000; seed < 1000 + ROUNDS; seed++)
         one_round(seed, true);
 }
 
