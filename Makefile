@@ -92,6 +92,12 @@ bench: needs-build
 	@$(MAKE) -s terrarium
 	$(PYTHON) bench/bench.py
 
+# CPython's own suite, natively and inside; writes docs/fidelity.md. Half an hour.
+test-cpython: needs-test
+	$(call install_missing,libpython3.11-testsuite)
+	@$(MAKE) -s terrarium
+	$(PYTHON) tools/cpython_suite.py
+
 PREFIX ?= /usr/local
 install: terrarium
 	install -D -m 755 $(BUILD)/terrarium $(DESTDIR)$(PREFIX)/bin/terrarium
