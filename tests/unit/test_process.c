@@ -169,7 +169,7 @@ static void test_vfork_waits(void **state)
 static void test_process_limits(void **state)
 {
     struct fake_machine *f = *state;
-    f->policy.limits.processes = 3;
+    f->loaded->limits.processes = 3;
     f->process->limits[RLIMIT_NPROC].rlim_cur = 2;
     assert_true(fake_call(f, SYS_fork, 0) > 0);
     assert_int_equal(fake_call(f, SYS_fork, 0), -EAGAIN); /* the guest's own limit */
@@ -187,7 +187,7 @@ static void test_process_limits(void **state)
 static void test_threads_are_bounded(void **state)
 {
     struct fake_machine *f = *state;
-    f->policy.limits.processes = 2;
+    f->loaded->limits.processes = 2;
     int64_t got = 0;
     int threads = 0;
     while (threads < 20000 && (got = fake_call(f, SYS_clone, THREAD_FLAGS)) > 0)
