@@ -89,10 +89,12 @@ __attribute__((noreturn)) static void fail(int to, enum step step)
 }
 
 /* The child, between fork and the glass program. `go` ends when it was seized; failures are told to `failures`. */
-__attribute__((noreturn)) static void child(int go, int failures, int socket, int program, const struct sock_fprog *filter)
+__attribute__((noreturn)) static void child(const int go[2], int failures, int socket, int program,
+                                            const struct sock_fprog *filter)
 {
     char byte;
-    if (read(go, &byte, 1) != 1)
+    close(go[1]); /* or a supervisor that was killed before it seized us would be waited for for ever */
+    if (read(go[0], &byte, 1) != 1)
         _exit(125); /* the supervisor gave up */
     (void)setsid(); /* ^C on the user's terminal is the supervisor's to pass on */
     sigset_t none;
@@ -198,7 +200,7 @@ int launch_first(struct holder *h, struct task *first, struct run_error *e)
     }
     pid_t pid = fork();
     if (pid == 0)
-        child(go[0], failures[1], sockets[1], program, &filter);
+        child(go, failures[1], sockets[1], program, &filter);
     if (pid < 0) {
         snprintf(e->text, sizeof e->text, "cannot fork: %s", strerror(errno));
         goto out;

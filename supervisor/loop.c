@@ -73,7 +73,8 @@ static bool at_call(struct tracee *t)
     const struct user_regs_struct *r = &t->regs;
     const uint64_t argument[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
     task->in_call = true;
-    call_begin(&task->call, task, r->orig_rax, argument);
+    /* The kernel looks at eax alone, and so do we: arch/x86/entry/common.c, do_syscall_64. */
+    call_begin(&task->call, task, (uint32_t)r->orig_rax, argument);
     return finish(t, dispatch(task));
 }
 
@@ -140,7 +141,10 @@ static void go_on(struct holder *h, struct tracee *t)
 {
     int error = tracee_resume(t);
     while (error == -EINTR && t->where == TRACEE_RUNNING) {
-        if (on_tick(h, t))
+        bool must_stop = on_tick(h, t);
+        if (h->world->ending) /* no waiting for a stop: it may be in a call that fills memory for a minute */
+            return;
+        if (must_stop)
             tracee_interrupt(t);
         if (t->where == TRACEE_RUNNING)
             error = tracee_wait(t);

@@ -2,6 +2,7 @@
 #include "supervisor/tracee.h"
 
 #include "supervisor/glass/glass.h"
+#include "supervisor/tick.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { TRAP_FLAG = 1 << 8 }; /* of rflags */
 
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t)
 {
@@ -219,12 +222,30 @@ void tracee_rewrite(struct tracee *t, uint64_t nr, const uint64_t argument[6])
     t->changed = true;
 }
 
+/* Woken while an injected call runs: it may be filling gigabytes, so limits are looked at meanwhile. */
+static void tick_while_injecting(struct tracee *t)
+{
+    tick_take(t->holder);
+    if (t->holder->world->ending)
+        kill(t->real, SIGKILL); /* even such a call ends for that */
+}
+
+/* A fault of the injected code itself: its pages are not as they were. There is no way back, for the process. */
+static bool is_fault(const struct tracee *t)
+{
+    siginfo_t info;
+    if ((SIGNAL_BIT(t->signal) & (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) |
+                                  SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSYS))) == 0)
+        return false;
+    return ptrace(PTRACE_GETSIGINFO, t->real, 0, &info) == 0 && info.si_code > 0;
+}
+
 /* Wait through everything that may come between an injected call and the mark after it. */
 static int64_t await_mark(struct tracee *t)
 {
     for (;;) {
         while (tracee_wait(t) == -EINTR)
-            ;
+            tick_while_injecting(t);
         switch (t->where) {
         case TRACEE_GONE:
             return -ESRCH;
@@ -237,7 +258,10 @@ static int64_t await_mark(struct tracee *t)
             return (int64_t)now.rdi;
         }
         case TRACEE_AT_SIGNAL: /* a bell: heard again when the guest goes on */
-            t->bells |= SIGNAL_BIT(t->signal);
+            if (is_fault(t))
+                kill(t->real, SIGKILL);
+            else
+                t->bells |= SIGNAL_BIT(t->signal);
             break;
         case TRACEE_AT_EVENT: {
             unsigned long born;
@@ -259,6 +283,7 @@ static int start_injection(struct tracee *t, long nr, const uint64_t argument[6]
     struct user_regs_struct injected = t->regs;
     set_call(&injected, (uint64_t)nr, argument);
     injected.rip = GLASS_AFTER;
+    injected.eflags &= ~(uint64_t)TRAP_FLAG; /* a guest may single-step itself, but not us */
     if (ptrace(PTRACE_SETREGS, t->real, 0, &injected) < 0)
         return -ESRCH;
     t->injecting = true;
