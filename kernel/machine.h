@@ -25,6 +25,7 @@ struct memory_map {
     uint64_t start, end;
     int protection;      /* PROT_* */
     bool shared;
+    bool backed;         /* by a file, of whatever kind: not anonymous memory */
     uint64_t offset;     /* in the file */
     uint32_t dev_major, dev_minor;
     uint64_t ino;        /* of the world's file; 0: none */

@@ -75,73 +75,10 @@ void mm_put(struct mm *m)
 {
     if (m == NULL || --m->references > 0)
         return;
-    while (m->shared != NULL) {
-        struct shared_map *s = m->shared;
-        m->shared = s->next;
-        file_put(s->file);
-        free(s);
-    }
+    shared_map_remove(m, 0, UINT64_MAX);
     if (m->machine_release != NULL)
         m->machine_release(m);
     free(m);
-}
-
-void shared_map_add(struct mm *m, uint64_t start, uint64_t length, uint64_t key, uint64_t offset, struct file *f)
-{
-    shared_map_remove(m, start, length);
-    struct shared_map *s = malloc(sizeof *s);
-    if (s == NULL)
-        return; /* a futex there is then private to the process: what it protects is not */
-    *s = (struct shared_map){.start = start, .end = start + length, .key = key, .offset = offset, .file = f};
-    if (f != NULL)
-        file_get(f);
-    s->next = m->shared;
-    m->shared = s;
-}
-
-void shared_map_remove(struct mm *m, uint64_t start, uint64_t length)
-{
-    uint64_t end = start + length;
-    for (struct shared_map **link = &m->shared; *link != NULL;) {
-        struct shared_map *s = *link;
-        if (s->end <= start || s->start >= end) {
-            link = &s->next;
-            continue;
-        }
-        if (s->start < start && s->end > end) { /* a hole in the middle */
-            struct shared_map *tail = malloc(sizeof *tail);
-            if (tail != NULL) {
-                *tail = *s;
-                tail->offset += end - s->start;
-                tail->start = end;
-                if (tail->file != NULL)
-                    file_get(tail->file);
-                s->next = tail;
-            }
-            s->end = start;
-            return;
-        }
-        if (s->start < start) {
-            s->end = start;
-            link = &s->next;
-        } else if (s->end > end) {
-            s->offset += end - s->start;
-            s->start = end;
-            link = &s->next;
-        } else {
-            *link = s->next;
-            file_put(s->file);
-            free(s);
-        }
-    }
-}
-
-const struct shared_map *shared_map_find(const struct mm *m, uint64_t address)
-{
-    for (const struct shared_map *s = m->shared; s != NULL; s = s->next)
-        if (address >= s->start && address < s->end)
-            return s;
-    return NULL;
 }
 
 static struct mm *mm_copy(struct world *w, const struct mm *from)
@@ -156,8 +93,11 @@ static struct mm *mm_copy(struct world *w, const struct mm *from)
     m->shared = NULL;
     m->machine = NULL;
     m->machine_release = NULL;
-    for (const struct shared_map *s = from->shared; s != NULL; s = s->next)
-        shared_map_add(m, s->start, s->end - s->start, s->key, s->offset, s->file);
+    m->shared_count = m->shared_prune_at = 0;
+    if (shared_map_copy(m, from) < 0) {
+        mm_put(m);
+        return NULL;
+    }
     return m;
 }
 

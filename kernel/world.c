@@ -145,6 +145,7 @@ struct world *world_new(const struct policy *p, const struct machine *m, void *m
         .now = hook_now,
         .context = w,
         .quota_bytes = p->limits.files,
+        .quota_anonymous = p->limits.memory,
         .quota_nodes = p->limits.file_count,
         .guest_uid = p->user.uid,
         .guest_gid = p->user.gid,

@@ -32,12 +32,15 @@ struct fs_context {
     uint32_t umask;
 };
 
-/* A MAP_SHARED stretch of a file: what a futex in it is keyed by, and what msync and coherence need. */
+/* A mapped stretch of a file whose bytes are memory of this world: what a futex in it is keyed by, and what keeps the file's
+ * pages on its account as long as they are mapped. munmap(2) is the kernel's own business (it is not trapped), so an entry may
+ * outlive its mapping: shared_map_prune. */
 struct shared_map {
     struct shared_map *next;
     uint64_t start, end;   /* guest addresses */
     uint64_t key, offset;  /* file_mapping.key, and the offset of `start` in that file */
-    struct file *file;     /* referenced; NULL for anonymous shared memory (key is then made up, inherited by fork) */
+    struct file *file;     /* referenced */
+    bool is_private;       /* MAP_PRIVATE: no futex is shared through it, but its pages are the file's */
 };
 
 /* One address space. Shared by threads, and by a vfork child until it executes. */
@@ -49,7 +52,7 @@ struct mm {
     uint64_t arg_start, arg_end, env_start, env_end;
     uint64_t auxv[64]; uint32_t auxv_words; /* /proc/PID/auxv */
     uint64_t text_start, text_end, entry;
-    struct shared_map *shared;
+    struct shared_map *shared; uint32_t shared_count, shared_prune_at;
     uint32_t membarrier;         /* commands registered for (membarrier(2)) */
     void *machine;               /* the supervisor's: descriptors handed over */
     void (*machine_release)(struct mm *m);
@@ -216,9 +219,19 @@ void mm_put(struct mm *m);
 struct mm *mm_new(struct world *w);
 void fs_context_put(struct fs_context *f);
 struct fs_context *fs_context_copy(const struct fs_context *from); /* NULL: out of memory */
-void shared_map_add(struct mm *m, uint64_t start, uint64_t length, uint64_t key, uint64_t offset, struct file *f);
+
+/* ---- mapped memory files (kernel/shared_map.c) ---------------------------------------------------------------- */
+enum { SHARED_MAPS_MOST = 65530 }; /* vm.max_map_count: what one address space can hold at all */
+void shared_map_add(struct task *t, const struct shared_map *what); /* [what->start, what->end), instead of what was there */
 void shared_map_remove(struct mm *m, uint64_t start, uint64_t length); /* munmap, or something mapped over */
-const struct shared_map *shared_map_find(const struct mm *m, uint64_t address);
+int shared_map_copy(struct mm *to, const struct mm *from);            /* fork(2). -ENOMEM */
+const struct shared_map *shared_map_find(const struct mm *m, uint64_t address); /* MAP_SHARED ones alone */
+bool shared_map_overlaps(const struct mm *m, uint64_t start, uint64_t length); /* also private ones */
+/* mremap(2) gave [to, to + length) for [from, from + from_length); 0: a second view of what is at `from`. */
+void shared_map_move(struct task *t, uint64_t from, uint64_t from_length, uint64_t to, uint64_t length, bool keep_old);
+void shared_map_prune(struct task *t); /* forget what the real address space no longer has */
+/* No more may be added, even after pruning: mmap(2) is -ENOMEM. */
+bool shared_map_full(struct task *t);
 
 /* ---- the run queue (kernel/sched.c): every choice of who runs is made in sched_pick --------------------------- */
 void sched_ready(struct task *t);            /* at the end of the queue */

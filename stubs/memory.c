@@ -50,12 +50,31 @@ int64_t stub_brk(struct call *c)
 
 /* ---- mmap(2) ------------------------------------------------------------------------------------------------------ */
 
-/* Shared memory between relatives: a key of its own, which fork(2) hands on. */
+static void remember(struct task *t, uint64_t start, uint64_t length, const struct file_mapping *m, struct file *f)
+{
+    const struct shared_map what = {.start = start, .end = start + PAGE_UP(length), .key = m->key, .offset = m->offset, .file = f};
+    shared_map_add(t, &what);
+}
+
+/* Shared memory between relatives: a file without a name, as in Linux (mm/shmem.c, shmem_zero_setup), so that it is on the
+ * world's account whoever has touched it, and in nobody's page tables. */
 static int64_t map_shared_anonymous(struct call *c)
 {
-    int64_t got = call_native(c, SYS_mmap, c->arg[0], c->arg[1], c->arg[2], c->arg[3], UINT64_MAX, 0);
+    uint64_t length = PAGE_UP(c->arg[1]);
+    struct file_mapping m;
+    if (length == 0 || length > ADDRESS_LIMIT)
+        return -ENOMEM;
+    struct file *f = memfd_shared_anonymous(c->world->vfs);
+    if (f == NULL)
+        return -ENOMEM;
+    int64_t got = file_truncate(f, length);
+    if (got == 0)
+        got = file_map(f, 0, length, true, &m);
+    if (got == 0)
+        got = c->world->machine->map(c->task, c->arg[0], length, (int)c->arg[2], (int)(c->arg[3] & ~(uint64_t)MAP_ANONYMOUS), &m, f);
     if (!failed(got))
-        shared_map_add(c->task->mm, (uint64_t)got, PAGE_UP(c->arg[1]), ++c->world->next_id | (UINT64_C(1) << 62), 0, NULL);
+        remember(c->task, (uint64_t)got, length, &m, f);
+    file_put(f);
     return got;
 }
 
@@ -95,7 +114,7 @@ static int64_t map_file(struct call *c, bool shared)
     if (failed(got))
         return got;
     if (shared)
-        shared_map_add(c->task->mm, (uint64_t)got, PAGE_UP(length), m.key, offset, f);
+        remember(c->task, (uint64_t)got, length, &m, f);
     return got;
 }
 
@@ -114,9 +133,12 @@ int64_t stub_mmap(struct call *c)
     c->arg[3] &= ~(uint64_t)MAP_LOCKED;
     if (!fixed && c->arg[0] < GUARDED)
         c->arg[0] = 0;
-    if (fixed)
+    if ((c->arg[3] & MAP_FIXED) != 0)
         shared_map_remove(c->task->mm, c->arg[0], PAGE_UP(c->arg[1]));
-    if ((c->arg[3] & MAP_ANONYMOUS) == 0)
+    bool of_file = (c->arg[3] & MAP_ANONYMOUS) == 0;
+    if ((of_file || type != MAP_PRIVATE) && shared_map_full(c->task))
+        return -ENOMEM;
+    if (of_file)
         return map_file(c, type != MAP_PRIVATE);
     if (type != MAP_PRIVATE)
         return map_shared_anonymous(c);
@@ -162,19 +184,14 @@ int64_t stub_mremap(struct call *c)
         return -EINVAL;
     if ((flags & MREMAP_FIXED) == 0)
         c->arg[4] = 0;
-    const struct shared_map *s = shared_map_find(c->task->mm, old);
-    if (s == NULL)
+    if (!shared_map_overlaps(c->task->mm, old, old_length) &&
+        ((flags & MREMAP_FIXED) == 0 || !shared_map_overlaps(c->task->mm, c->arg[4], length)))
         return CALL_NATIVE;
-    const struct shared_map was = *s;
-    if (was.file != NULL)
-        file_get(was.file);
+    if (shared_map_full(c->task))
+        return -ENOMEM;
     int64_t got = call_native(c, SYS_mremap, old, old_length, length, flags, c->arg[4], 0);
-    if (!failed(got)) {
-        if (old_length != 0 && (flags & MREMAP_DONTUNMAP) == 0)
-            shared_map_remove(c->task->mm, old, PAGE_UP(old_length));
-        shared_map_add(c->task->mm, (uint64_t)got, PAGE_UP(length), was.key, was.offset + (old - was.start), was.file);
-    }
-    file_put(was.file);
+    if (!failed(got))
+        shared_map_move(c->task, old, PAGE_UP(old_length), (uint64_t)got, PAGE_UP(length), (flags & MREMAP_DONTUNMAP) != 0);
     return got;
 }
 

@@ -180,7 +180,9 @@ int64_t stub_shmat(struct call *c)
     int64_t got = c->world->machine->map(c->task, address, s->size, protection, map_flags, &m, s->file);
     if (got < 0 && got > -4096)
         return got == -EEXIST ? -EINVAL : got;
-    shared_map_add(c->task->mm, (uint64_t)got, (s->size + 4095) & ~UINT64_C(4095), m.key, 0, s->file);
+    const struct shared_map what = {.start = (uint64_t)got, .end = (uint64_t)got + ((s->size + 4095) & ~UINT64_C(4095)),
+                                    .key = m.key, .file = s->file};
+    shared_map_add(c->task, &what);
     s->attached = seconds(c->world);
     s->last = c->task->process->pid;
     return got;

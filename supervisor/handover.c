@@ -1,6 +1,7 @@
 /* Real descriptors for the length of a mapping: a file of the VFS can only be mapped by a descriptor in the guest's own
  * kernel table. It is sent through a hidden socket (SCM_RIGHTS, unix(7)), received by an injected recvmsg, and kept there for
- * the next mapping of the same file (a library is mapped in four or five pieces). No call of the guest's that names a
+ * the next mapping of the same file (a library is mapped in four or five pieces), unless it is of the guest's own memory files:
+ * a descriptor would keep their pages after they were deleted. No call of the guest's that names a
  * descriptor ever reaches the kernel, so it cannot use them. */
 #include "supervisor/glass/glass.h"
 #include "supervisor/maps.h"
@@ -78,12 +79,19 @@ static int64_t receive_descriptor(struct tracee *t)
     return fd;
 }
 
+static void hand_back(struct tracee *t, struct handed_table *table, int slot)
+{
+    const uint64_t argument[6] = {(uint64_t)(GLASS_FIRST_FREE + slot)};
+    tracee_inject(t, SYS_close, argument);
+    table->entry[slot].key = 0;
+}
+
 /* The slot whose descriptor is the file's, handed over now if it was not. -errno. */
 static int slot_for(struct tracee *t, struct handed_table *table, const struct file_mapping *m, struct file *f)
 {
     int oldest = 0, empty = -1;
     for (int i = HANDED_MAX - 1; i >= 0; i--) {
-        if (table->entry[i].key == m->key)
+        if (m->lasting && table->entry[i].key == m->key)
             return i;
         if (table->entry[i].key == 0)
             empty = i; /* the lowest free: the number recvmsg will give */
@@ -91,10 +99,8 @@ static int slot_for(struct tracee *t, struct handed_table *table, const struct f
             oldest = i;
     }
     if (empty < 0) {
-        uint64_t argument[6] = {(uint64_t)(GLASS_FIRST_FREE + oldest)};
-        tracee_inject(t, SYS_close, argument);
+        hand_back(t, table, oldest);
         empty = oldest;
-        table->entry[empty].key = 0;
     }
     int error = send_descriptor(t->holder->socket, m->fd);
     if (error < 0)
@@ -119,5 +125,13 @@ int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int prot
     table->entry[slot].last_use = ++table->clock;
     const uint64_t argument[6] = {address, length, (uint64_t)(unsigned)protection, (uint64_t)(unsigned)flags,
                                   (uint64_t)(GLASS_FIRST_FREE + slot), m->offset};
-    return tracee_inject(t, SYS_mmap, argument);
+    int64_t got = tracee_inject(t, SYS_mmap, argument);
+    if (!m->lasting)
+        hand_back(t, table, slot);
+    if (!m->lasting && (got >= 0 || got <= -4096) && (flags & MAP_TYPE) == MAP_PRIVATE) {
+        const struct shared_map what = {.start = (uint64_t)got, .end = (uint64_t)got + ((length + 4095) & ~UINT64_C(4095)),
+                                        .key = m->key, .offset = m->offset, .file = f, .is_private = true};
+        shared_map_add(t->task, &what);
+    }
+    return got;
 }

@@ -1,9 +1,11 @@
 /* CPU, wall clock and memory, looked at every tick (10 ms of real time) and when a process ends. What is counted in calls
  * (output, processes, open files, bytes of files) is counted where it happens, by the stubs and the VFS.
  *
- * Memory is what was touched: anonymous pages of every process (proc_pid_statm(5): resident less shared) and what memory
- * files hold. Pages that fork(2) shares are counted once: when the cheap sum is over the limit, smaps_rollup's proportional
- * share decides. Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB. */
+ * Memory is what was touched: anonymous pages of every process (proc_pid_statm(5): resident less shared), what memory files,
+ * memfds and shared anonymous memory hold, and page tables, which reading one byte in every 2 MiB of a reserved stretch makes
+ * out of nothing. Pages that fork(2) shares are counted once: when the cheap sum is over the limit, smaps_rollup's
+ * proportional share decides. Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB, or 100 MiB in huge
+ * pages. */
 #include "supervisor/limits.h"
 
 #include <errno.h>
@@ -14,6 +16,8 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { RECOUNT_MOST = 1024 }; /* memory files looked at in one tick */
 
 struct limits {
     int64_t started;             /* CLOCK_MONOTONIC */
@@ -87,32 +91,65 @@ static uint64_t touched_share(pid_t pid)
     return line == NULL ? touched(pid) : strtoull(line + strlen("Pss_Anon:"), NULL, 10) * 1024;
 }
 
+/* Only the process whose turn it is can have grown its page tables; of the others it is remembered. */
+static void look_at_page_tables(const struct holder *h)
+{
+    const struct task *t = h->world->current;
+    struct tracee *leader = t != NULL ? t->process->machine : NULL;
+    char text[4096];
+    if (leader == NULL || leader->where == TRACEE_GONE || read_proc(leader->real, "status", text, sizeof text) <= 0)
+        return;
+    const char *line = strstr(text, "\nVmPTE:");
+    if (line != NULL)
+        leader->page_tables = strtoull(line + strlen("\nVmPTE:"), NULL, 10) * 1024;
+}
+
 static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
 {
     uint64_t sum = 0;
     for (const struct process *p = h->world->processes; p != NULL; p = p->next) {
         const struct tracee *leader = p->machine;
         if (leader != NULL && leader->where != TRACEE_GONE)
-            sum += of(leader->real);
+            sum += of(leader->real) + leader->page_tables;
     }
     struct vfs_usage files;
     vfs_usage(h->world->vfs, &files);
-    return sum + files.bytes;
+    return sum + files.bytes + files.anonymous;
+}
+
+/* Files that nobody maps any more, though munmap(2) was not seen, go. */
+static void prune(struct holder *h)
+{
+    for (struct process *p = h->world->processes; p != NULL; p = p->next)
+        for (struct task *t = p->threads; t != NULL; t = t->next_thread)
+            if (t->machine != NULL && t->mm != NULL) {
+                shared_map_prune(t);
+                break; /* the others have the same address space */
+            }
+    vfs_recount(h->world->vfs, SIZE_MAX);
 }
 
 static void check_memory(struct holder *h)
 {
     struct limits *l = h->limits;
-    uint64_t allowed = h->world->policy->limits.memory;
-    if (l->no_proc)
-        return;
-    l->usage.memory = sum_memory(h, touched);
-    if (allowed != 0 && l->usage.memory > allowed)
-        l->usage.memory = sum_memory(h, touched_share);
+    const struct policy_limits *allowed = &h->world->policy->limits;
+    struct vfs_usage files;
+    (void)vfs_recount(h->world->vfs, RECOUNT_MOST);
+    if (!l->no_proc) {
+        look_at_page_tables(h);
+        l->usage.memory = sum_memory(h, touched);
+        if (allowed->memory != 0 && l->usage.memory > allowed->memory) {
+            prune(h);
+            l->usage.memory = sum_memory(h, touched_share);
+        }
+    }
+    vfs_usage(h->world->vfs, &files);
     if (l->usage.memory > l->usage.memory_peak)
         l->usage.memory_peak = l->usage.memory;
-    if (allowed != 0 && l->usage.memory > allowed)
+    if (allowed->memory != 0 && (l->usage.memory > allowed->memory || files.anonymous_hit))
         world_end(h->world, VERDICT_MEMORY);
+    if (allowed->files != 0 && files.bytes > allowed->files) /* only a mapping can: all else is ENOSPC */
+        world_end(h->world, VERDICT_FILES);
 }
 
 static void check_cpu(struct holder *h)

@@ -100,6 +100,8 @@ static int machine_clone(struct task *parent, struct task *child, uint64_t flags
     child->machine = c;
     if ((flags & CLONE_THREAD) == 0)
         child->process->machine = c;
+    if (parent->process->machine != NULL)
+        c->page_tables = ((struct tracee *)parent->process->machine)->page_tables;
     c->where = TRACEE_RUNNING;
     while (tracee_wait(c) == -EINTR)
         ;

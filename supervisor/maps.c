@@ -90,6 +90,7 @@ static bool parse_line(const char *line, const struct holder *h, const struct mm
         return false;
     m->protection = (mode[0] == 'r' ? PROT_READ : 0) | (mode[1] == 'w' ? PROT_WRITE : 0) | (mode[2] == 'x' ? PROT_EXEC : 0);
     m->shared = mode[3] == 's';
+    m->backed = inode != 0;
     set_name(h, mm, m, major, minor, inode);
     return true;
 }

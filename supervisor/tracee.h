@@ -32,6 +32,7 @@ struct tracee {
     struct user_regs_struct regs;   /* the guest's, at its stop; kept while calls are injected */
     bool regs_known;                /* read at this stop */
     bool changed;                   /* the tracee's registers are to become `regs` when it is resumed */
+    uint64_t page_tables;           /* a leader's: bytes, when its process was last looked at (limits.c) */
     bool injecting;                 /* regs are the guest's, but the tracee stands in the glass page */
     int event;                      /* AT_EVENT: PTRACE_EVENT_* */
     pid_t born;                     /* the real tid of the task that an injected clone made, or 0 */

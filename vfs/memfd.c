@@ -24,7 +24,7 @@
 #endif
 
 /* The host's account of the memfd becomes the node's: mappings fill holes without asking. What that costs beyond the
- * quota is taken all the same, and the next write meets a full filesystem. */
+ * quota is taken all the same, and the next write meets a full filesystem; vfs_recount's caller may end the world for it. */
 static void recount(struct node *n)
 {
     struct memory *m = n->memory;
@@ -33,10 +33,49 @@ static void recount(struct node *n)
         return;
     uint64_t bytes = (uint64_t)st.st_blocks * 512;
     m->pages = bytes / PAGE;
+    if (bytes < m->given)
+        m->given = bytes;
+    bytes -= m->given;
     if (bytes < m->charged)
         memory_refund(n, m->charged - bytes);
-    else if (!(n->flags & NODE_GIVEN))
-        memory_charge(n, bytes - m->charged);
+    else if (bytes > m->charged)
+        memory_charge_all(n, bytes - m->charged);
+}
+
+/* From now on the memfd can grow without a call. */
+static void enlist(struct vfs *v, struct memory *m)
+{
+    m->next_memfd = v->memfds;
+    m->memfd_link = &v->memfds;
+    if (m->next_memfd)
+        m->next_memfd->memfd_link = &m->next_memfd;
+    v->memfds = m;
+}
+
+static void delist(struct memory *m)
+{
+    struct vfs *v = node_vfs(m->node);
+    if (!m->memfd_link)
+        return;
+    if (v->recount_next == m)
+        v->recount_next = m->next_memfd;
+    *m->memfd_link = m->next_memfd;
+    if (m->next_memfd)
+        m->next_memfd->memfd_link = m->memfd_link;
+    m->memfd_link = NULL;
+}
+
+size_t vfs_recount(struct vfs *v, size_t most)
+{
+    size_t all = 0;
+    for (const struct memory *m = v->memfds; m; m = m->next_memfd)
+        all++;
+    for (size_t i = 0; i < all && i < most; i++) {
+        struct memory *m = v->recount_next ? v->recount_next : v->memfds;
+        v->recount_next = m->next_memfd;
+        recount(m->node);
+    }
+    return all;
 }
 
 static ssize_t put_into_memfd(struct io *io, const void *from, size_t n)
@@ -86,12 +125,17 @@ int memory_to_memfd(struct node *n)
     memory_forget(n);
     m->fd = fd;
     m->key = node_vfs(n)->next_key++;
+    struct stat st;
+    if (n->flags & NODE_GIVEN && !fstat(fd, &st) && (uint64_t)st.st_blocks * 512 > m->charged)
+        m->given = (uint64_t)st.st_blocks * 512 - m->charged;
     recount(n);
+    enlist(node_vfs(n), m);
     return 0;
 }
 
 void memory_close(struct memory *m)
 {
+    delist(m);
     if (m->fd >= 0)
         close(m->fd);
     if (m->fd_read_only >= 0)
@@ -196,19 +240,15 @@ uint64_t memfd_blocks(const struct node *n)
 /* ---- memfd_create(2) ----------------------------------------------------------------------------------------------
  */
 
-struct file *memfd_new(struct vfs *v, const char *name, unsigned flags)
+/* A memory file that no directory has, open for reading and writing. NULL: out of memory. */
+static struct file *floating(struct vfs *v, const char *shown, size_t length, uint32_t mode)
 {
-    char shown[VFS_NAME_MAX + 1];
-    int length = snprintf(shown, sizeof shown, "memfd:%s", name);
-    if (length > VFS_NAME_MAX) /* the caller refuses names beyond 249 bytes, as memfd_create(2) */
-        length = VFS_NAME_MAX;
     struct node *n;
-    uint32_t mode = flags & MFD_NOEXEC_SEAL ? 0666 : 0777;
     if (node_create(v->anonymous, &memory_ops, S_IFREG | mode, v->config.guest_uid, v->config.guest_gid, &n))
         return NULL;
     n->nlink = 0;
     struct memory *m = memory_of(n);
-    struct dentry *d = m ? dentry_new(NULL, shown, (size_t)length, 0, n) : NULL;
+    struct dentry *d = m ? dentry_new(NULL, shown, length, 0, n) : NULL;
     struct file *f = d ? file_new(v, &regular_file_ops, O_RDWR | O_LARGEFILE, NULL) : NULL;
     if (!f) {
         if (d)
@@ -218,14 +258,32 @@ struct file *memfd_new(struct vfs *v, const char *name, unsigned flags)
         return NULL;
     }
     d->flags |= DENTRY_FLOATING;
+    f->dentry = d;
+    f->node = n;
+    return f;
+}
+
+struct file *memfd_new(struct vfs *v, const char *name, unsigned flags)
+{
+    char shown[VFS_NAME_MAX + 1];
+    int length = snprintf(shown, sizeof shown, "memfd:%s", name);
+    if (length > VFS_NAME_MAX) /* the caller refuses names beyond 249 bytes, as memfd_create(2) */
+        length = VFS_NAME_MAX;
+    struct file *f = floating(v, shown, (size_t)length, flags & MFD_NOEXEC_SEAL ? 0666 : 0777);
+    if (!f)
+        return NULL;
+    struct memory *m = f->node->memory;
     m->sealable = true;
     if (flags & MFD_NOEXEC_SEAL)
         m->seals = F_SEAL_EXEC;
     else if (!(flags & MFD_ALLOW_SEALING))
         m->seals = F_SEAL_SEAL;
-    f->dentry = d;
-    f->node = n;
     return f;
+}
+
+struct file *memfd_shared_anonymous(struct vfs *v)
+{
+    return floating(v, "dev/zero", strlen("dev/zero"), 0777);
 }
 
 static struct memory *sealable(struct file *f)

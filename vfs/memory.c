@@ -21,8 +21,10 @@ struct memory *memory_of(struct node *n)
 {
     if (!n->memory) {
         n->memory = calloc(1, sizeof *n->memory);
-        if (n->memory)
+        if (n->memory) {
             n->memory->fd = n->memory->fd_read_only = -1;
+            n->memory->node = n;
+        }
     }
     return n->memory;
 }
@@ -37,6 +39,12 @@ int memory_charge(struct node *n, uint64_t bytes)
     if (!error)
         n->memory->charged += bytes;
     return error;
+}
+
+void memory_charge_all(struct node *n, uint64_t bytes)
+{
+    fs_charge_all(n->fs, bytes);
+    n->memory->charged += bytes;
 }
 
 void memory_refund(struct node *n, uint64_t bytes)

@@ -25,12 +25,16 @@ struct memory {
     uint64_t pages;         /* present, or allocated in the memfd */
     uint64_t charged;       /* bytes charged to the filesystem */
     uint64_t key;           /* of its mappings */
+    uint64_t given;         /* bytes of the memfd that were there before the guest: free */
+    struct node *node;      /* whose bytes these are */
+    struct memory *next_memfd, **memfd_link; /* among all that have one: vfs->memfds */
 };
 
 struct memory *memory_of(struct node *n); /* made on demand; NULL: out of memory */
 void memory_free(struct node *n);
 void memory_forget(struct node *n); /* every page goes, the account stays */
 void memory_close(struct memory *m); /* its memfd */
+void memory_charge_all(struct node *n, uint64_t bytes); /* whatever the quota says: they are taken already */
 
 /* Pages. Offsets are below INT64_MAX and ranges were checked. */
 ssize_t memory_read(struct node *n, struct io *io, uint64_t offset, size_t length);

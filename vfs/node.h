@@ -244,6 +244,7 @@ struct fs {
 
 struct fs *fs_new(struct vfs *v, const struct fs_ops *ops, void *private); /* in v's list; NULL: out of memory */
 int fs_charge(struct fs *fs, uint64_t bytes);   /* against both quotas: -ENOSPC */
+void fs_charge_all(struct fs *fs, uint64_t bytes); /* they are taken already, whatever the quotas say */
 void fs_refund(struct fs *fs, uint64_t bytes);
 
 /* As vfs_mount_fs, for a tree that was made apart: its root, without a parent; the reference is taken over. */
@@ -277,6 +278,7 @@ struct vfs {
     struct vfs_usage usage;
     struct dentry *root;
     struct fs *filesystems, **filesystems_end; /* in order of mounting */
+    struct memory *memfds, *recount_next; /* vfs/memfd.c: memory files that were mapped, and whose turn it is */
     struct fs *anonymous;        /* home of memfds and other nodes without a place: st_dev 0:1 */
     uint64_t next_ino, next_file, next_key;
     uint32_t next_minor;

@@ -41,6 +41,7 @@ int epoll_collect(struct file *epoll, struct epoll_event *events, int max); /* 0
 
 /* memfd_create(2): a memory file with seals. name is shown as "/memfd:NAME (deleted)". */
 struct file *memfd_new(struct vfs *v, const char *name, unsigned flags);
+struct file *memfd_shared_anonymous(struct vfs *v); /* mmap(2), MAP_SHARED | MAP_ANONYMOUS: "/dev/zero (deleted)"; size 0 */
 int memfd_seals(struct file *f);                    /* F_GET_SEALS; -EINVAL when the file has none */
 int memfd_add_seals(struct file *f, int seals);     /* F_ADD_SEALS; -EPERM once F_SEAL_SEAL is set, -EBUSY with writable maps */
 

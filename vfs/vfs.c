@@ -45,6 +45,8 @@ struct vfs *vfs_new(const struct vfs_config *config)
     v->unlimited = !config->quota_bytes;
     if (v->unlimited)
         v->config.quota_bytes = default_quota();
+    if (!v->config.quota_anonymous)
+        v->config.quota_anonymous = default_quota();
     v->filesystems_end = &v->filesystems;
     v->next_ino = v->next_file = v->next_key = v->next_minor = 1;
     v->host_uid = geteuid();
@@ -95,6 +97,14 @@ void vfs_usage(const struct vfs *v, struct vfs_usage *out)
 int fs_charge(struct fs *fs, uint64_t bytes)
 {
     struct vfs *v = fs->vfs;
+    if (fs == v->anonymous) {
+        if (bytes > v->config.quota_anonymous || v->usage.anonymous > v->config.quota_anonymous - bytes) {
+            v->usage.anonymous_hit = true;
+            return -ENOSPC;
+        }
+        v->usage.anonymous += bytes;
+        return 0;
+    }
     if (bytes > v->config.quota_bytes || v->usage.bytes > v->config.quota_bytes - bytes) {
         v->usage.quota_hit = true;
         return -ENOSPC;
@@ -103,15 +113,29 @@ int fs_charge(struct fs *fs, uint64_t bytes)
         v->usage.quota_hit = true;
         return -ENOSPC;
     }
+    fs_charge_all(fs, bytes);
+    return 0;
+}
+
+void fs_charge_all(struct fs *fs, uint64_t bytes)
+{
+    struct vfs *v = fs->vfs;
+    if (fs == v->anonymous) {
+        v->usage.anonymous += bytes;
+        return;
+    }
     fs->bytes += bytes;
     v->usage.bytes += bytes;
     if (v->usage.bytes > v->usage.bytes_peak)
         v->usage.bytes_peak = v->usage.bytes;
-    return 0;
 }
 
 void fs_refund(struct fs *fs, uint64_t bytes)
 {
+    if (fs == fs->vfs->anonymous) {
+        fs->vfs->usage.anonymous -= bytes;
+        return;
+    }
     fs->bytes -= bytes;
     fs->vfs->usage.bytes -= bytes;
 }

@@ -54,6 +54,7 @@ struct vfs_config {
     void *context;
     uint64_t quota_bytes;   /* bytes all memory (and copy-on-write) files may hold together; beyond: ENOSPC. 0: half of
                              * the machine's memory, as tmpfs(5) */
+    uint64_t quota_anonymous; /* the same for what is no file of any directory: memfds, shared anonymous memory */
     uint64_t quota_nodes;   /* nodes that the guest may create; 0 = unlimited; beyond: ENOSPC */
     /* Host ids are never shown: host uid 0 stays 0, the supervisor's own uid becomes guest_uid, all others 65534. */
     uint32_t guest_uid, guest_gid;
@@ -66,9 +67,13 @@ struct dentry *vfs_root(struct vfs *v); /* borrowed */
 /* What was used and whether a quota was ever hit: the report's `files` limit. */
 struct vfs_usage {
     uint64_t bytes, bytes_peak, nodes, nodes_peak;
-    bool quota_hit;
+    uint64_t anonymous;     /* bytes of memfds and shared anonymous memory; not in `bytes` */
+    bool quota_hit, anonymous_hit;
 };
 void vfs_usage(const struct vfs *v, struct vfs_usage *out);
+/* Memory files that are mapped grow unasked: look at up to `most` of them and put what they hold on the account, also beyond
+ * the quota. Returns how many there are. */
+size_t vfs_recount(struct vfs *v, size_t most);
 
 /* ---- mounts: made from the policy, before the guest runs --------------------------------------------------- */
 
@@ -170,6 +175,8 @@ struct file_mapping {
     uint64_t offset;    /* of the asked offset within fd: page aligned when the asked one was */
     bool writable;      /* fd may be mapped MAP_SHARED with PROT_WRITE */
     uint64_t key;       /* identifies the node (for futexes in shared mappings and for fd caches); never reused */
+    bool lasting;       /* the bytes are there anyway (the host's, or the policy's): fd may be kept beyond the mapping. Else
+                         * a descriptor kept anywhere keeps memory that is on nobody's account */
 };
 
 /* The operations of one kind of open file. NULL: what Linux answers for a file without it (EINVAL, ESPIPE, ENOTTY …). */

@@ -11,9 +11,10 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 TERRARIUM = os.environ.get("TERRARIUM", str(ROOT / "terrarium"))
 PYTHON = "/usr/bin/python3"
+os.environ["TERRARIUM_UNDER_TEST"] = TERRARIUM  # for tests that start it themselves
 
 
 class Result:

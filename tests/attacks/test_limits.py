@@ -1,0 +1,300 @@
+"""Every limit ends the run, with its verdict, status 124, soon, and with nothing left. None of these has a native half: outside
+they would do what they say.
+
+Time: a limit must end the run within 100 ms of real time. The machine that runs the tests may be busy, so the bounds here
+are wider; that a run does not go on until something else ends it is what they see."""
+import time
+
+import pytest
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def ended(terrarium):
+    """ended(verdict, limits, code): the run ends by that limit; returns the result and the seconds it took."""
+
+    def call(verdict, limits, code, within=10, **more):
+        start = time.monotonic()
+        result = terrarium("run", "--limit", limits, "--", "-c", code, report=True, timeout=60, **more)
+        took = time.monotonic() - start
+        assert result.status == 124, result
+        assert result.report["verdict"] == verdict, result.report
+        assert took < within, f"took {took:.1f} s"
+        return result
+
+    return call
+
+
+def test_cpu_in_python(ended):
+    result = ended("cpu", "cpu=300ms", "while True: pass", within=3)
+    used = result.report["limits"]["cpu"]
+    assert used["allowed"] == 0.3 and 0.3 <= used["used"] < 1
+
+
+def test_cpu_in_system_calls(ended):
+    ended("cpu", "cpu=300ms", "import os\nwhile True: os.getppid()", within=5)
+
+
+def test_cpu_of_many_processes_together(ended):
+    ended("cpu", "cpu=500ms", """
+import os
+for i in range(8):
+    if os.fork() == 0:
+        while True: pass
+while True: pass
+""", within=5)
+
+
+def test_cpu_with_every_signal_blocked_and_ignored(ended):
+    ended("cpu", "cpu=300ms", """
+import signal
+for s in signal.valid_signals():
+    try: signal.signal(s, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+while True: pass
+""", within=3)
+
+
+def test_wall_while_sleeping_for_input(terrarium):
+    import subprocess, os
+    read, write = os.pipe()
+    start = time.monotonic()
+    done = subprocess.run([os.environ["TERRARIUM_UNDER_TEST"], "run", "--limit", "wall=300ms", "--", "-c", "input()"], stdin=read, capture_output=True,
+                          timeout=20)
+    os.close(read), os.close(write)
+    assert done.returncode == 124
+    assert time.monotonic() - start < 3
+
+
+def test_wall_while_computing(ended):
+    ended("wall", "wall=300ms,cpu=1h", "while True: pass", within=3)
+
+
+def test_wall_of_a_deadlock(ended):
+    ended("wall", "wall=1h", "import threading\nl = threading.Lock(); l.acquire(); l.acquire()", within=3)
+
+
+def test_memory_allocated(ended):
+    result = ended("memory", "memory=256MiB", "b = []\nwhile True: b.append(bytearray(1 << 20))")
+    assert result.report["limits"]["memory"]["used"] < 512 * MIB
+
+
+def test_memory_at_once(ended):
+    ended("memory", "memory=256MiB", "b = bytearray(1 << 32)\nb[::4096] = b'x' * (1 << 20)\nprint('got it')")
+
+
+def test_memory_just_under_is_fine(inside):
+    assert inside("b = bytearray(180 << 20); b[::4096] = b'x' * (180 << 8); print('ok')",
+                  policy="terrarium: 1\nlimits: {memory: 256MiB}") == "ok\n"
+
+
+def test_memory_just_over(ended):
+    """As much as allowed, in one mapping, and a page more."""
+    ended("memory", "memory=256MiB", """
+import mmap, time
+m = mmap.mmap(-1, (256 << 20) + 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for i in range(0, len(m), 4096): m[i] = 1
+import os
+for i in range(10 ** 7): os.getppid()
+""")
+
+
+def test_memory_reserved_is_not_memory(inside):
+    assert inside("import mmap; m = mmap.mmap(-1, 1 << 36, flags=mmap.MAP_PRIVATE | 0x4000); m[1 << 35] = 7; print(m[1 << 35])",
+                  policy="terrarium: 1\nlimits: {memory: 64MiB}") == "7\n"
+
+
+def test_memory_of_64_processes(ended):
+    result = ended("memory", "memory=256MiB,processes=100", """
+import os, time
+for i in range(64):
+    if os.fork() == 0:
+        b = bytearray(16 << 20)
+        for j in range(0, len(b), 4096): b[j] = 1
+        time.sleep(1000)
+        os._exit(0)
+time.sleep(1)
+for i in range(10 ** 7): os.getppid()
+""")
+    assert result.report["limits"]["memory"]["used"] < 512 * MIB
+
+
+def test_memory_shared_anonymous(ended):
+    """Shared anonymous memory is nobody's in particular (RssShmem): it must be counted all the same."""
+    ended("memory", "memory=128MiB", """
+import mmap, os
+m = mmap.mmap(-1, 1 << 30)
+for i in range(0, len(m), 4096): m[i] = 1
+for i in range(10 ** 6): os.getppid()
+print('got it')
+""")
+
+
+def test_memory_shared_anonymous_hidden(ended):
+    """Touched, then dropped from the page tables: it is still there."""
+    ended("memory", "memory=128MiB", """
+import mmap, os
+m = mmap.mmap(-1, 1 << 30)
+for i in range(0, len(m), 1 << 20):
+    for j in range(i, i + (1 << 20), 4096): m[j] = 1
+    m.madvise(mmap.MADV_DONTNEED, i, 1 << 20)
+for i in range(10 ** 6): os.getppid()
+print('got it')
+""")
+
+
+def test_memory_populated_at_once(ended):
+    """One call that fills memory: it must be stopped in its middle."""
+    ended("memory", "memory=128MiB", """
+import mmap
+m = mmap.mmap(-1, 3 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+print('got it')
+""")
+
+
+def test_memory_populated_at_once_shared(ended):
+    ended("memory", "memory=128MiB", """
+import mmap
+m = mmap.mmap(-1, 3 << 30, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+print('got it')
+""")
+
+
+def test_memory_in_a_memfd(ended):
+    ended("memory", "memory=128MiB", """
+import mmap, os
+fd = os.memfd_create('x')
+os.ftruncate(fd, 1 << 30)
+m = mmap.mmap(fd, 1 << 30)
+for i in range(0, len(m), 4096): m[i] = 1
+for i in range(10 ** 6): os.getppid()
+print('got it')
+""")
+
+
+def test_memory_in_memfds_that_were_closed(terrarium):
+    """What was mapped, unmapped and closed is gone: nothing may keep it, least of all the hand-over's descriptors."""
+    result = terrarium("run", "--limit", "memory=200MiB", "--", "-c", """
+import mmap, os
+for n in range(20):
+    fd = os.memfd_create('x')
+    os.ftruncate(fd, 32 << 20)
+    m = mmap.mmap(fd, 32 << 20)
+    for i in range(0, len(m), 4096): m[i] = 1
+    m.close(); os.close(fd)
+print('ok')
+kept = sum(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith('RssShmem'))
+""", report=True)
+    assert result.out == "ok\n" and result.status == 0, (result, result.report["limits"])
+
+
+def test_memory_shared_again_and_again(terrarium):
+    result = terrarium("run", "--limit", "memory=200MiB", "--", "-c", """
+import mmap
+for n in range(20):
+    m = mmap.mmap(-1, 32 << 20)
+    for i in range(0, len(m), 4096): m[i] = 1
+    m.close()
+    gap = mmap.mmap(-1, (n + 1) << 20, flags=mmap.MAP_PRIVATE)
+print('ok')
+""", report=True)
+    assert result.out == "ok\n" and result.status == 0, (result, result.report["limits"])
+
+
+def test_memory_in_system_v_shm(ended):
+    ended("memory", "memory=128MiB", """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.shmat.restype = ctypes.c_void_p
+i = libc.shmget(0, ctypes.c_size_t(1 << 30), 0o1600)
+a = libc.shmat(i, None, 0)
+for off in range(0, 1 << 30, 1 << 20): ctypes.memset(a + off, 1, 1 << 20)
+for i in range(10 ** 6): os.getppid()
+print('got it')
+""")
+
+
+def test_memory_of_page_tables(ended):
+    """A byte read in each 2 MiB of reserved space costs a page of page tables, and no page of its own."""
+    ended("memory", "memory=128MiB", """
+import mmap, os
+m = mmap.mmap(-1, 1 << 42, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)
+m.madvise(mmap.MADV_NOHUGEPAGE)
+for i in range(0, len(m), 1 << 21): m[i]
+print('got it')
+""", within=20)
+
+
+def test_memory_files(ended):
+    """Files in memory are memory: the limit of files is wider here."""
+    ended("memory", "memory=64MiB,files=1GiB", """
+f = open('big', 'wb')
+while True: f.write(b'x' * (1 << 20)); f.flush()
+""")
+
+
+def test_files_quota(terrarium):
+    result = terrarium("run", "--limit", "files=8MiB", "--", "-c", """
+import errno
+f = open('big', 'wb', buffering=0)
+n = 0
+try:
+    while True: n += f.write(b'x' * 65536)
+except OSError as e:
+    print(errno.errorcode[e.errno], n <= 8 << 20, n > 7 << 20)
+""", report=True)
+    assert result.out == "ENOSPC True True\n", result
+    assert result.report["limits"]["files"]["used"] <= 8 * MIB
+
+
+def test_files_by_mapping(ended):
+    """A sparse file, filled through a mapping, asks nobody."""
+    ended("files", "files=8MiB", """
+import mmap, os
+f = open('big', 'w+b'); f.truncate(1 << 30)
+m = mmap.mmap(f.fileno(), 1 << 30)
+for i in range(0, len(m), 4096): m[i] = 1
+for i in range(10 ** 6): os.getppid()
+print('got it')
+""")
+
+
+def test_output(ended):
+    result = ended("output", "output=1MiB", "while True: print('x' * 1000)")
+    assert len(result.out) <= MIB
+
+
+def test_output_in_one_write(ended):
+    result = ended("output", "output=1MiB", "import os; os.write(1, b'x' * (1 << 26))")
+    assert len(result.out) <= MIB
+
+
+def test_processes_bomb(ended):
+    ended("processes", "processes=32", "import os\nwhile True: os.fork()")
+
+
+def test_processes_bomb_that_dodges(ended):
+    """Each forks and leaves: the count never falls fast enough."""
+    ended("processes", "processes=32", """
+import os, time
+while True:
+    if os.fork() == 0:
+        os.fork(); time.sleep(1000)
+""")
+
+
+def test_processes_as_threads(terrarium):
+    """Threads are no processes: a bomb of them meets EAGAIN."""
+    result = terrarium("run", "--limit", "processes=32", "--", "-c", """
+import threading, time
+n = 0
+try:
+    while True:
+        threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        n += 1
+except RuntimeError as e:
+    print(e, n < 20000)
+""", report=True)
+    assert result.out == "can't start new thread True\n" and result.status == 0, result
