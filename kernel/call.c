@@ -135,6 +135,7 @@ static void io_begin(struct call *c, struct call_io *out, const struct iovec *ve
     out->count = count;
     out->index = 0;
     out->offset = 0;
+    out->total = left;
 }
 
 void call_io_single(struct call *c, struct call_io *out, uint64_t address, size_t n)
@@ -188,11 +189,13 @@ int call_io_vector(struct call *c, struct call_io *out, uint64_t vector, uint64_
     return 0;
 }
 
-void call_io_skip(struct call_io *io, uint64_t n)
+void call_io_restart(struct call_io *io, uint64_t n)
 {
-    if (n > io->io.left)
-        n = io->io.left;
-    io->io.left -= n;
+    if (n > io->total)
+        n = io->total;
+    io->io.left = io->total - n;
+    io->index = 0;
+    io->offset = 0;
     while (n > 0 && io->index < io->count) {
         size_t here = io->vec[io->index].iov_len - io->offset;
         if (here > n) {

@@ -93,19 +93,20 @@ ssize_t call_string(struct call *c, uint64_t address, char *to, size_t room, int
 /* The path that argument i points to, copied once per call and kept by it: 0 and *path, -EFAULT, -ENAMETOOLONG. */
 int call_path(struct call *c, int i, const char **path);
 /* An io over guest memory: bytes go straight to machine->read and machine->write. Short at the first bad page.
- * A stub that runs again starts from its call_io again, then skips what is already done (call_io_skip).
+ * A stub that runs again starts from its call_io again, then skips what is already done (call_io_restart).
  * vector: the iovec array is copied in, once per call (a call has one); count <= IOV_MAX, lengths are checked and
  * clamped to VFS_IO_MAX together (readv(2)). -EINVAL, -EFAULT (also for a piece outside call_range), -ENOMEM. */
 struct call_io {
     struct io io;
     struct call *call;
     const struct iovec *vec; /* guest addresses; belongs to the call */
-    size_t count, index, offset;
+    size_t count, index, offset, total;
     struct iovec single;
 };
 void call_io_single(struct call *c, struct call_io *out, uint64_t address, size_t n);
 int call_io_vector(struct call *c, struct call_io *out, uint64_t vector, uint64_t count);
-void call_io_skip(struct call_io *io, uint64_t n); /* the first n bytes were transferred in an earlier run */
+/* To the beginning, less the first n bytes: what was transferred. A file may have fetched more than it then took. */
+void call_io_restart(struct call_io *io, uint64_t n);
 struct umem call_umem(struct call *c); /* for ioctl; valid during the call */
 
 /* ---- descriptors and places --------------------------------------------------------------------------------- */

@@ -44,17 +44,17 @@ static bool takes_all(struct file *f)
 static int64_t write_all(struct call *c, struct transfer *t)
 {
     struct io *io = &t->io.io;
-    call_io_skip(&t->io, c->progress);
-    size_t allowed = io->left;
-    int error = file_size_limit(c, t->file, t->positional ? t->position : UINT64_MAX, &allowed);
-    if (error)
-        return error;
-    io->left = allowed;
     while (true) {
+        call_io_restart(&t->io, c->progress);
+        size_t allowed = io->left;
+        int error = file_size_limit(c, t->file, t->positional ? t->position : UINT64_MAX, &allowed);
+        if (error)
+            return error;
+        io->left = allowed;
         ssize_t n = file_write(t->file, io, t->positional ? &t->position : NULL);
         if (n > 0)
             c->progress += (uint64_t)n;
-        if (n > 0 && io->left && takes_all(t->file))
+        if (n > 0 && c->progress < t->io.total && takes_all(t->file))
             continue;
         if (n == -EPIPE)
             broken_pipe(c);
