@@ -7,16 +7,13 @@
  * Where a node is on the host is a `host_object`, which renames in the tree do not touch. Its descriptor is opened when
  * needed and kept in one list of at most HOST_FDS, least recently used first out; those a guest mapped are kept for
  * good, as vfs/vfs.h promises. */
-#include "vfs/node.h"
+#include "vfs/host.h"
 
 #include <dirent.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -24,229 +21,20 @@
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #endif
 
-enum { HOST_FDS = 256, LINK_BUCKETS = 256 };
-
-struct host_object {
-    struct host_object *parent;      /* referenced; NULL: the mount's root */
-    struct host_object *prev, *next; /* in the list of open descriptors */
-    struct host_object *next_retired;
-    struct host_mount *mount;
-    char *target; /* of a symlink, once read */
-    uint64_t key; /* of mappings, 0 until mapped */
-    uint32_t references;
-    int fd;      /* -1: closed */
-    bool pinned; /* not in the list */
-    bool directory;
-    char name[];
-};
-
-/* A file with several names on the host is one node for all of them, also when some were not looked up yet, or when it
- * was written to: it is kept while it has names. */
-struct host_link {
-    struct host_link *next;
-    struct node *node; /* referenced */
-    uint64_t dev, ino; /* the host's */
-};
-
-struct host_mount {
-    struct vfs *vfs;
-    struct host_object *root;
-    struct host_link *links[LINK_BUCKETS];
-    struct host_object *retired; /* mapped files that became memory: their descriptors stay */
-    bool keep_atime;             /* O_NOATIME was refused */
-};
-
 static const struct node_ops host_directory_ops, host_file_ops, host_link_ops, host_special_ops;
 
-/* A kernel or container without openat2(2): component by component, no symlink followed. */
-static int openat_beneath(int fd, const char *path, int flags)
-{
-    char copy[VFS_PATH_MAX];
-    int here = fd;
-    snprintf(copy, sizeof copy, "%s", path);
-    for (char *name = copy, *rest; name; name = rest) {
-        rest = strchr(name, '/');
-        if (rest)
-            *rest++ = 0;
-        int below = openat(here, name, (rest ? O_PATH | O_DIRECTORY : flags) | O_CLOEXEC | O_NOFOLLOW);
-        int error = -errno;
-        if (here != fd)
-            close(here);
-        if (below < 0)
-            return error;
-        here = below;
-    }
-    return here;
-}
-
-static int openat2_beneath(int fd, const char *path, int flags)
-{
-    struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC | O_NOFOLLOW,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS};
-    int got;
-    do
-        got = (int)syscall(SYS_openat2, fd, path, &how, sizeof how);
-    while (got < 0 && errno == EINTR);
-    if (got < 0 && errno == ENOSYS)
-        return openat_beneath(fd, path, flags);
-    return got < 0 ? -errno : got;
-}
-
-/* ---- descriptors ---------------------------------------------------------------------------------------------- */
-
-static void lru_remove(struct host_object *o)
-{
-    struct host_lru *l = &o->mount->vfs->host;
-    *(o->prev ? &o->prev->next : &l->first) = o->next;
-    *(o->next ? &o->next->prev : &l->last) = o->prev;
-    o->prev = o->next = NULL;
-    l->count--;
-}
-
-static void lru_add(struct host_object *o)
-{
-    struct host_lru *l = &o->mount->vfs->host;
-    o->prev = NULL;
-    o->next = l->first;
-    *(l->first ? &l->first->prev : &l->last) = o;
-    l->first = o;
-    l->count++;
-}
-
-static void close_object(struct host_object *o)
-{
-    if (o->fd < 0)
-        return;
-    if (!o->pinned)
-        lru_remove(o);
-    else
-        o->mount->vfs->host.pinned--;
-    close(o->fd);
-    o->fd = -1;
-    o->pinned = false;
-}
-
-/* The path of a directory from the mount's root: names joined, from the end of the buffer. NULL: too long. */
-static const char *path_below_root(const struct host_object *o, char *buffer, size_t n)
-{
-    size_t at = n - 1;
-    buffer[at] = 0;
-    for (; o->parent; o = o->parent) {
-        size_t length = strlen(o->name);
-        if (at < length + 1)
-            return NULL;
-        if (buffer[at])
-            buffer[--at] = '/';
-        at -= length;
-        memcpy(buffer + at, o->name, length);
-    }
-    return buffer + at;
-}
-
-static int object_fd(struct host_object *o);
-
-static int open_directory(struct host_object *o)
-{
-    char buffer[VFS_PATH_MAX];
-    const char *path = path_below_root(o, buffer, sizeof buffer);
-    return path ? openat2_beneath(o->mount->root->fd, path, O_PATH | O_DIRECTORY) : -ENAMETOOLONG;
-}
-
-static int open_regular(struct host_object *o)
-{
-    int directory = object_fd(o->parent);
-    if (directory < 0)
-        return directory;
-    /* Reading must leave no trace on the host either, where its owner lets us. */
-    int noatime = o->mount->keep_atime ? 0 : O_NOATIME;
-    int fd = openat2_beneath(directory, o->name, O_RDONLY | O_NONBLOCK | O_NOCTTY | noatime);
-    if (fd == -EPERM && noatime) {
-        o->mount->keep_atime = true;
-        fd = openat2_beneath(directory, o->name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    }
-    struct stat st;
-    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) { /* the host put something else there meanwhile */
-        close(fd);
-        return -EACCES;
-    }
-    return fd;
-}
-
-static int object_fd(struct host_object *o)
-{
-    struct host_lru *l = &o->mount->vfs->host;
-    if (o->fd >= 0) {
-        if (!o->pinned && l->first != o) {
-            lru_remove(o);
-            lru_add(o);
-        }
-        return o->fd;
-    }
-    int fd = o->directory ? open_directory(o) : open_regular(o);
-    if (fd < 0)
-        return fd;
-    o->fd = fd;
-    lru_add(o);
-    if (l->count > HOST_FDS)
-        close_object(l->last);
-    return fd;
-}
-
-static int pin(struct host_object *o)
-{
-    struct host_lru *l = &o->mount->vfs->host;
-    struct rlimit limit;
-    int fd = object_fd(o);
-    if (fd < 0 || o->pinned)
-        return fd < 0 ? fd : 0;
-    if (getrlimit(RLIMIT_NOFILE, &limit) || l->pinned >= limit.rlim_cur / 2)
-        return -ENFILE;
-    lru_remove(o);
-    o->pinned = true;
-    l->pinned++;
-    return 0;
-}
-
-/* ---- objects and nodes ---------------------------------------------------------------------------------------------
- */
-
-static struct host_object *object_new(struct host_mount *m, struct host_object *parent, const char *name)
-{
-    size_t length = strlen(name);
-    struct host_object *o = calloc(1, sizeof *o + length + 1);
-    if (!o)
-        return NULL;
-    memcpy(o->name, name, length);
-    o->mount = m;
-    o->references = 1;
-    o->fd = -1;
-    o->parent = parent;
-    if (parent)
-        parent->references++;
-    return o;
-}
-
-static void object_put(struct host_object *o)
-{
-    while (o && --o->references == 0) {
-        struct host_object *parent = o->parent;
-        close_object(o);
-        free(o->target);
-        free(o);
-        o = parent;
-    }
-}
+/* ---- objects and nodes ---------------------------------------------------------------------------------------- */
 
 static struct host_link **link_bucket(struct host_mount *m, uint64_t dev, uint64_t ino)
 {
-    return &m->links[(ino ^ ino >> 16 ^ dev) % LINK_BUCKETS];
+    return &m->links[(ino ^ ino >> 16 ^ dev) % HOST_LINK_BUCKETS];
 }
 
 void host_names_gone(struct node *n)
 {
     struct host_mount *m = n->fs->private;
     n->flags &= ~(uint32_t)NODE_HOST_LINKS;
-    for (size_t i = 0; i < LINK_BUCKETS; i++) {
+    for (size_t i = 0; i < HOST_LINK_BUCKETS; i++) {
         for (struct host_link **link = &m->links[i], *l; (l = *link); link = &l->next) {
             if (l->node != n)
                 continue;
@@ -260,7 +48,7 @@ void host_names_gone(struct node *n)
 
 static void host_release(struct node *n)
 {
-    object_put(n->host);
+    host_object_put(n->host);
 }
 
 /* vfs_config: host ids are never shown. */
@@ -319,7 +107,7 @@ static struct node *node_from(struct fs *fs, struct host_object *o, const struct
 
 static int stat_child(struct node *dir, const char *name, struct statx *s)
 {
-    int fd = object_fd(dir->host);
+    int fd = host_object_fd(dir->host);
     if (fd < 0)
         return fd;
     if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, s))
@@ -342,10 +130,10 @@ static int node_for_child(struct node *dir, const char *name, const struct statx
     }
     if (linked && !(link = malloc(sizeof *link)))
         return -ENOMEM;
-    struct host_object *o = object_new(m, dir->host, name);
+    struct host_object *o = host_object_new(m, dir->host, name);
     *out = o ? node_from(dir->fs, o, s) : NULL;
     if (!*out) {
-        object_put(o);
+        host_object_put(o);
         free(link);
         return -ENOMEM;
     }
@@ -411,8 +199,7 @@ static int host_resolve(struct dentry *dir, struct dentry *child)
     return error;
 }
 
-/* ---- listing --------------------------------------------------------------------------------------------------------
- */
+/* ---- listing -------------------------------------------------------------------------------------------------- */
 
 struct host_name {
     char *name;
@@ -471,7 +258,7 @@ static int host_populate(struct dentry *d)
 {
     struct host_name *names = NULL;
     size_t count = 0;
-    int fd = object_fd(d->node->host);
+    int fd = host_object_fd(d->node->host);
     int error = fd < 0 ? fd : read_names(fd, &names, &count);
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(names[i].name);
@@ -502,7 +289,7 @@ static int host_readlink(struct node *n, const struct cred *c, const char **targ
     struct host_object *o = n->host;
     if (!o->target) {
         char text[VFS_PATH_MAX];
-        int fd = object_fd(o->parent);
+        int fd = host_object_fd(o->parent);
         ssize_t length = fd < 0 ? fd : readlinkat(fd, o->name, text, sizeof text);
         if (length < 0)
             return fd < 0 ? fd : -errno;
@@ -518,7 +305,7 @@ static int host_readlink(struct node *n, const struct cred *c, const char **targ
 
 static ssize_t host_read(struct node *n, struct io *io, uint64_t offset)
 {
-    int fd = object_fd(n->host);
+    int fd = host_object_fd(n->host);
     size_t length = io->left;
     if (fd < 0)
         return fd;
@@ -529,7 +316,7 @@ static ssize_t host_read(struct node *n, struct io *io, uint64_t offset)
 
 static int64_t host_seek_data(struct node *n, uint64_t offset, bool hole)
 {
-    int fd = object_fd(n->host);
+    int fd = host_object_fd(n->host);
     off_t at = fd < 0 ? fd : lseek(fd, (off_t)offset, hole ? SEEK_HOLE : SEEK_DATA);
     if (at < 0)
         return fd < 0 ? fd : -errno;
@@ -538,7 +325,7 @@ static int64_t host_seek_data(struct node *n, uint64_t offset, bool hole)
 
 static int host_map(struct node *n, uint64_t offset, uint64_t length, bool writable, struct file_mapping *out)
 {
-    int error = pin(n->host);
+    int error = host_object_pin(n->host);
     if (error)
         return error;
     if (!n->host->key)
@@ -550,7 +337,7 @@ static int host_map(struct node *n, uint64_t offset, uint64_t length, bool writa
 static int host_promote(struct node *n, uint64_t keep)
 {
     struct host_object *o = n->host;
-    int fd = keep ? object_fd(o) : -1;
+    int fd = keep ? host_object_fd(o) : -1;
     if (keep && fd < 0)
         return fd;
     int error = memory_take_over(n, fd, 0, keep);
@@ -560,7 +347,7 @@ static int host_promote(struct node *n, uint64_t keep)
         o->next_retired = o->mount->retired;
         o->mount->retired = o;
     } else {
-        object_put(o);
+        host_object_put(o);
     }
     return 0;
 }
@@ -597,13 +384,13 @@ static void host_fs_release(struct fs *fs)
     struct host_mount *m = fs->private;
     for (struct host_object *o = m->retired, *next; o; o = next) {
         next = o->next_retired;
-        object_put(o);
+        host_object_put(o);
     }
-    for (size_t i = 0; i < LINK_BUCKETS; i++) {
+    for (size_t i = 0; i < HOST_LINK_BUCKETS; i++) {
         while (m->links[i])
             host_names_gone(m->links[i]->node);
     }
-    object_put(m->root);
+    host_object_put(m->root);
     free(m);
 }
 
@@ -643,7 +430,7 @@ int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount
         return -EINVAL;
     }
     struct host_mount *m = calloc(1, sizeof *m);
-    struct host_object *root = m ? object_new(m, NULL, "") : NULL;
+    struct host_object *root = m ? host_object_new(m, NULL, "") : NULL;
     struct fs *fs = root ? fs_new(v, &host_fs_ops, m) : NULL;
     if (!fs) {
         free(root);

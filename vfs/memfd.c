@@ -237,8 +237,7 @@ uint64_t memfd_blocks(const struct node *n)
     return fstat(n->memory->fd, &st) ? 0 : (uint64_t)st.st_blocks;
 }
 
-/* ---- memfd_create(2) ----------------------------------------------------------------------------------------------
- */
+/* ---- memfd_create(2) ------------------------------------------------------------------------------------------ */
 
 /* A memory file that no directory has, open for reading and writing. NULL: out of memory. */
 static struct file *floating(struct vfs *v, const char *shown, size_t length, uint32_t mode)

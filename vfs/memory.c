@@ -55,7 +55,7 @@ void memory_refund(struct node *n, uint64_t bytes)
     fs_refund(n->fs, bytes);
 }
 
-/* ---- the radix tree --------------------------------------------------------------------------------------------- */
+/* ---- the radix tree ------------------------------------------------------------------------------------------- */
 
 static uint32_t slot_at(uint64_t index, uint32_t level)
 {
@@ -209,8 +209,7 @@ void memory_free(struct node *n)
     n->memory = NULL;
 }
 
-/* ---- chunks --------------------------------------------------------------------------------------------------------
- */
+/* ---- chunks --------------------------------------------------------------------------------------------------- */
 
 /* What a chunk is charged: its pages, or the little that a file below one page takes. */
 static uint64_t footprint(uint32_t capacity, uint16_t present)

@@ -34,7 +34,7 @@ struct fs_ops;
 struct memory;      /* vfs/memfs.c: the bytes of a memory file */
 struct host_object; /* vfs/hostfs.c: where a node is on the host */
 
-/* ---- nodes ------------------------------------------------------------------------------------------------ */
+/* ---- nodes ---------------------------------------------------------------------------------------------------- */
 
 enum node_flags {
     NODE_GIVEN = 1,      /* existed before the guest ran (mount, inline file) */
@@ -138,7 +138,7 @@ static inline bool node_is(const struct node *n, uint32_t type)
     return (n->mode & S_IFMT) == type;
 }
 
-/* ---- dentries and directories ------------------------------------------------------------------------------- */
+/* ---- dentries and directories --------------------------------------------------------------------------------- */
 
 enum dentry_flags {
     DENTRY_GIVEN = 1,     /* something by this name existed before the guest ran */
@@ -220,7 +220,7 @@ uint8_t dentry_given_type(const struct dentry *d); /* DT_* of what was given in 
 /* Every change as vfs_each_change tells it, with the dentry (NULL: deleted). (vfs/changes.c) */
 int changes_walk(struct vfs *v, int (*each)(void *context, enum change_kind kind, const char *path, struct dentry *d), void *context);
 
-/* ---- filesystems --------------------------------------------------------------------------------------------- */
+/* ---- filesystems ---------------------------------------------------------------------------------------------- */
 
 struct fs_ops {
     const char *type;                   /* as /proc/mounts and statfs(2) call it */
@@ -325,7 +325,7 @@ int node_permission(const struct node *n, const struct cred *c, int mask); /* 0 
 int may_create(struct dentry *dir, const struct cred *c);
 int may_delete(struct dentry *dir, struct dentry *victim, const struct cred *c); /* sticky: inode(7) */
 
-/* ---- walking (vfs/walk.c) --------------------------------------------------------------------------------------- */
+/* ---- walking (vfs/walk.c) ------------------------------------------------------------------------------------- */
 
 enum { /* beside enum walk_flags */
     WALK_PARENT = 1 << 8,    /* the last component may be absent, and is not followed unless WALK_FOLLOW_LAST */
@@ -346,7 +346,7 @@ struct walked {
 int walk(const struct place *at, const char *path, unsigned flags, uint64_t resolve, struct walked *out);
 void walked_release(struct walked *w);
 
-/* ---- what vfs/pipe.c, lock.c, inotify.c, epoll.c answer ---------------------------------------------------------- */
+/* ---- what vfs/pipe.c, lock.c, inotify.c, epoll.c answer ------------------------------------------------------- */
 
 /* fifo(7): opens the pipe behind a FIFO node. The new file gets no dentry: the caller adds it. -ENXIO. */
 int fifo_open(struct vfs *v, struct node *n, int flags, struct file **out);

@@ -31,7 +31,7 @@ struct synthetic_fs {
 
 static const struct node_ops synthetic_directory_ops, synthetic_link_ops, synthetic_file_ops;
 
-/* ---- nodes ------------------------------------------------------------------------------------------------------ */
+/* ---- nodes ---------------------------------------------------------------------------------------------------- */
 
 /* FNV-1a of the name over the directory's number: stable, and nobody gains by making two alike. */
 static uint64_t ino_of(uint64_t directory, const char *name, size_t length)
@@ -119,8 +119,7 @@ static int synthetic_lookup(struct dentry *dir, const char *name, size_t length,
     return 0;
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------
- */
+/* ---- listing -------------------------------------------------------------------------------------------------- */
 
 /* One name, as what was mounted over it if something was. Returns the sink's answer; an absent one is passed over. */
 static int list_one(struct dentry *dir, struct dirent_sink *sink, const char *name, uint32_t mode, uint64_t next)
@@ -196,8 +195,7 @@ static int synthetic_list(struct dentry *dir, const struct cred *c, struct diren
     return 0;
 }
 
-/* ---- links ----------------------------------------------------------------------------------------------------------
- */
+/* ---- links ---------------------------------------------------------------------------------------------------- */
 
 static int synthetic_magic(struct node *n, const struct cred *c, struct dentry **to, struct file **open_file)
 {

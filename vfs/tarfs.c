@@ -107,7 +107,7 @@ static void tar_fs_release(struct fs *fs)
 
 static const struct fs_ops tar_fs_ops = {.type = "squashfs", .magic = SQUASHFS_MAGIC, .release = tar_fs_release};
 
-/* ---- names ------------------------------------------------------------------------------------------------------ */
+/* ---- names ---------------------------------------------------------------------------------------------------- */
 
 static int refuse(struct reader *r, const char *problem, int error)
 {
@@ -175,8 +175,7 @@ static int enter(struct reader *r, const char *path, struct dentry **dir, const 
     return 0;
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------------------------
- */
+/* ---- bytes ---------------------------------------------------------------------------------------------------- */
 
 static int write_all(int fd, const char *bytes, size_t n, uint64_t offset)
 {
@@ -239,8 +238,7 @@ static int fill(struct reader *r, struct archive_entry *e, struct node *n)
     return 0;
 }
 
-/* ---- entries --------------------------------------------------------------------------------------------------------
- */
+/* ---- entries -------------------------------------------------------------------------------------------------- */
 
 static int64_t nanoseconds(time_t seconds, long ns)
 {

@@ -134,7 +134,7 @@ ssize_t dentry_path(const struct dentry *d, const struct dentry *root, char *buf
     return (ssize_t)(n - at - 1);
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------------------------ */
 
 struct directory *directory_of(struct dentry *d)
 {
@@ -331,8 +331,7 @@ void directory_clear(struct dentry *top)
     }
 }
 
-/* ---- look-up ------------------------------------------------------------------------------------------------------
- */
+/* ---- look-up -------------------------------------------------------------------------------------------------- */
 
 int dentry_resolve(struct dentry *d)
 {
@@ -365,8 +364,7 @@ int dentry_child(struct dentry *dir, const char *name, size_t length, uint32_t h
     return dir->node->ops->lookup(dir, name, length, hash, out);
 }
 
-/* ---- listing -------------------------------------------------------------------------------------------------------
- */
+/* ---- listing -------------------------------------------------------------------------------------------------- */
 
 int directory_populate(struct dentry *d)
 {

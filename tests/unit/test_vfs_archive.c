@@ -15,8 +15,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* ---- writing archives as an attacker would ------------------------------------------------------------------------
- */
+/* ---- writing archives as an attacker would -------------------------------------------------------------------- */
 
 struct entry {
     const char *path;
@@ -186,8 +185,7 @@ static void test_hostile_archives(void **state)
     file_put(f);
 }
 
-/* ---- changes --------------------------------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------------------------- */
 
 static int note(void *context, enum change_kind kind, const char *path, const struct statx *st)
 {
@@ -248,8 +246,7 @@ static void test_changes(void **state)
                                     "+/box/moved/e/f -/etc/given ");
 }
 
-/* ---- export ---------------------------------------------------------------------------------------------------------
- */
+/* ---- export --------------------------------------------------------------------------------------------------- */
 
 static void change_things(struct world_fixture *w)
 {

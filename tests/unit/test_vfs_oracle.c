@@ -68,7 +68,7 @@ static void compare(struct pair *p, int64_t native, int64_t ours)
     } while (0)
 #define LOG(...) snprintf(p->log, sizeof p->log, __VA_ARGS__)
 
-/* ---- operations on names ---------------------------------------------------------------------------------------- */
+/* ---- operations on names -------------------------------------------------------------------------------------- */
 
 static void try_names(struct pair *p)
 {
@@ -113,8 +113,7 @@ static void try_names(struct pair *p)
     }
 }
 
-/* ---- operations on files -------------------------------------------------------------------------------------------
- */
+/* ---- operations on files -------------------------------------------------------------------------------------- */
 
 static void compare_holes(struct pair *p, struct file *f, int fd, uint64_t size)
 {
