@@ -27,7 +27,7 @@ PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
 TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema
 
-.PHONY: all clean units run test runs needs-build needs-test check-style install
+.PHONY: fuzz-policy bench-policy all clean units run test runs needs-build needs-test check-style install
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there.
@@ -97,6 +97,19 @@ test-cpython: needs-test
 	$(call install_missing,libpython3.11-testsuite)
 	@$(MAKE) -s terrarium
 	$(PYTHON) tools/cpython_suite.py
+
+# A fuzzer per hostile input, with its seeds; what it finds goes to tests/fuzz/seeds as a file of its own.
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := -std=gnu17 -g -O1 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+fuzz-policy:
+	@mkdir -p build/fuzz/policy
+	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_policy tests/fuzz/fuzz_policy.c policy/*.c kernel/sysent.c -lyaml -lsodium
+	build/fuzz/fuzz_policy -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
+		-dict=tests/fuzz/policy.dict build/fuzz/policy tests/fuzz/seeds/policy
+
+bench-policy: terrarium
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $(BUILD)/bench_policy bench/policy.c $(filter $(BUILD)/policy/% $(BUILD)/kernel/sysent.o,$(LIBRARY)) $(LDLIBS)
+	$(BUILD)/bench_policy
 
 PREFIX ?= /usr/local
 install: terrarium

@@ -95,7 +95,7 @@ static int fits(struct reader *r, const struct node *at, const struct rule *rule
 static int add_pattern(struct reader *r, const struct node *at, const char *name, struct rule *rule)
 {
     size_t prefix = strlen(family_prefix);
-    int family = -1, matched = 0, fitting = 0;
+    int family = -1, last = -1, fitting = 0;
     if (strncmp(name, family_prefix, prefix) == 0) {
         family = 0;
         while (family_names[family] != NULL && strcmp(family_names[family], name + prefix) != 0)
@@ -110,15 +110,17 @@ static int add_pattern(struct reader *r, const struct node *at, const char *name
         const struct sysent *s = sysent_get((uint64_t)nr);
         if (s == NULL || (family >= 0 ? (int)s->family != family : fnmatch(name, s->name, 0) != 0))
             continue;
-        matched++;
+        last = nr;
+        if (rule->glob_count > 0 && !has_path(s))
+            continue;
         if (fits(r, at, rule, nr) == 0) {
             set_call(rule, nr);
             fitting++;
         }
     }
-    if (matched == 0)
+    if (last < 0)
         return reader_fail(r, at, "no system call matches '%.64s'", name);
-    return fitting > 0 ? 0 : -1; /* the last reason why not stands in the error */
+    return fitting > 0 ? 0 : fits(r, at, rule, last); /* says why not */
 }
 
 static int add_call(struct reader *r, const struct node *item, struct rule *rule)
