@@ -29,12 +29,21 @@ static bool may_change(const struct cred *self, const struct cred *other)
     return self->euid == other->uid || self->euid == other->euid || has(self, CAP_SYS_NICE);
 }
 
+/* Whom a call would change: never the world's reaper. */
 static struct task *task_argument(struct call *c, int *error)
 {
     int32_t tid = (int32_t)c->arg[0];
     struct task *t = tid == 0 ? c->task : tid > 0 ? task_find(c->world, tid) : NULL;
-    *error = t == NULL ? -ESRCH : 0;
+    *error = t != NULL ? 0 : tid == REAPER_PID ? -EPERM : -ESRCH;
     return t;
+}
+
+/* Whom a call asks about: the reaper, too, which is an ordinary task to look at. */
+static const struct task *asked_about(struct call *c, int *error)
+{
+    static const struct process reaper_process;
+    static const struct task reaper = {.process = (struct process *)&reaper_process};
+    return (int32_t)c->arg[0] == REAPER_PID ? &reaper : task_argument(c, error);
 }
 
 /* ---- turns and processors ---------------------------------------------------------------------------------------- */
@@ -64,7 +73,7 @@ int64_t stub_sched_getaffinity(struct call *c)
     int error;
     if (size < sizeof mask || size % sizeof mask != 0)
         return -EINVAL;
-    if (task_argument(c, &error) == NULL)
+    if (asked_about(c, &error) == NULL)
         return error;
     return call_write(c, c->arg[2], &mask, sizeof mask) < 0 ? -EFAULT : (int64_t)sizeof mask;
 }
@@ -150,7 +159,7 @@ int64_t stub_sched_getscheduler(struct call *c)
     int error;
     if ((int32_t)c->arg[0] < 0)
         return -EINVAL;
-    const struct task *t = task_argument(c, &error);
+    const struct task *t = asked_about(c, &error);
     return t == NULL ? error : t->policy | (t->reset_on_fork ? SCHED_RESET_ON_FORK : 0);
 }
 
@@ -159,7 +168,7 @@ int64_t stub_sched_getparam(struct call *c)
     int error;
     if (c->arg[1] == 0 || (int32_t)c->arg[0] < 0)
         return -EINVAL;
-    const struct task *t = task_argument(c, &error);
+    const struct task *t = asked_about(c, &error);
     return t == NULL ? error : call_write(c, c->arg[1], &t->realtime_priority, sizeof t->realtime_priority);
 }
 
@@ -186,7 +195,7 @@ int64_t stub_sched_rr_get_interval(struct call *c)
     int error;
     if ((int32_t)c->arg[0] < 0)
         return -EINVAL;
-    const struct task *t = task_argument(c, &error);
+    const struct task *t = asked_about(c, &error);
     if (t == NULL)
         return error;
     const struct timespec slice = {.tv_nsec = t->policy == SCHED_RR     ? 100000000
@@ -255,7 +264,7 @@ int64_t stub_sched_getattr(struct call *c)
     int error;
     if (c->arg[1] == 0 || (int32_t)c->arg[0] < 0 || size < SCHED_ATTR_SIZE_VER0 || size > 4096 || c->arg[3] != 0)
         return -EINVAL;
-    const struct task *t = task_argument(c, &error);
+    const struct task *t = asked_about(c, &error);
     if (t == NULL)
         return error;
     const struct sched_attr a = {

@@ -200,15 +200,13 @@ static int lookup_pts(const struct synthetic *s, const char *name, struct synthe
     return 0;
 }
 
-static int list_pts(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode)
+static int list_pts(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
     const struct dev *dev = s->world;
-    int number = -1;
-    for (uint64_t i = 0; i <= index && i < PTS_MAX; i++)
-        if ((number = pts_next(dev->vfs, (uint32_t)(number + 1))) < 0)
-            break;
-    if (number < 0 || index >= PTS_MAX)
+    int number = *at < PTS_MAX ? pts_next(dev->vfs, (uint32_t)*at) : -1;
+    if (number < 0)
         return -ENOENT;
+    *at = (uint64_t)number;
     snprintf(name, n, "%d", number);
     *mode = S_IFCHR | 0620;
     return 0;

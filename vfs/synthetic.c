@@ -180,14 +180,15 @@ static int synthetic_list(struct dentry *dir, const struct cred *c, struct diren
     for (; *position < list_mounted; ++*position) {
         char name[VFS_NAME_MAX + 1];
         uint32_t mode = 0;
-        int error =
-            s->entry->list ? s->entry->list(&s->keys, *position - list_owned, name, sizeof name, &mode) : -ENOENT;
+        uint64_t at = *position - list_owned;
+        int error = s->entry->list ? s->entry->list(&s->keys, &at, name, sizeof name, &mode) : -ENOENT;
         if (error == -ENOENT) {
             *position = list_mounted;
             break;
         }
         if (error)
             return error;
+        *position = list_owned + at;
         if (list_one(dir, sink, name, mode, *position + 1))
             return 0;
     }

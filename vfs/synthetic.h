@@ -38,9 +38,11 @@ struct synthetic_entry {
     ssize_t (*link)(const struct synthetic *s, const struct cred *c, char *buf, size_t n);
     /* Symlink that is magic (/proc/PID/fd/N, /proc/self/cwd): the dentry or file it leads to, referenced. */
     int (*magic)(const struct synthetic *s, const struct cred *c, struct dentry **to, struct file **open_file);
-    /* Dynamic directory, besides `children`: find a name (fill the child's keys and entry), list them by index. */
+    /* Dynamic directory, besides `children`: find a name (fill the child's keys and entry); list the first that stands at
+     * *at or after it, which becomes where that one stands (below 2^47): a number that stays its own while others come and
+     * go, for programs close what /proc/self/fd lists while they read it. */
     int (*lookup)(const struct synthetic *s, const char *name, struct synthetic *child, const struct synthetic_entry **entry);
-    int (*list)(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode); /* 0, or -ENOENT at the end */
+    int (*list)(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode); /* 0, or -ENOENT: no more */
     /* Device or special file: opening it yields this file instead (referenced in *out). */
     int (*open)(const struct synthetic *s, struct vfs *v, int flags, const struct cred *c, struct file **out);
     /* Owner of nodes: NULL means root. */

@@ -3,6 +3,7 @@
 #include "stubs/proc/proc.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -141,30 +142,29 @@ int proc_fdinfo_lookup(const struct synthetic *s, const char *name, struct synth
     return error;
 }
 
-static int list_descriptors(const struct synthetic *s, uint64_t index, char *name, size_t n)
+static int list_descriptors(const struct synthetic *s, uint64_t *at, char *name, size_t n)
 {
     struct subject who;
-    if (!subject_of(s, &who) || !who.task || !who.task->fds)
+    if (!subject_of(s, &who) || !who.task || !who.task->fds || *at > INT_MAX)
         return -ENOENT;
-    int fd = fdtable_next(who.task->fds, 0);
-    while (fd >= 0 && index-- > 0)
-        fd = fdtable_next(who.task->fds, fd + 1);
+    int fd = fdtable_next(who.task->fds, (int)*at);
     if (fd < 0)
         return -ENOENT;
+    *at = (uint64_t)fd;
     snprintf(name, n, "%d", fd);
     return 0;
 }
 
-int proc_fd_list(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode)
+int proc_fd_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
     *mode = S_IFLNK | 0700;
-    return list_descriptors(s, index, name, n);
+    return list_descriptors(s, at, name, n);
 }
 
-int proc_fdinfo_list(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode)
+int proc_fdinfo_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
     *mode = S_IFREG | 0400;
-    return list_descriptors(s, index, name, n);
+    return list_descriptors(s, at, name, n);
 }
 
 int proc_fdinfo(const struct synthetic *s, const struct cred *c, struct text *out)

@@ -100,12 +100,13 @@ static int pid_lookup(const struct synthetic *s, const char *name, struct synthe
     return 0;
 }
 
-static int pid_list(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode)
+static int pid_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
     const struct world *w = s->world;
     for (const struct process *p = w->processes; p; p = p->next) {
-        if (index-- > 0)
+        if ((uint64_t)p->pid < *at)
             continue;
+        *at = (uint64_t)p->pid;
         snprintf(name, n, "%d", p->pid);
         *mode = S_IFDIR | 0555;
         return 0;

@@ -238,19 +238,22 @@ static int task_lookup(const struct synthetic *s, const char *name, struct synth
     return 0;
 }
 
-static int task_list(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode)
+/* By tid: threads that come and go move no other. */
+static int task_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
     struct subject who;
+    const struct task *next = NULL;
     if (!subject_of(s, &who))
         return -ENOENT;
-    for (const struct task *t = who.process->threads; t; t = t->next_thread) {
-        if (t->state == TASK_DEAD || index-- > 0)
-            continue;
-        snprintf(name, n, "%d", t->tid);
-        *mode = S_IFDIR | 0555;
-        return 0;
-    }
-    return -ENOENT;
+    for (const struct task *t = who.process->threads; t; t = t->next_thread)
+        if (t->state != TASK_DEAD && (uint64_t)t->tid >= *at && (!next || t->tid < next->tid))
+            next = t;
+    if (!next)
+        return -ENOENT;
+    *at = (uint64_t)next->tid;
+    snprintf(name, n, "%d", next->tid);
+    *mode = S_IFDIR | 0555;
+    return 0;
 }
 
 /* ---- the tables

@@ -209,6 +209,13 @@ SAME = {
         code = f'import os\\nfor fd in ({r}, {w}):\\n  try: os.fstat(fd); print("open")\\n  except OSError: print("closed")'
         print(subprocess.run([sys.executable, '-c', code], capture_output=True, pass_fds=[w]).stdout)
         print(subprocess.run([sys.executable, '-c', code], capture_output=True, close_fds=False).stdout)
+        # CPython closes what /proc/self/fd lists while it reads it, an entry at a time.
+        more = [fd for _ in range(5) for fd in os.pipe()]
+        for fd in more: os.set_inheritable(fd, True)
+        code = f'import os\nfor fd in {more}:\n  try: os.fstat(fd); print(fd)\n  except OSError: pass'
+        for keep in ((), more[1:2], more[2:4], more[::3]):
+            out = subprocess.run([sys.executable, '-c', code], capture_output=True, pass_fds=keep).stdout
+            print(list(map(int, out.split())) == list(keep))
     """,
     "posix_spawn": """
         import os, signal

@@ -730,6 +730,8 @@ static void test_scheduling(void **state)
     assert_int_equal(fake_call(f, SYS_setpriority, PRIO_PROCESS, 31000, 4), -ESRCH);
     assert_int_equal(fake_call(f, SYS_getpriority, PRIO_PGRP, 0), 15);
     assert_int_equal(fake_call(f, SYS_getpriority, 3, 0), -EINVAL);
+    assert_int_equal(fake_call(f, SYS_sched_getscheduler, 1), SCHED_OTHER); /* the reaper: to look at only */
+    assert_int_equal(fake_call(f, SYS_sched_setscheduler, 1, SCHED_OTHER, fake_at(4096)), -EPERM);
     /* A yield returns after the others ran. */
     assert_int_equal(fake_call(f, SYS_sched_yield, 0), 0);
     int64_t pid = fake_call(f, SYS_fork, 0);
