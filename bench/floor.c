@@ -57,7 +57,8 @@ int main(void)
     pid_t pid = fork();
     if (pid == 0)
         child(go[0]);
-    if (pid < 0 || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL) < 0 || write(go[1], "", 1) != 1)
+    if (pid < 0 || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL) < 0 ||
+        write(go[1], "", 1) != 1)
         return 1;
     double begin = 0;
     for (;;) {

@@ -42,8 +42,10 @@ static int help(void)
 {
     printf("Terrarium: a sealed glass world for Python.\n\nusage: terrarium COMMAND ...\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        printf("  %-8s %s%s\n", commands[i].name, commands[i].help, commands[i].run == later ? " (not in this version)" : "");
-    printf("\n'terrarium COMMAND --help' says more. Begin with: terrarium run -- -c 'import os; print(os.listdir(\"/\"))'\n");
+        printf("  %-8s %s%s\n", commands[i].name, commands[i].help,
+               commands[i].run == later ? " (not in this version)" : "");
+    printf("\n'terrarium COMMAND --help' says more. Begin with: terrarium run -- -c 'import os; "
+           "print(os.listdir(\"/\"))'\n");
     return 0;
 }
 

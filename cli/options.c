@@ -5,16 +5,19 @@
 #include <string.h>
 
 const struct option_entry option_table[OPTION_COUNT] = {
-    [OPTION_POLICY] = {"--policy", "FILE", false, "the world's policy (docs/policy.md), or a profile: grading, forensic, offline"},
+    [OPTION_POLICY] = {"--policy", "FILE", false,
+                       "the world's policy (docs/policy.md), or a profile: grading, forensic, offline"},
     [OPTION_PYTHON] = {"--python", "PATH", false, "the interpreter (default: python3 on PATH)"},
     [OPTION_SEED] = {"--seed", "N", false, "seed of everything random in the world"},
     [OPTION_RECORD] = {"--record", "FILE", false, "keep every event of the run"},
     [OPTION_REPORT] = {"--report", "FILE", false, "write the report (JSON); - is stderr"},
-    [OPTION_MOUNT] = {"--mount", "HOST:GUEST[:ro|cow]", true, "show a host file or directory in the world (default: ro)"},
+    [OPTION_MOUNT] = {"--mount", "HOST:GUEST[:ro|cow]", true,
+                      "show a host file or directory in the world (default: ro)"},
     [OPTION_IMAGE] = {"--image", "TAR[:GUEST]", true, "show an archive's tree in the world (default: as /)"},
     [OPTION_CWD] = {"--cwd", "DIR", false, "working directory in the world (default: /box)"},
     [OPTION_ENV] = {"--env", "NAME=VALUE", true, "an environment variable"},
-    [OPTION_LIMIT] = {"--limit", "NAME=VALUE,...", true, "cpu=10s,wall=30s,memory=256MiB,output=1MiB,processes=32,files=64MiB"},
+    [OPTION_LIMIT] = {"--limit", "NAME=VALUE,...", true,
+                      "cpu=10s,wall=30s,memory=256MiB,output=1MiB,processes=32,files=64MiB"},
     [OPTION_EXPORT] = {"--export", "DIR|FILE.tar", false, "write out what the run created, changed or deleted"},
     [OPTION_TRAP] = {"--trap", "all", false, "let the kernel answer no call itself"},
     [OPTION_QUIET] = {"--quiet", NULL, false, "say nothing but errors"},

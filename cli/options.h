@@ -6,8 +6,22 @@
 #include <stddef.h>
 
 enum option_id {
-    OPTION_POLICY, OPTION_PYTHON, OPTION_SEED, OPTION_RECORD, OPTION_REPORT, OPTION_MOUNT, OPTION_IMAGE, OPTION_CWD,
-    OPTION_ENV, OPTION_LIMIT, OPTION_EXPORT, OPTION_TRAP, OPTION_QUIET, OPTION_VERBOSE, OPTION_HELP, OPTION_COUNT,
+    OPTION_POLICY,
+    OPTION_PYTHON,
+    OPTION_SEED,
+    OPTION_RECORD,
+    OPTION_REPORT,
+    OPTION_MOUNT,
+    OPTION_IMAGE,
+    OPTION_CWD,
+    OPTION_ENV,
+    OPTION_LIMIT,
+    OPTION_EXPORT,
+    OPTION_TRAP,
+    OPTION_QUIET,
+    OPTION_VERBOSE,
+    OPTION_HELP,
+    OPTION_COUNT,
 };
 
 struct option_entry {
@@ -22,10 +36,13 @@ extern const struct option_entry option_table[OPTION_COUNT];
 enum { OPTION_GIVEN_MAX = 256 };
 
 struct options {
-    struct { enum option_id id; const char *value; } given[OPTION_GIVEN_MAX];
+    struct {
+        enum option_id id;
+        const char *value;
+    } given[OPTION_GIVEN_MAX];
     size_t count;
-    int rest;          /* index in argv of the first word that is no option of ours; argc when there is none */
-    bool separated;    /* "--" stood before it */
+    int rest;       /* index in argv of the first word that is no option of ours; argc when there is none */
+    bool separated; /* "--" stood before it */
 };
 
 /* From argv[first]. Options end at "--" (left out), at the first word without dashes, or at the end. "--name=value" and

@@ -23,9 +23,12 @@ static int load(const char *path, struct policy **p)
 
 static int usage(void)
 {
-    printf("usage: terrarium policy check FILE...                      is it a policy? every error with file, line, column\n"
-           "       terrarium policy explain [--policy FILE] CALL [ARGS...]   which line decides a call, and what the guest gets\n"
-           "       terrarium policy show [--policy FILE]               the whole policy in force, each value with its origin\n");
+    printf("usage: terrarium policy check FILE...                      is it a policy? every error with file, line, "
+           "column\n"
+           "       terrarium policy explain [--policy FILE] CALL [ARGS...]   which line decides a call, and what the "
+           "guest gets\n"
+           "       terrarium policy show [--policy FILE]               the whole policy in force, each value with its "
+           "origin\n");
     return 0;
 }
 

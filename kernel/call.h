@@ -45,21 +45,24 @@ struct call {
     struct world *world;
     struct task *task;
     uint64_t nr;
-    uint64_t arg[6];        /* as trapped; never read from registers again */
+    uint64_t arg[6]; /* as trapped; never read from registers again */
 
     /* The paths among the arguments, copied once (call_path). */
-    struct { int argument; char *text; } path[CALL_PATHS];
+    struct {
+        int argument;
+        char *text;
+    } path[CALL_PATHS];
 
     /* Blocking. Cleared when a new call begins. */
-    bool begun;             /* dispatch saw it: counted and judged */
-    bool again;             /* this run follows a block */
-    bool interrupted;       /* a signal is waiting: do what can be done at once, call_block will not sleep */
-    bool timed_out;         /* the deadline given to call_block passed */
-    int64_t deadline;       /* in elapsed time of the world's clock (kernel/clock.h) */
+    bool begun;       /* dispatch saw it: counted and judged */
+    bool again;       /* this run follows a block */
+    bool interrupted; /* a signal is waiting: do what can be done at once, call_block will not sleep */
+    bool timed_out;   /* the deadline given to call_block passed */
+    int64_t deadline; /* in elapsed time of the world's clock (kernel/clock.h) */
     bool has_deadline;
-    uint64_t progress;      /* bytes or items already transferred */
-    uint64_t keep[4];       /* the stub's own */
-    void *kept;             /* the stub's own; freed by release (below) when the call ends in any way */
+    uint64_t progress; /* bytes or items already transferred */
+    uint64_t keep[4];  /* the stub's own */
+    void *kept;        /* the stub's own; freed by release (below) when the call ends in any way */
     void (*release)(void *kept);
     uint64_t timer;         /* clock handle of the deadline */
     struct waiter *waiters; /* registered; an array of `waiter_count` */
@@ -70,7 +73,10 @@ struct call {
     bool woken;              /* something registered on changed before the task slept */
 
     /* What call_file found, so that the same file is seen after a block; referenced from the first block on. */
-    struct { int fd; struct file *file; } held[CALL_FILES];
+    struct {
+        int fd;
+        struct file *file;
+    } held[CALL_FILES];
     uint8_t held_count;
     bool held_referenced;
 
@@ -125,7 +131,8 @@ bool call_interrupted(struct call *c); /* a signal waits: what could only sleep 
 int64_t call_deadline_in(struct call *c, int64_t ns);
 
 /* ---- the native kernel ---------------------------------------------------------------------------------------- */
-int64_t call_native(struct call *c, long nr, uint64_t a, uint64_t b, uint64_t d, uint64_t e, uint64_t f, uint64_t g); /* run now, see its result */
+int64_t call_native(struct call *c, long nr, uint64_t a, uint64_t b, uint64_t d, uint64_t e, uint64_t f,
+                    uint64_t g); /* run now, see its result */
 
 /* A call's life. The machine says call_begin at the trap, then runs dispatch (kernel/world.h) until it returns something
  * other than CALL_BLOCK; dispatch has then dropped what could keep other objects alive (call_settle). Paths and vectors stay

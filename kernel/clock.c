@@ -13,7 +13,7 @@ static const int64_t second = 1000000000;
 struct clock_timer {
     int64_t when;
     uint64_t sequence;
-    size_t place;         /* in the heap, when armed */
+    size_t place; /* in the heap, when armed */
     uint32_t slot;
     uint32_t generation;
     bool armed;

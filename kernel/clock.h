@@ -11,18 +11,18 @@
 struct clock_timer;
 
 struct clock {
-    bool real;              /* pass the host's clocks */
-    int64_t epoch;          /* CLOCK_REALTIME when the world began */
-    int64_t boot;           /* CLOCK_MONOTONIC and CLOCK_BOOTTIME when the world began */
-    int64_t elapsed;        /* virtual: since the world began */
-    int64_t per_event;      /* virtual: what one trapped call costs */
-    int64_t host_start;     /* host's CLOCK_MONOTONIC at the beginning */
+    bool real;                 /* pass the host's clocks */
+    int64_t epoch;             /* CLOCK_REALTIME when the world began */
+    int64_t boot;              /* CLOCK_MONOTONIC and CLOCK_BOOTTIME when the world began */
+    int64_t elapsed;           /* virtual: since the world began */
+    int64_t per_event;         /* virtual: what one trapped call costs */
+    int64_t host_start;        /* host's CLOCK_MONOTONIC at the beginning */
     struct clock_timer **heap; /* by deadline, then by sequence */
     size_t count, room;
     struct clock_timer **slots; /* by the low half of a handle; a free one is kept for reuse */
     struct clock_timer *unused;
     size_t slot_count, slot_room;
-    uint64_t sequence;      /* the order among equal deadlines */
+    uint64_t sequence; /* the order among equal deadlines */
 };
 
 void clock_init(struct clock *c, bool real, int64_t epoch, int64_t per_event);

@@ -29,8 +29,8 @@ enum futex_kind {
 /* One who waits. A task has one of its own, so that a wait allocates nothing; futex_waitv(2) brings an array. */
 struct futex_waiter {
     struct futex_waiter *next, *prev;
-    struct futex_bucket *bucket; /* NULL: not queued */
-    struct futex_key key, target; /* target: of FUTEX_KIND_REQUEUE_PI */
+    struct futex_bucket *bucket;      /* NULL: not queued */
+    struct futex_key key, target;     /* target: of FUTEX_KIND_REQUEUE_PI */
     uint64_t address, target_address; /* of the words, in the waiting task's memory */
     struct task *task;
     uint32_t bitset;
@@ -42,7 +42,7 @@ struct futex_table *futex_table_new(void);
 void futex_table_free(struct futex_table *f);
 
 int64_t futex_call(struct call *c);       /* the whole of futex(2) */
-int64_t futex_waitv_call(struct call *c);  /* futex_waitv(2) */
+int64_t futex_waitv_call(struct call *c); /* futex_waitv(2) */
 /* Wake n waiters of the word at `address` in the task's memory (clear_child_tid at exit). */
 int futex_wake_address(struct task *t, uint64_t address, int n);
 /* A dying thread's robust list (set_robust_list(2)): mark and wake what it owned. Bounded; every pointer is hostile. */

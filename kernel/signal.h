@@ -16,7 +16,7 @@ struct world;
 
 enum { SIGNALS = 64, SIGNAL_QUEUE_MAX = 1024 };
 
-#define SIGNAL_BIT(n) (UINT64_C(1) << ((n) - 1))
+#define SIGNAL_BIT(n) (UINT64_C(1) << ((n)-1))
 
 /* struct kernel_sigaction of x86-64 */
 struct signal_action {
@@ -70,8 +70,8 @@ bool signal_deliverable(struct task *t, uint64_t blocked);
 bool signal_default_ignored(int signal);
 bool signal_default_stops(int signal);
 bool signal_ignored(const struct process *p, int signal); /* by SIG_IGN, or by default */
-void signal_discard(struct process *p, uint64_t set);     /* forget what is queued, for the process and for its threads */
-void signal_exec(struct process *p); /* handlers back to default, as execve(2) says */
+void signal_discard(struct process *p, uint64_t set); /* forget what is queued, for the process and for its threads */
+void signal_exec(struct process *p);                  /* handlers back to default, as execve(2) says */
 /* A thread ends: what its process's queue holds and this thread was to hear of is rung for another one. */
 void signal_task_ended(struct task *t);
 

@@ -15,8 +15,12 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-#define SYSCALL(nr, call, fam, answer, kern, ...) \
-    [nr] = {.name = #call, .stub = #answer, .family = FAMILY_##fam, .kernel = KERNEL_##kern, .argument_count = COUNT(__VA_ARGS__), \
+#define SYSCALL(nr, call, fam, answer, kern, ...)                                                                      \
+    [nr] = {.name = #call,                                                                                             \
+            .stub = #answer,                                                                                           \
+            .family = FAMILY_##fam,                                                                                    \
+            .kernel = KERNEL_##kern,                                                                                   \
+            .argument_count = COUNT(__VA_ARGS__),                                                                      \
             .argument = {JOIN(KINDS, COUNT(__VA_ARGS__))(__VA_ARGS__)}},
 
 static const struct sysent table[SYSENT_COUNT] = {

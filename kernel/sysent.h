@@ -10,8 +10,16 @@
 enum { SYSENT_COUNT = 480, SYSENT_ARGUMENTS = 6 };
 
 enum sysent_family {
-    FAMILY_FILE, FAMILY_MEMORY, FAMILY_PROCESS, FAMILY_SIGNAL, FAMILY_TIME,
-    FAMILY_NETWORK, FAMILY_IPC, FAMILY_POLL, FAMILY_SCHED, FAMILY_SYSTEM,
+    FAMILY_FILE,
+    FAMILY_MEMORY,
+    FAMILY_PROCESS,
+    FAMILY_SIGNAL,
+    FAMILY_TIME,
+    FAMILY_NETWORK,
+    FAMILY_IPC,
+    FAMILY_POLL,
+    FAMILY_SCHED,
+    FAMILY_SYSTEM,
 };
 
 /* What the seccomp program may let the kernel answer itself (see sysent.def). */
@@ -19,13 +27,31 @@ enum sysent_kernel { KERNEL_TRAP, KERNEL_BY_ARG, KERNEL_ALLOW };
 
 enum argument_kind {
     ARG_NONE,
-    ARG_INT, ARG_HEX, ARG_SIZE, ARG_OFFSET, ARG_ID, ARG_PID,
-    ARG_FD, ARG_DIRFD,
-    ARG_PATH,        /* a path of the VFS: what `path:` of a policy rule is matched against, resolved */
-    ARG_STR,         /* other text */
-    ARG_PTR, ARG_ARGV, ARG_SOCKADDR,
-    ARG_OPEN_FLAGS, ARG_AT_FLAGS, ARG_MODE, ARG_ACCESS_MODE, ARG_WHENCE, ARG_FCNTL,
-    ARG_PROT, ARG_MAP_FLAGS, ARG_CLONE_FLAGS, ARG_SIGNAL, ARG_CLOCK, ARG_FUTEX_OP,
+    ARG_INT,
+    ARG_HEX,
+    ARG_SIZE,
+    ARG_OFFSET,
+    ARG_ID,
+    ARG_PID,
+    ARG_FD,
+    ARG_DIRFD,
+    ARG_PATH, /* a path of the VFS: what `path:` of a policy rule is matched against, resolved */
+    ARG_STR,  /* other text */
+    ARG_PTR,
+    ARG_ARGV,
+    ARG_SOCKADDR,
+    ARG_OPEN_FLAGS,
+    ARG_AT_FLAGS,
+    ARG_MODE,
+    ARG_ACCESS_MODE,
+    ARG_WHENCE,
+    ARG_FCNTL,
+    ARG_PROT,
+    ARG_MAP_FLAGS,
+    ARG_CLONE_FLAGS,
+    ARG_SIGNAL,
+    ARG_CLOCK,
+    ARG_FUTEX_OP,
 };
 
 struct sysent {

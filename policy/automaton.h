@@ -17,9 +17,9 @@ struct automaton;
 
 /* Shared by all automata of a policy: one bound on their memory, one count of their work. */
 struct automaton_budget {
-    size_t nodes;        /* of all tries */
-    size_t state_bytes;  /* of all states built */
-    uint64_t steps;      /* bytes taken and trie nodes looked at: what the tests of growth count */
+    size_t nodes;       /* of all tries */
+    size_t state_bytes; /* of all states built */
+    uint64_t steps;     /* bytes taken and trie nodes looked at: what the tests of growth count */
     uint64_t flushes;
     struct automaton *all;
 };

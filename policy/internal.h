@@ -10,7 +10,15 @@
 struct schema_key;
 
 /* One condition of a rule's `args:` as it was written: what it means depends on the call (policy/conditions.c). */
-enum operator_kind { OPERATOR_IS, OPERATOR_NOT, OPERATOR_FROM, OPERATOR_TO, OPERATOR_HAS, OPERATOR_HAS_ANY, OPERATOR_LACKS };
+enum operator_kind {
+    OPERATOR_IS,
+    OPERATOR_NOT,
+    OPERATOR_FROM,
+    OPERATOR_TO,
+    OPERATOR_HAS,
+    OPERATOR_HAS_ANY,
+    OPERATOR_LACKS
+};
 
 struct operation {
     enum operator_kind kind;
@@ -31,10 +39,10 @@ enum { CALL_WORDS = (SYSENT_COUNT + 63) / 64 };
 
 struct rule {
     struct policy_rule shown;
-    uint64_t calls[CALL_WORDS];   /* a bit per number: the calls it can decide */
-    const char **names;           /* as written: "openat", "sched_*", "family:network" */
+    uint64_t calls[CALL_WORDS]; /* a bit per number: the calls it can decide */
+    const char **names;         /* as written: "openat", "sched_*", "family:network" */
     size_t name_count;
-    const char **globs;           /* as written; none: any path, also calls without one */
+    const char **globs; /* as written; none: any path, also calls without one */
     size_t glob_count;
     struct condition *conditions; /* all must hold */
     size_t condition_count;
@@ -50,17 +58,17 @@ struct set_value {
 
 /* struct policy's private part. */
 struct policy_sources {
-    struct block *blocks;        /* all memory of the policy */
-    struct set_value *set;       /* the scalars that were said, the newest last */
+    struct block *blocks;  /* all memory of the policy */
+    struct set_value *set; /* the scalars that were said, the newest last */
     size_t set_count, set_room;
     size_t mount_room, file_room, environment_room, rule_room;
     struct policy_origin *environment_origins; /* beside environment */
-    struct rule **rules;         /* first match first */
+    struct rule **rules;                       /* first match first */
     size_t rule_count;
-    struct compiled *compiled;   /* policy_compile()'s; NULL before */
-    size_t includes;             /* files read so far */
-    size_t bytes;                /* of them */
-    void *hash;                  /* crypto_generichash_state, while reading */
+    struct compiled *compiled; /* policy_compile()'s; NULL before */
+    size_t includes;           /* files read so far */
+    size_t bytes;              /* of them */
+    void *hash;                /* crypto_generichash_state, while reading */
 };
 
 /* Zeroed, freed with the policy; NULL: out of memory. */

@@ -18,14 +18,14 @@ enum node_kind { NODE_SCALAR, NODE_SEQUENCE, NODE_MAPPING };
 
 struct node {
     enum node_kind kind;
-    int line, column;     /* from 1 */
-    bool plain;           /* a scalar without quotes: only these can be true, null or a number */
-    char *text;           /* scalar: size bytes and a NUL behind them */
+    int line, column; /* from 1 */
+    bool plain;       /* a scalar without quotes: only these can be true, null or a number */
+    char *text;       /* scalar: size bytes and a NUL behind them */
     size_t size;
-    struct node **items;  /* sequence: its items; mapping: key, value, key, value ... with scalar keys, none twice */
-    size_t count;         /* of items */
-    size_t weight;        /* nodes from here down, through aliases too */
-    int height;           /* levels from here down, 1 for a scalar */
+    struct node **items; /* sequence: its items; mapping: key, value, key, value ... with scalar keys, none twice */
+    size_t count;        /* of items */
+    size_t weight;       /* nodes from here down, through aliases too */
+    int height;          /* levels from here down, 1 for a scalar */
 };
 
 struct node_memory; /* every node of one text, freed at once */
@@ -37,7 +37,7 @@ struct node_problem {
 
 /* 0 with *root and *memory (nodes_free's), or -1 with *problem. An empty text has the root NULL. */
 int nodes_read(const char *text, size_t size, struct node **root, struct node_memory **memory,
-              struct node_problem *problem);
+               struct node_problem *problem);
 void nodes_free(struct node_memory *memory);
 
 /* "nothing": a plain scalar that is empty, ~ or null. */

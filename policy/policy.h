@@ -24,21 +24,22 @@ struct policy_error {
 enum mount_kind { POLICY_MOUNT_HOST, POLICY_MOUNT_TAR, POLICY_MOUNT_MEMORY };
 
 struct policy_mount {
-    char *at;                   /* absolute guest path */
+    char *at; /* absolute guest path */
     enum mount_kind kind;
-    char *source;               /* host path, resolved against the directory of the policy file; NULL for memory */
-    bool copy_on_write;         /* else read-only; true for memory */
-    uint64_t quota_bytes;       /* 0: none of its own */
+    char *source;         /* host path, resolved against the directory of the policy file; NULL for memory */
+    bool copy_on_write;   /* else read-only; true for memory */
+    uint64_t quota_bytes; /* 0: none of its own */
     struct policy_origin origin;
 };
 
 struct policy_file {
-    char *path;                 /* absolute guest path */
+    char *path; /* absolute guest path */
     enum { POLICY_FILE_BYTES, POLICY_FILE_ABSENT, POLICY_FILE_LINK, POLICY_FILE_DIRECTORY, POLICY_FILE_HOST } kind;
-    char *bytes; size_t size;   /* content, or the symlink's target, or the host path */
-    uint32_t mode;              /* 0: default (0644, directories 0755) */
-    int64_t uid, gid;           /* -1: root */
-    bool secret;                /* kept in a record as a hash only */
+    char *bytes;
+    size_t size;      /* content, or the symlink's target, or the host path */
+    uint32_t mode;    /* 0: default (0644, directories 0755) */
+    int64_t uid, gid; /* -1: root */
+    bool secret;      /* kept in a record as a hash only */
     struct policy_origin origin;
 };
 
@@ -51,36 +52,49 @@ enum policy_action { POLICY_DENY, POLICY_ANSWER, POLICY_KILL, POLICY_LOG, POLICY
 
 struct policy_rule {
     enum policy_action action;
-    int error;                  /* POLICY_DENY: positive errno */
-    int64_t answer;             /* POLICY_ANSWER: the value returned */
-    char *note;                 /* may be NULL */
-    char *text;                 /* the rule as one line of words, for explain and the report */
+    int error;      /* POLICY_DENY: positive errno */
+    int64_t answer; /* POLICY_ANSWER: the value returned */
+    char *note;     /* may be NULL */
+    char *text;     /* the rule as one line of words, for explain and the report */
     struct policy_origin origin;
-    size_t index;               /* position among the rules: first match wins */
+    size_t index; /* position among the rules: first match wins */
 };
 
 struct policy {
-    char *python;               /* host path of the interpreter; NULL: found on PATH */
-    char *hostname;             /* default "terrarium" */
-    char *cwd;                  /* default "/box" */
-    struct { char *name; uint32_t uid, gid; char *home, *shell; } user; /* default: guest, 1000, 1000, /home/guest, /bin/sh */
-    struct { bool real; int64_t start; double rate; int64_t per_event; } clock; /* start: ns since epoch (default 2024-01-01T00:00:00Z); per_event: ns a call costs (default 10us) */
-    uint64_t seed;              /* default 0 */
-    bool trap_all;              /* trap: all */
+    char *python;   /* host path of the interpreter; NULL: found on PATH */
+    char *hostname; /* default "terrarium" */
+    char *cwd;      /* default "/box" */
+    struct {
+        char *name;
+        uint32_t uid, gid;
+        char *home, *shell;
+    } user; /* default: guest, 1000, 1000, /home/guest, /bin/sh */
+    struct {
+        bool real;
+        int64_t start;
+        double rate;
+        int64_t per_event;
+    } clock;       /* start: ns since epoch (default 2024-01-01T00:00:00Z); per_event: ns a call costs (default 10us) */
+    uint64_t seed; /* default 0 */
+    bool trap_all; /* trap: all */
     struct policy_limits limits;
-    struct policy_mount *mounts; size_t mount_count; /* by path: a parent before its children; each `at` once */
-    struct policy_file *files; size_t file_count;    /* likewise */
-    char **environment; size_t environment_count; /* "NAME=VALUE", in the order given */
-    bool has_network;           /* a network: section was given; its origin */
+    struct policy_mount *mounts;
+    size_t mount_count; /* by path: a parent before its children; each `at` once */
+    struct policy_file *files;
+    size_t file_count; /* likewise */
+    char **environment;
+    size_t environment_count; /* "NAME=VALUE", in the order given */
+    bool has_network;         /* a network: section was given; its origin */
     struct policy_origin network_origin;
-    char *path;                 /* of the file it was read from, or NULL */
-    char *digest;               /* BLAKE2b-256 of every byte that was read for it, hex */
+    char *path;                     /* of the file it was read from, or NULL */
+    char *digest;                   /* BLAKE2b-256 of every byte that was read for it, hex */
     struct policy_sources *sources; /* private: rules, origins, memory */
 };
 
 /* path NULL: the built-in defaults alone. A name without '/' and '.' ("grading") is a profile that ships with terrarium,
  * looked for in profile_directories (NULL-terminated). 0, or -1 with *error filled and *out NULL. */
-int policy_load(const char *path, const char *const *profile_directories, struct policy **out, struct policy_error *error);
+int policy_load(const char *path, const char *const *profile_directories, struct policy **out,
+                struct policy_error *error);
 void policy_free(struct policy *p);
 
 /* The command line's word over the policy's; errors begin with `option` ("--seed: 'x': expected a whole number"). 0 or -1.
@@ -88,8 +102,8 @@ void policy_free(struct policy *p);
 int policy_set(struct policy *p, const char *option, const char *key, const char *value, struct policy_error *error);
 /* "cpu=10s,wall=30s,memory=256MiB" */
 int policy_set_limits(struct policy *p, const char *text, struct policy_error *error);
-int policy_add_mount(struct policy *p, const char *text, struct policy_error *error); /* HOST:GUEST[:ro|cow] */
-int policy_add_image(struct policy *p, const char *text, struct policy_error *error); /* TAR[:GUEST] */
+int policy_add_mount(struct policy *p, const char *text, struct policy_error *error);       /* HOST:GUEST[:ro|cow] */
+int policy_add_image(struct policy *p, const char *text, struct policy_error *error);       /* TAR[:GUEST] */
 int policy_add_environment(struct policy *p, const char *text, struct policy_error *error); /* NAME=VALUE */
 int policy_compile(struct policy *p, struct policy_error *error); /* after the last change, before decide */
 /* That every host path the policy names (mounts, images, files) is there: 0, or -1 and the first that is not. */
@@ -104,8 +118,8 @@ struct policy_query {
 };
 /* The first rule that matches, or NULL: nothing said, the stub answers. Costs O(length of the path), not O(rules). */
 const struct policy_rule *policy_decide(const struct policy *p, const struct policy_query *q);
-bool policy_has_rules(const struct policy *p, int nr);       /* any rule may match this call: it must be trapped and asked */
-bool policy_wants_paths(const struct policy *p, int nr);     /* some of them look at paths */
+bool policy_has_rules(const struct policy *p, int nr); /* any rule may match this call: it must be trapped and asked */
+bool policy_wants_paths(const struct policy *p, int nr); /* some of them look at paths */
 
 /* What `terrarium policy explain CALL [ARG]...` prints: which line decides and what the guest would get, also where the
  * decision is built in (the table's). */

@@ -19,29 +19,31 @@ enum schema_type {
     SCHEMA_BOOL,       /* bool */
     SCHEMA_SIZE,       /* uint64_t, bytes; 0: not said */
     SCHEMA_DURATION,   /* int64_t, ns */
-    SCHEMA_LIMIT_SIZE, SCHEMA_LIMIT_DURATION, SCHEMA_LIMIT_COUNT, /* uint64_t; "none" is 0 */
-    SCHEMA_TIME,       /* int64_t, ns since 1970 */
-    SCHEMA_RATE,       /* double */
-    SCHEMA_ACCESS,     /* bool: ro or cow */
-    SCHEMA_TRAP,       /* bool: default or all */
-    SCHEMA_MAPPING,    /* more keys below, for the same object */
-    SCHEMA_OTHER,      /* has a reader of its own */
+    SCHEMA_LIMIT_SIZE,
+    SCHEMA_LIMIT_DURATION,
+    SCHEMA_LIMIT_COUNT, /* uint64_t; "none" is 0 */
+    SCHEMA_TIME,        /* int64_t, ns since 1970 */
+    SCHEMA_RATE,        /* double */
+    SCHEMA_ACCESS,      /* bool: ro or cow */
+    SCHEMA_TRAP,        /* bool: default or all */
+    SCHEMA_MAPPING,     /* more keys below, for the same object */
+    SCHEMA_OTHER,       /* has a reader of its own */
 };
 
 struct schema_key {
     const char *name;
     enum schema_type type;
-    size_t offset;                                            /* of the value in the object */
-    const struct schema_key *keys;                            /* SCHEMA_MAPPING's */
-    int (*read)(struct reader *r, const struct node *value);  /* SCHEMA_OTHER's; may be NULL: read by the caller */
+    size_t offset;                                           /* of the value in the object */
+    const struct schema_key *keys;                           /* SCHEMA_MAPPING's */
+    int (*read)(struct reader *r, const struct node *value); /* SCHEMA_OTHER's; may be NULL: read by the caller */
 };
 
-extern const struct schema_key schema_policy[]; /* a file's top; the object is struct policy */
-extern const struct schema_key schema_limits[]; /* below `limits:` and of --limit; likewise */
-extern const struct schema_key schema_clock[];  /* below `clock:`; likewise */
-extern const struct schema_key schema_mount[];  /* an item of `mounts:`; struct policy_mount */
-extern const struct schema_key schema_file[];   /* a value of `files:`; struct policy_file */
-extern const struct schema_key schema_rule[];   /* an item of `calls:` */
+extern const struct schema_key schema_policy[];     /* a file's top; the object is struct policy */
+extern const struct schema_key schema_limits[];     /* below `limits:` and of --limit; likewise */
+extern const struct schema_key schema_clock[];      /* below `clock:`; likewise */
+extern const struct schema_key schema_mount[];      /* an item of `mounts:`; struct policy_mount */
+extern const struct schema_key schema_file[];       /* a value of `files:`; struct policy_file */
+extern const struct schema_key schema_rule[];       /* an item of `calls:` */
 extern const struct schema_key schema_operations[]; /* of a condition below `args:` */
 
 /* Reads a mapping's keys into object. where: "mounts[0]", "" at the top. Keys of type

@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int units_read_number(const char *text, uint64_t *value, const char **why);    /* 42, 0x2a, 0o52 */
-int units_read_integer(const char *text, int64_t *value, const char **why);    /* -42 too */
-int units_read_size(const char *text, uint64_t *bytes, const char **why);      /* 4096, 64KiB, 256MiB, 1GB, 1.5GiB */
-int units_read_duration(const char *text, uint64_t *ns, const char **why);     /* 10s, 500ms, 2m, 1h, 10us; 0 */
-int units_read_time(const char *text, int64_t *ns, const char **why);          /* 2024-01-01T00:00:00Z: ns since 1970 */
-int units_read_rate(const char *text, double *rate, const char **why);         /* 0.001 to 1000000 */
-int units_read_mode(const char *text, uint32_t *mode, const char **why);       /* 0644: octal, with or without 0 or 0o */
+int units_read_number(const char *text, uint64_t *value, const char **why); /* 42, 0x2a, 0o52 */
+int units_read_integer(const char *text, int64_t *value, const char **why); /* -42 too */
+int units_read_size(const char *text, uint64_t *bytes, const char **why);   /* 4096, 64KiB, 256MiB, 1GB, 1.5GiB */
+int units_read_duration(const char *text, uint64_t *ns, const char **why);  /* 10s, 500ms, 2m, 1h, 10us; 0 */
+int units_read_time(const char *text, int64_t *ns, const char **why);       /* 2024-01-01T00:00:00Z: ns since 1970 */
+int units_read_rate(const char *text, double *rate, const char **why);      /* 0.001 to 1000000 */
+int units_read_mode(const char *text, uint32_t *mode, const char **why);    /* 0644: octal, with or without 0 or 0o */
 /* base64 with or without line breaks; *bytes is the caller's to free. */
 int units_read_base64(const char *text, size_t size, char **bytes, size_t *out_size, const char **why);
 

@@ -108,8 +108,8 @@ static int check_executable(struct task *t, struct dentry *d)
     return vfs_access(&at, "", X_OK, WALK_EMPTY_PATH);
 }
 
-static int open_program(struct task *t, const struct place *at, const char *path, unsigned walk_flags, struct dentry **d,
-                        struct file **f)
+static int open_program(struct task *t, const struct place *at, const char *path, unsigned walk_flags,
+                        struct dentry **d, struct file **f)
 {
     int error = vfs_walk(at, path, walk_flags, d);
     if (error < 0)
@@ -304,8 +304,8 @@ int64_t stub_execveat(struct call *c)
     if (error < 0)
         return error;
     char name[VFS_PATH_MAX + 32];
-    unsigned walk_flags = ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY_PATH : 0) |
-                          ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? WALK_NOFOLLOW : 0);
+    unsigned walk_flags =
+        ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY_PATH : 0) | ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? WALK_NOFOLLOW : 0);
     if (path[0] == '\0') {
         struct file *f = (flags & AT_EMPTY_PATH) != 0 ? call_file(c, fd) : NULL;
         if (f == NULL)

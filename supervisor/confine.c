@@ -19,25 +19,108 @@
 
 /* What the run loop, the VFS, libc's allocator and the report need. */
 static const int allowed[] = {
-    SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2,
-    SYS_close, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_lseek, SYS_readlink, SYS_readlinkat, SYS_getdents64, SYS_access,
-    SYS_faccessat, SYS_faccessat2, SYS_fstatfs, SYS_statfs, SYS_openat2, SYS_getcwd, SYS_fgetxattr, SYS_flistxattr,
-    SYS_getxattr, SYS_lgetxattr, SYS_llistxattr, SYS_listxattr, SYS_fadvise64,
-    SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk, SYS_memfd_create, SYS_ftruncate, SYS_fallocate,
-    SYS_fcntl, SYS_dup, SYS_dup2, SYS_dup3, SYS_copy_file_range, SYS_sendfile,
-    SYS_wait4, SYS_waitid, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kill, SYS_tgkill, SYS_rt_tgsigqueueinfo,
-    SYS_sendmsg, SYS_poll, SYS_ppoll, SYS_setitimer, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigpending,
-    SYS_restart_syscall, SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_time, SYS_getrusage,
-    SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getppid, SYS_getpgrp, SYS_getpgid,
-    SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_yield, SYS_getrandom, SYS_futex, SYS_exit, SYS_exit_group,
-    SYS_umask, SYS_prlimit64, SYS_sysinfo, SYS_uname, SYS_ioctl, SYS_pause, SYS_close_range, SYS_fsync, SYS_fdatasync,
+    SYS_read,
+    SYS_write,
+    SYS_readv,
+    SYS_writev,
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_preadv,
+    SYS_pwritev,
+    SYS_preadv2,
+    SYS_pwritev2,
+    SYS_close,
+    SYS_fstat,
+    SYS_newfstatat,
+    SYS_statx,
+    SYS_lseek,
+    SYS_readlink,
+    SYS_readlinkat,
+    SYS_getdents64,
+    SYS_access,
+    SYS_faccessat,
+    SYS_faccessat2,
+    SYS_fstatfs,
+    SYS_statfs,
+    SYS_openat2,
+    SYS_getcwd,
+    SYS_fgetxattr,
+    SYS_flistxattr,
+    SYS_getxattr,
+    SYS_lgetxattr,
+    SYS_llistxattr,
+    SYS_listxattr,
+    SYS_fadvise64,
+    SYS_mmap,
+    SYS_munmap,
+    SYS_mprotect,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_brk,
+    SYS_memfd_create,
+    SYS_ftruncate,
+    SYS_fallocate,
+    SYS_fcntl,
+    SYS_dup,
+    SYS_dup2,
+    SYS_dup3,
+    SYS_copy_file_range,
+    SYS_sendfile,
+    SYS_wait4,
+    SYS_waitid,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kill,
+    SYS_tgkill,
+    SYS_rt_tgsigqueueinfo,
+    SYS_sendmsg,
+    SYS_poll,
+    SYS_ppoll,
+    SYS_setitimer,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_rt_sigpending,
+    SYS_restart_syscall,
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_clock_nanosleep,
+    SYS_nanosleep,
+    SYS_gettimeofday,
+    SYS_time,
+    SYS_getrusage,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_getppid,
+    SYS_getpgrp,
+    SYS_getpgid,
+    SYS_sched_getaffinity,
+    SYS_sched_setaffinity,
+    SYS_sched_yield,
+    SYS_getrandom,
+    SYS_futex,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_umask,
+    SYS_prlimit64,
+    SYS_sysinfo,
+    SYS_uname,
+    SYS_ioctl,
+    SYS_pause,
+    SYS_close_range,
+    SYS_fsync,
+    SYS_fdatasync,
 };
 
 /* What writing an export takes, besides opening for writing. */
 static const int exporting[] = {
-    SYS_mkdirat, SYS_mkdir, SYS_unlinkat, SYS_unlink, SYS_symlinkat, SYS_linkat, SYS_mknodat, SYS_renameat, SYS_renameat2,
-    SYS_rename, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_fsetxattr, SYS_lsetxattr, SYS_setxattr,
-    SYS_rmdir,
+    SYS_mkdirat,   SYS_mkdir,     SYS_unlinkat,  SYS_unlink,   SYS_symlinkat, SYS_linkat, SYS_mknodat,
+    SYS_renameat,  SYS_renameat2, SYS_rename,    SYS_fchmod,   SYS_fchmodat,  SYS_fchown, SYS_fchownat,
+    SYS_utimensat, SYS_fsetxattr, SYS_lsetxattr, SYS_setxattr, SYS_rmdir,
 };
 
 static int allow_list(scmp_filter_ctx ctx, const int *list, size_t n)
@@ -53,9 +136,9 @@ static int allow_list(scmp_filter_ctx ctx, const int *list, size_t n)
 /* The tracees it has are seized already; it takes no others. */
 static int allow_ptrace(scmp_filter_ctx ctx)
 {
-    static const int requests[] = {PTRACE_CONT,       PTRACE_GETREGS,    PTRACE_SETREGS,    PTRACE_GETSIGINFO,
+    static const int requests[] = {PTRACE_CONT,       PTRACE_GETREGS,     PTRACE_SETREGS,    PTRACE_GETSIGINFO,
                                    PTRACE_SETSIGINFO, PTRACE_GETEVENTMSG, PTRACE_GETSIGMASK, PTRACE_SETSIGMASK,
-                                   PTRACE_INTERRUPT,  PTRACE_SYSCALL,    PTRACE_PEEKUSER,   PTRACE_POKEUSER,
+                                   PTRACE_INTERRUPT,  PTRACE_SYSCALL,     PTRACE_PEEKUSER,   PTRACE_POKEUSER,
                                    PTRACE_GETREGSET,  PTRACE_SETREGSET};
     int error = 0;
     for (size_t i = 0; error == 0 && i < sizeof requests / sizeof *requests; i++)
@@ -77,7 +160,8 @@ static int load_seccomp(bool writing)
     if (ctx == NULL)
         return -ENOMEM;
     /* No process of its own any more, and none of anyone else's. */
-    static const int never[] = {SYS_execve, SYS_execveat, SYS_fork, SYS_vfork, SYS_clone3, SYS_socket, SYS_connect, SYS_bpf};
+    static const int never[] = {SYS_execve, SYS_execveat, SYS_fork,    SYS_vfork,
+                                SYS_clone3, SYS_socket,   SYS_connect, SYS_bpf};
     int error = allow_list(ctx, allowed, sizeof allowed / sizeof *allowed);
     if (error == 0 && writing)
         error = allow_list(ctx, exporting, sizeof exporting / sizeof *exporting);
@@ -103,10 +187,10 @@ static int load_landlock(const char *writable)
     int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1)
         return 0;
-    const uint64_t writes = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
-                            LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-                            LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-                            LANDLOCK_ACCESS_FS_MAKE_SYM;
+    const uint64_t writes = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                            LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+                            LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+                            LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
     const struct landlock_ruleset_attr rules = {.handled_access_fs = writes | LANDLOCK_ACCESS_FS_EXECUTE};
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0);
     if (ruleset < 0)

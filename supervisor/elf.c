@@ -89,7 +89,8 @@ int elf_read(struct file *f, struct elf_image *out)
             error = add_segment(out, h);
             if (h->p_offset <= head.e_phoff && head.e_phoff < h->p_offset + h->p_filesz)
                 out->headers = h->p_vaddr + (head.e_phoff - h->p_offset);
-            if (h->p_align > out->alignment && h->p_align <= (UINT64_C(1) << 30) && (h->p_align & (h->p_align - 1)) == 0)
+            if (h->p_align > out->alignment && h->p_align <= (UINT64_C(1) << 30) &&
+                (h->p_align & (h->p_align - 1)) == 0)
                 out->alignment = h->p_align;
         } else if (h->p_type == PT_INTERP && out->interpreter[0] == '\0') {
             error = read_interpreter(f, h, out);

@@ -19,11 +19,11 @@ struct elf_segment {      /* page-aligned, without load bias */
 };
 
 struct elf_image {
-    bool relocatable;     /* ET_DYN: may be mapped anywhere */
+    bool relocatable; /* ET_DYN: may be mapped anywhere */
     bool executable_stack;
     uint64_t entry, low, high, headers, alignment; /* headers: address of the program headers; without bias */
     uint16_t header_size, header_count;
-    uint64_t brk;         /* end of the last segment */
+    uint64_t brk; /* end of the last segment */
     uint32_t segment_count;
     struct elf_segment segment[ELF_SEGMENTS_MAX];
     char interpreter[ELF_INTERPRETER_MAX]; /* PT_INTERP, or "" */

@@ -34,7 +34,8 @@ struct loading {
     uint64_t program_bias, interpreter_bias;
 };
 
-static int64_t inject(struct loading *l, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+static int64_t inject(struct loading *l, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                      uint64_t f)
 {
     const uint64_t argument[6] = {a, b, c, d, e, f};
     return tracee_inject(l->tracee, nr, argument);
@@ -64,7 +65,8 @@ static int map_segment(struct loading *l, struct file *f, const struct elf_segme
         int error = file_map(f, s->file_offset, s->file_length, false, &m);
         if (error < 0)
             return error;
-        int64_t got = tracee_map(l->tracee, s->address + bias, s->file_length, s->protection, MAP_PRIVATE | MAP_FIXED, &m, f);
+        int64_t got =
+            tracee_map(l->tracee, s->address + bias, s->file_length, s->protection, MAP_PRIVATE | MAP_FIXED, &m, f);
         if (got < 0 && got > -4096)
             return (int)got;
         if ((s->protection & PROT_WRITE) != 0) {
@@ -92,8 +94,8 @@ static int map_image(struct loading *l, struct file *f, const struct elf_image *
 /* Where the interpreter goes: a hole of its size, where the kernel would put a library. */
 static int reserve(struct loading *l, const struct elf_image *image, uint64_t *bias)
 {
-    int64_t got = inject(l, SYS_mmap, 0, image->high - image->low, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                         UINT64_MAX, 0);
+    int64_t got = inject(l, SYS_mmap, 0, image->high - image->low, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, UINT64_MAX, 0);
     if (got < 0 && got > -4096)
         return (int)got;
     *bias = (uint64_t)got - image->low;
@@ -103,7 +105,7 @@ static int reserve(struct loading *l, const struct elf_image *image, uint64_t *b
 /* ---- the initial stack: System V ABI, AMD64, "Process Initialization" ------------------------------------------- */
 
 struct stack_image {
-    uint8_t *bytes;   /* what will stand at [bottom, top) */
+    uint8_t *bytes; /* what will stand at [bottom, top) */
     uint64_t top, bottom, at;
 };
 
@@ -225,7 +227,8 @@ static uint64_t stack_size(const struct task *t)
 static int load(struct loading *l, struct file *program, const char *path, const struct exec_arguments *arguments)
 {
     struct mm *mm = l->task->mm;
-    int64_t gone = inject(l, SYS_munmap, GLASS_END, USER_END - GLASS_END, 0, 0, 0, 0); /* vDSO, vvar, the kernel's stack */
+    int64_t gone =
+        inject(l, SYS_munmap, GLASS_END, USER_END - GLASS_END, 0, 0, 0, 0); /* vDSO, vvar, the kernel's stack */
     if (gone < 0)
         return (int)gone;
     uint64_t size = stack_size(l->task);

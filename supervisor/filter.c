@@ -39,7 +39,8 @@ static int allow_by_argument(scmp_filter_ctx ctx, int nr)
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, above);
     case SYS_madvise:
         for (size_t i = 0; error == 0 && i < sizeof harmless_advice / sizeof *harmless_advice; i++)
-            error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 2, above, SCMP_A2(SCMP_CMP_EQ, (uint64_t)harmless_advice[i]));
+            error =
+                seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 2, above, SCMP_A2(SCMP_CMP_EQ, (uint64_t)harmless_advice[i]));
         return error;
     case SYS_rt_sigaction: /* a question */
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A1(SCMP_CMP_EQ, 0));
@@ -57,8 +58,8 @@ static int add_rules(scmp_filter_ctx ctx, const struct policy *p)
         const struct sysent *entry = sysent_get((uint64_t)nr);
         if (entry == NULL || entry->kernel == KERNEL_TRAP || p->trap_all || policy_has_rules(p, nr))
             continue;
-        int error = entry->kernel == KERNEL_ALLOW ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0)
-                                                  : allow_by_argument(ctx, nr);
+        int error =
+            entry->kernel == KERNEL_ALLOW ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0) : allow_by_argument(ctx, nr);
         if (error < 0)
             return error;
     }

@@ -7,8 +7,8 @@
 enum { INTERPRETER_TREES = 4 };
 
 struct interpreter {
-    char *path;                        /* absolute host path, as asked for (a venv's link stays one) */
-    char *tree[INTERPRETER_TREES];     /* host directories to mount at the same place; malloc'ed */
+    char *path;                    /* absolute host path, as asked for (a venv's link stays one) */
+    char *tree[INTERPRETER_TREES]; /* host directories to mount at the same place; malloc'ed */
     int trees;
 };
 

@@ -9,7 +9,8 @@ void maps_remember(struct holder *h, int fd, struct file *f, const struct dentry
 void maps_forget_all(struct holder *h);
 
 /* machine->maps and machine->resident. Without /proc on the host: -ENOSYS and 0. */
-int maps_each(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m), void *context);
+int maps_each(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m),
+              void *context);
 uint64_t maps_resident(struct task *t);
 
 #endif

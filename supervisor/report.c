@@ -18,10 +18,10 @@ enum { EXIT_LIMIT = 124, PATHS_MOST = 100000 };
 const char *report_verdict_name(enum verdict v)
 {
     static const char *const name[] = {
-        [VERDICT_OK] = "ok",         [VERDICT_EXIT] = "exit",           [VERDICT_SIGNAL] = "signal", [VERDICT_CPU] = "cpu",
-        [VERDICT_WALL] = "wall",     [VERDICT_MEMORY] = "memory",       [VERDICT_OUTPUT] = "output",
-        [VERDICT_PROCESSES] = "processes", [VERDICT_FILES] = "files",   [VERDICT_KILLED] = "killed",
-        [VERDICT_INTERNAL] = "internal",
+        [VERDICT_OK] = "ok",         [VERDICT_EXIT] = "exit",           [VERDICT_SIGNAL] = "signal",
+        [VERDICT_CPU] = "cpu",       [VERDICT_WALL] = "wall",           [VERDICT_MEMORY] = "memory",
+        [VERDICT_OUTPUT] = "output", [VERDICT_PROCESSES] = "processes", [VERDICT_FILES] = "files",
+        [VERDICT_KILLED] = "killed", [VERDICT_INTERNAL] = "internal",
     };
     return name[v];
 }

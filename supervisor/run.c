@@ -57,7 +57,8 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     if (error == 0)
         return 0;
     if (error == -ENOEXEC)
-        snprintf(e->text, sizeof e->text, "%s: not a program for this machine (x86-64 ELF, or a script with #!)", program);
+        snprintf(e->text, sizeof e->text, "%s: not a program for this machine (x86-64 ELF, or a script with #!)",
+                 program);
     else if (error == -ELIBBAD || error == -ENOENT)
         snprintf(e->text, sizeof e->text, "%s: it, or the interpreter it names, is not in the world: %s", program,
                  strerror(-error));

@@ -30,9 +30,9 @@ static int mount_system(struct world *w, struct run_error *e)
 {
     static const char *const tops[] = {"/usr", "/bin", "/sbin", "/lib", "/lib64"};
     /* What of /etc the dynamic linker and Debian's packages read: which file is which library. No host's own settings. */
-    static const char *const etc[] = {"/etc/ld.so.cache", "/etc/ld.so.conf",    "/etc/ld.so.conf.d", "/etc/alternatives",
-                                      "/etc/mime.types",  "/etc/services",      "/etc/protocols",    "/etc/python3",
-                                      "/etc/python3.11",  "/etc/debian_version"};
+    static const char *const etc[] = {
+        "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/mime.types",
+        "/etc/services",    "/etc/protocols",  "/etc/python3",      "/etc/python3.11",   "/etc/debian_version"};
     char why[256] = "", target[PATH_MAX];
     for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
         ssize_t n = readlink(tops[i], target, sizeof target - 1);
@@ -68,7 +68,8 @@ static int put_etc(struct world *w, struct run_error *e)
     char text[2048];
     int error = 0;
     snprintf(text, sizeof text,
-             "root:x:0:0:root:/root:/bin/sh\n%s:x:%u:%u::%s:%s\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+             "root:x:0:0:root:/root:/bin/sh\n%s:x:%u:%u::%s:%s\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/"
+             "nologin\n",
              p->user.name, p->user.uid, p->user.gid, p->user.home, p->user.shell);
     error |= put_text(w, "/etc/passwd", p->user.uid == 0 ? strchr(text, '\n') + 1 : text, e);
     snprintf(text, sizeof text, "%stty:x:5:\n%s:x:%u:\nnogroup:x:65534:\n", p->user.gid == 0 ? "" : "root:x:0:\n",
@@ -76,12 +77,14 @@ static int put_etc(struct world *w, struct run_error *e)
     error |= put_text(w, "/etc/group", text, e);
     snprintf(text, sizeof text, "%s\n", p->hostname);
     error |= put_text(w, "/etc/hostname", text, e);
-    snprintf(text, sizeof text, "127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n", p->hostname);
+    snprintf(text, sizeof text, "127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+             p->hostname);
     error |= put_text(w, "/etc/hosts", text, e);
-    error |= put_text(w, "/etc/nsswitch.conf",
-                      "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\n"
-                      "services: files\n",
-                      e);
+    error |=
+        put_text(w, "/etc/nsswitch.conf",
+                 "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\n"
+                 "services: files\n",
+                 e);
     error |= put_text(w, "/etc/resolv.conf", "nameserver 127.0.0.53\n", e);
     error |= put_text(w, "/etc/timezone", "Etc/UTC\n", e);
     error |= put_text(w, "/etc/shells", "/bin/sh\n", e);
@@ -100,13 +103,24 @@ static int put_directories(struct world *w, struct run_error *e)
         const char *path;
         uint32_t mode, uid, gid;
     } directories[] = {
-        {"/tmp", 01777, 0, 0},  {"/var", 0755, 0, 0},  {"/var/tmp", 01777, 0, 0},         {"/var/lib", 0755, 0, 0},
-        {"/run", 0755, 0, 0},   {"/root", 0711, 0, 0}, {"/home", 0755, 0, 0},             {"/opt", 0755, 0, 0},
-        {"/srv", 0755, 0, 0},   {"/mnt", 0755, 0, 0},  {"/sys", 0555, 0, 0},              {"/var/log", 0755, 0, 0},
-        {p->user.home, 0755, p->user.uid, p->user.gid}, {p->cwd, 0755, p->user.uid, p->user.gid},
+        {"/tmp", 01777, 0, 0},
+        {"/var", 0755, 0, 0},
+        {"/var/tmp", 01777, 0, 0},
+        {"/var/lib", 0755, 0, 0},
+        {"/run", 0755, 0, 0},
+        {"/root", 0711, 0, 0},
+        {"/home", 0755, 0, 0},
+        {"/opt", 0755, 0, 0},
+        {"/srv", 0755, 0, 0},
+        {"/mnt", 0755, 0, 0},
+        {"/sys", 0555, 0, 0},
+        {"/var/log", 0755, 0, 0},
+        {p->user.home, 0755, p->user.uid, p->user.gid},
+        {p->cwd, 0755, p->user.uid, p->user.gid},
     };
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
-        int error = vfs_put_dir(w->vfs, directories[i].path, directories[i].mode, directories[i].uid, directories[i].gid);
+        int error =
+            vfs_put_dir(w->vfs, directories[i].path, directories[i].mode, directories[i].uid, directories[i].gid);
         if (error < 0 && error != -EEXIST)
             return say(e, directories[i].path, error, "");
     }
@@ -325,8 +339,14 @@ int setup_first(struct world *w, const struct run_request *r, struct task **firs
     w->init = p;
     p->pgid = p->sid = p->pid;
     t->cred = (struct cred){
-        .uid = policy->user.uid, .euid = policy->user.uid, .suid = policy->user.uid, .fsuid = policy->user.uid,
-        .gid = policy->user.gid, .egid = policy->user.gid, .sgid = policy->user.gid, .fsgid = policy->user.gid,
+        .uid = policy->user.uid,
+        .euid = policy->user.uid,
+        .suid = policy->user.uid,
+        .fsuid = policy->user.uid,
+        .gid = policy->user.gid,
+        .egid = policy->user.gid,
+        .sgid = policy->user.gid,
+        .fsgid = policy->user.gid,
         .capabilities = policy->user.uid == 0 ? ALL_CAPABILITIES : 0,
         .permitted = policy->user.uid == 0 ? ALL_CAPABILITIES : 0,
         .bounding = ALL_CAPABILITIES,
@@ -372,7 +392,8 @@ static bool declared(const struct policy *p, const char *variable)
 int setup_arguments(const struct world *w, const struct run_request *r, const char *program, struct exec_arguments *out)
 {
     const struct policy *p = w->policy;
-    char home[PATH_MAX], user[256], logname[256], shell[PATH_MAX], path[sizeof guest_path + 8], term[128], pwd[PATH_MAX];
+    char home[PATH_MAX], user[256], logname[256], shell[PATH_MAX], path[sizeof guest_path + 8], term[128],
+        pwd[PATH_MAX];
     snprintf(home, sizeof home, "HOME=%s", p->user.home);
     snprintf(user, sizeof user, "USER=%s", p->user.name);
     snprintf(logname, sizeof logname, "LOGNAME=%s", p->user.name);

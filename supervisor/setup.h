@@ -11,6 +11,7 @@ int setup_tree(struct world *w, const struct run_request *r, char **program, str
 /* The first process, its user, descriptors 0 to 2, working directory. */
 int setup_first(struct world *w, const struct run_request *r, struct task **first, struct run_error *e);
 /* argv and environment of the first program. */
-int setup_arguments(const struct world *w, const struct run_request *r, const char *program, struct exec_arguments *out);
+int setup_arguments(const struct world *w, const struct run_request *r, const char *program,
+                    struct exec_arguments *out);
 
 #endif

@@ -12,7 +12,7 @@ struct exporter {
     int (*put_text)(struct exporter *x, const char *name, const char *text, size_t n);
     int (*finish)(struct exporter *x); /* directories get their modes and times, the archive its end */
     void (*free)(struct exporter *x);
-    char why[512];                     /* one sentence when something failed */
+    char why[512]; /* one sentence when something failed */
 };
 
 struct exporter *export_directory_new(const char *to, char *why, size_t n);
@@ -20,6 +20,7 @@ struct exporter *export_archive_new(const char *to, char *why, size_t n);
 bool export_is_archive(const char *to); /* by the end of its name */
 
 /* Bytes of a regular file, data stretches only: calls put for each, in order. */
-int export_data(struct node *n, int (*put)(void *context, const void *bytes, size_t size, uint64_t offset), void *context);
+int export_data(struct node *n, int (*put)(void *context, const void *bytes, size_t size, uint64_t offset),
+                void *context);
 
 #endif

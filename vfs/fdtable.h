@@ -9,7 +9,7 @@
 
 struct fdtable;
 
-struct fdtable *fdtable_new(uint32_t limit);              /* limit: RLIMIT_NOFILE soft: EMFILE at it */
+struct fdtable *fdtable_new(uint32_t limit);               /* limit: RLIMIT_NOFILE soft: EMFILE at it */
 struct fdtable *fdtable_copy(const struct fdtable *t);     /* fork(2): every description gets one more reference */
 void fdtable_get(struct fdtable *t);                       /* CLONE_FILES */
 void fdtable_put(struct fdtable *t);                       /* the last one closes everything */
@@ -30,6 +30,6 @@ int fdtable_close_range(struct fdtable *t, uint32_t first, uint32_t last, bool o
 void fdtable_close_on_exec(struct fdtable *t, void *owner);
 bool fdtable_cloexec(const struct fdtable *t, int fd);
 int fdtable_set_cloexec(struct fdtable *t, int fd, bool on);
-int fdtable_next(const struct fdtable *t, int fd);         /* the lowest open descriptor >= fd, or -1: for /proc/PID/fd */
+int fdtable_next(const struct fdtable *t, int fd); /* the lowest open descriptor >= fd, or -1: for /proc/PID/fd */
 
 #endif

@@ -22,9 +22,9 @@ struct io {
     void *context;
 };
 
-ssize_t io_put(struct io *io, const void *from, size_t n);   /* clamps n to left */
-ssize_t io_get(struct io *io, void *to, size_t n);           /* clamps n to left */
-ssize_t io_put_zero(struct io *io, size_t n);                /* n zero bytes */
+ssize_t io_put(struct io *io, const void *from, size_t n); /* clamps n to left */
+ssize_t io_get(struct io *io, void *to, size_t n);         /* clamps n to left */
+ssize_t io_put_zero(struct io *io, size_t n);              /* n zero bytes */
 ssize_t io_put_fd(struct io *io, int fd, uint64_t offset, size_t n);
 /* An io over a plain buffer of `size` bytes, which must outlive it. Works in both directions. */
 struct io io_over_buffer(void *buffer, size_t size);

@@ -9,31 +9,31 @@ enum { PAGE = 4096, CHUNK = 64 * 1024, CHUNK_PAGES = CHUNK / PAGE };
 
 /* A stretch of a file. A page that is not `present` reads as zeros whatever its bytes are; beyond `capacity` too. */
 struct chunk {
-    uint32_t capacity;  /* bytes allocated: a power of two from 64 on; CHUNK in all but a file's first chunk */
-    uint16_t present;   /* bit per page; a small first chunk has page 0 alone */
+    uint32_t capacity; /* bytes allocated: a power of two from 64 on; CHUNK in all but a file's first chunk */
+    uint16_t present;  /* bit per page; a small first chunk has page 0 alone */
     uint8_t bytes[];
 };
 
 struct memory {
-    struct chunk *first;    /* the chunk at offset 0: small files have nothing else */
-    struct branch *tree;    /* all others, by index: a radix tree, so that holes cost nothing */
-    uint32_t height;        /* of the tree */
-    int fd;                 /* the memfd that took everything over, or -1 */
-    int fd_read_only;       /* the same for reading alone, or -1 */
-    int seals;              /* F_SEAL_*, only with `sealable` */
+    struct chunk *first; /* the chunk at offset 0: small files have nothing else */
+    struct branch *tree; /* all others, by index: a radix tree, so that holes cost nothing */
+    uint32_t height;     /* of the tree */
+    int fd;              /* the memfd that took everything over, or -1 */
+    int fd_read_only;    /* the same for reading alone, or -1 */
+    int seals;           /* F_SEAL_*, only with `sealable` */
     bool sealable;
-    uint64_t pages;         /* present, or allocated in the memfd */
-    uint64_t charged;       /* bytes charged to the filesystem */
-    uint64_t key;           /* of its mappings */
-    uint64_t given;         /* bytes of the memfd that were there before the guest: free */
-    struct node *node;      /* whose bytes these are */
+    uint64_t pages;                          /* present, or allocated in the memfd */
+    uint64_t charged;                        /* bytes charged to the filesystem */
+    uint64_t key;                            /* of its mappings */
+    uint64_t given;                          /* bytes of the memfd that were there before the guest: free */
+    struct node *node;                       /* whose bytes these are */
     struct memory *next_memfd, **memfd_link; /* among all that have one: vfs->memfds */
 };
 
 struct memory *memory_of(struct node *n); /* made on demand; NULL: out of memory */
 void memory_free(struct node *n);
-void memory_forget(struct node *n); /* every page goes, the account stays */
-void memory_close(struct memory *m); /* its memfd */
+void memory_forget(struct node *n);                     /* every page goes, the account stays */
+void memory_close(struct memory *m);                    /* its memfd */
 void memory_charge_all(struct node *n, uint64_t bytes); /* whatever the quota says: they are taken already */
 
 /* Pages. Offsets are below INT64_MAX and ranges were checked. */

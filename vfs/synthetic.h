@@ -19,15 +19,15 @@ void text_printf(struct text *t, const char *format, ...) __attribute__((format(
 void text_free(struct text *t);
 
 struct synthetic_entry;
-struct synthetic {          /* one filesystem's context, given to every operation */
-    void *world;            /* the owner's */
-    uint64_t key;           /* of the directory instance (a pid, a tid …), set by lookup, 0 at the root */
-    uint64_t key2;          /* a second level below (an fd, a tid); inherited by what lies below */
+struct synthetic { /* one filesystem's context, given to every operation */
+    void *world;   /* the owner's */
+    uint64_t key;  /* of the directory instance (a pid, a tid …), set by lookup, 0 at the root */
+    uint64_t key2; /* a second level below (an fd, a tid); inherited by what lies below */
 };
 
 struct synthetic_entry {
-    const char *name;       /* NULL ends a table */
-    uint32_t mode;          /* S_IFREG|0444, S_IFDIR|0555, S_IFLNK|0777, S_IFCHR|0666 … */
+    const char *name; /* NULL ends a table */
+    uint32_t mode;    /* S_IFREG|0444, S_IFDIR|0555, S_IFLNK|0777, S_IFCHR|0666 … */
     uint64_t rdev;
     const struct synthetic_entry *children; /* a fixed directory */
     /* Regular file: its text. -errno refuses the open. */
@@ -41,8 +41,10 @@ struct synthetic_entry {
     /* Dynamic directory, besides `children`: find a name (fill the child's keys and entry); list the first that stands at
      * *at or after it, which becomes where that one stands (below 2^47): a number that stays its own while others come and
      * go, for programs close what /proc/self/fd lists while they read it. */
-    int (*lookup)(const struct synthetic *s, const char *name, struct synthetic *child, const struct synthetic_entry **entry);
-    int (*list)(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode); /* 0, or -ENOENT: no more */
+    int (*lookup)(const struct synthetic *s, const char *name, struct synthetic *child,
+                  const struct synthetic_entry **entry);
+    int (*list)(const struct synthetic *s, uint64_t *at, char *name, size_t n,
+                uint32_t *mode); /* 0, or -ENOENT: no more */
     /* Device or special file: opening it yields this file instead (referenced in *out). */
     int (*open)(const struct synthetic *s, struct vfs *v, int flags, const struct cred *c, struct file **out);
     /* Owner of nodes: NULL means root. */

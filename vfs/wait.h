@@ -31,11 +31,11 @@ struct waiter {
 };
 
 void waitq_init(struct waitq *q);
-void waitq_destroy(struct waitq *q);                       /* wakes with EPOLLHUP, then unlinks all */
-void waitq_add(struct waitq *q, struct waiter *w);         /* w->wake and w->context set by the caller */
-void waitq_add_first(struct waitq *q, struct waiter *w);    /* woken before all others: Linux's order for poll and epoll */
-void waiter_remove(struct waiter *w);                      /* harmless on a waiter that is on no queue */
-void waitq_wake(struct waitq *q, uint32_t events);         /* events: EPOLL* bits, as poll(2) */
+void waitq_destroy(struct waitq *q);                     /* wakes with EPOLLHUP, then unlinks all */
+void waitq_add(struct waitq *q, struct waiter *w);       /* w->wake and w->context set by the caller */
+void waitq_add_first(struct waitq *q, struct waiter *w); /* woken before all others: Linux's order for poll and epoll */
+void waiter_remove(struct waiter *w);                    /* harmless on a waiter that is on no queue */
+void waitq_wake(struct waitq *q, uint32_t events);       /* events: EPOLL* bits, as poll(2) */
 bool waitq_empty(const struct waitq *q);
 
 /* Handed to a file's poll operation: it calls poll_on for every queue whose wake could change the answer.
