@@ -62,8 +62,8 @@ int proc_fd_lookup(const struct synthetic *s, const char *name, struct synthetic
                    const struct synthetic_entry **entry);
 int proc_fdinfo_lookup(const struct synthetic *s, const char *name, struct synthetic *child,
                        const struct synthetic_entry **entry);
-int proc_fd_list(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode);
-int proc_fdinfo_list(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode);
+int proc_fd_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode);
+int proc_fdinfo_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode);
 
 /* A name that is a number, without sign or leading zeros: -1 if it is none. */
 int64_t proc_number(const char *name);
