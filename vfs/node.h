@@ -52,6 +52,7 @@ struct node_extra {
     void *locks;            /* vfs/lock.c: record locks and flock(2) */
     void *watches;          /* vfs/inotify.c */
     struct pipe *fifo;      /* vfs/pipe.c: the pipe of a FIFO while it is open */
+    struct unix_socket *socket; /* vfs/unix.c: bound to this name; it holds the node */
 };
 
 struct node {

@@ -1,5 +1,5 @@
 /* The end of what the objects of one world share (struct objects of vfs/node.h). */
-#include "vfs/node.h"
+#include "vfs/socket_inner.h"
 
 #include <stdlib.h>
 
@@ -8,5 +8,6 @@ void objects_release(struct vfs *v)
 {
     free(v->objects.ptys);
     dev_release(v->objects.dev);
+    netstack_free(v->objects.net);
     v->objects = (struct objects){0};
 }
