@@ -34,6 +34,8 @@ struct fake_machine {
     bool suspended;         /* suspend_with was called, with this mask */
     uint64_t suspended_mask;
     int rung;        /* the last signal rung */
+    unsigned rings;  /* how often */
+    struct task *rung_task; /* for whom; NULL: whoever unblocks it */
     int clone_error; /* what machine->clone answers */
     unsigned clones;
     bool exiting, exiting_group; /* machine->exit was called, with this status */
@@ -85,20 +87,23 @@ static inline ssize_t fake_write(struct task *t, uint64_t address, const void *f
     return (ssize_t)ok;
 }
 
+/* t->machine may point to a mask of the thread's own. */
 static inline uint64_t fake_blocked(struct task *t)
 {
-    return fake_of(t)->blocked;
+    return t->machine != NULL ? *(const uint64_t *)t->machine : fake_of(t)->blocked;
 }
 
 static inline void fake_set_blocked(struct task *t, uint64_t mask)
 {
-    fake_of(t)->blocked = mask;
+    *(t->machine != NULL ? (uint64_t *)t->machine : &fake_of(t)->blocked) = mask;
 }
 
 static inline void fake_ring(struct process *p, struct task *t, int signal)
 {
     struct fake_machine *f = p->world->machine_context;
     f->rung = signal;
+    f->rung_task = t;
+    f->rings++;
 }
 
 static inline void fake_suspend(struct task *t, uint64_t mask)
