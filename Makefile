@@ -27,7 +27,7 @@ PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
 TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema
 
-.PHONY: fuzz-policy bench-policy all clean units run test runs needs-build needs-test check-style install
+.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy bench-policy
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there.
@@ -92,7 +92,11 @@ bench: needs-build
 	@$(MAKE) -s terrarium
 	$(PYTHON) bench/bench.py
 
-# CPython's own suite, natively and inside; writes docs/fidelity.md. Half an hour.
+# Pages of docs/ that are made from the tree.
+docs-generated:
+	$(PYTHON) tools/syscall_coverage.py
+
+# CPython's own suite, natively and inside; writes docs/fidelity.md. Half an hour, and what has a result is not run again.
 test-cpython: needs-test
 	$(call install_missing,libpython3.11-testsuite)
 	@$(MAKE) -s terrarium

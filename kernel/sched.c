@@ -1,4 +1,4 @@
-/* The run queue. Every choice of who runs next is made in sched_pick, so that fixing it by a seed is one change. */
+/* The run queue. Every choice of who runs next, and for how long, is made here, so that fixing it by a seed is one change. */
 #include "kernel/world.h"
 
 void sched_ready(struct task *t)
@@ -44,4 +44,14 @@ struct task *sched_pick(struct world *w)
 bool sched_others_ready(const struct world *w)
 {
     return w->run_first != NULL;
+}
+
+/* A slice of fixed length can stop a loop at the same place of each turn, for ever: a thread that writes and writes would
+ * always be stopped with the interpreter's lock in its hands, and nobody else had it. So slices differ, by the seed. */
+uint64_t sched_slice(struct world *w)
+{
+    enum { SHORTEST = 32 };
+    uint8_t more;
+    random_bytes(&w->random, RANDOM_SCHEDULE, &more, sizeof more);
+    return SHORTEST + more;
 }

@@ -233,11 +233,12 @@ void shared_map_prune(struct task *t); /* forget what the real address space no 
 /* No more may be added, even after pruning: mmap(2) is -ENOMEM. */
 bool shared_map_full(struct task *t);
 
-/* ---- the run queue (kernel/sched.c): every choice of who runs is made in sched_pick --------------------------- */
+/* ---- the run queue (kernel/sched.c): every choice of who runs, and for how long, is made there ---------------- */
 void sched_ready(struct task *t);            /* at the end of the queue */
 void sched_remove(struct task *t);
 struct task *sched_pick(struct world *w);    /* NULL: nobody is ready */
 bool sched_others_ready(const struct world *w);
+uint64_t sched_slice(struct world *w);       /* trapped calls that the task picked makes before another ready one has its turn */
 
 /* ---- calls (kernel/dispatch.c) ----------------------------------------------------------------------------------- */
 /* Judge and answer the call in t->call; what to do next is in the return value, as a stub's. Counts, asks the policy, moves

@@ -13,8 +13,6 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-enum { SLICE_CALLS = 256 }; /* trapped calls a task makes before another ready one has its turn */
-
 /* ---- what a stop means -------------------------------------------------------------------------------------------- */
 
 /* The interrupted call becomes rt_sigsuspend(2) with the call's own mask: the real kernel puts the old mask into the
@@ -174,12 +172,12 @@ static bool pick_up(struct tracee *t)
     return !t->task->in_call || finish(t, dispatch(t->task));
 }
 
-static bool must_yield(struct holder *h, struct tracee *t, uint64_t calls)
+static bool must_yield(struct holder *h, struct tracee *t, uint64_t until)
 {
     struct world *w = h->world;
     if (w->ending || h->any_killed || h->gone != NULL || t->task->process->stopped)
         return true;
-    bool waited = t->task->calls - calls >= SLICE_CALLS || t->yields;
+    bool waited = t->task->calls >= until || t->yields;
     t->yields = false;
     return waited && sched_others_ready(w);
 }
@@ -189,14 +187,14 @@ static void run_task(struct holder *h, struct task *task)
     struct world *w = h->world;
     struct tracee *t = task->machine;
     w->current = task;
-    uint64_t calls = task->calls;
+    uint64_t until = task->calls + sched_slice(w);
     bool goes_on = pick_up(t);
     while (goes_on) {
         if (t->exiting) {
             ends_let_exit(h, t);
             break;
         }
-        if (must_yield(h, t, calls)) {
+        if (must_yield(h, t, until)) {
             if (!task->process->stopped)
                 sched_ready(task);
             break;

@@ -1,152 +1,314 @@
 #!/usr/bin/env python3
-"""Runs CPython's own test-suite natively and inside, module by module, and writes docs/fidelity.md.
+"""CPython's own test suite, module by module, natively and inside; writes docs/fidelity.md.
 
-    tools/cpython_suite.py [MODULE ...]     only these; without: every module of the suite
-    --results FILE                          kept between runs: what was measured already is not run again (--fresh does)
+    make test-cpython                      whatever has no result yet for this build, then the page
+    tools/cpython_suite.py io fileio       these modules, again
+    tools/cpython_suite.py --failed        what did not pass the last time
+    tools/cpython_suite.py --page          the page alone, from the results that are there
+    tools/cpython_suite.py --show io       why a module is not the same inside
 
-Needs Debian's libpython3.11-testsuite. Native runs are as an ordinary user when started by root, as the guest is one.
+The suite is Debian's libpython3.11-testsuite under Debian's interpreter: `/usr/bin/python3 -m test -v MODULE`. Natively it
+runs as an ordinary user (uid 65534 by setpriv(1) when the caller is root: inside, the guest is one too). Each module has
+a time limit; a module is one process tree, and one module runs at a time. Results are kept in build/cpython/results.json,
+native ones for good, inside ones with the build they are of; the logs beside it.
 """
 import argparse
-import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
-import pwd
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+TERRARIUM = pathlib.Path(os.environ.get("TERRARIUM", ROOT / "terrarium"))
 PYTHON = "/usr/bin/python3"
-TIMEOUT = 180
+WORK = ROOT / "build" / "cpython"
+RESULTS = WORK / "results.json"
+PAGE = ROOT / "docs" / "fidelity.md"
+NATIVE_USER = 65534
+LIMITS = "cpu=10m,wall=30m,memory=4GiB,output=256MiB,processes=512,files=2GiB"
 
-# Bound to sockets: they come with the faked network.
-SOCKETS = set("""test_asynchat test_asyncio test_asyncore test_ftplib test_httplib test_httpservers test_imaplib
-test_multiprocessing_forkserver test_multiprocessing_main_handling test_nntplib test_poplib test_robotparser test_selectors
-test_smtpd test_smtplib test_smtpnet test_socket test_socketserver test_ssl test_telnetlib test_timeout test_urllib2_localnet
-test_urllib2net test_urllibnet test_wsgiref test_xmlrpc test_xmlrpc_net test_docxmlrpc test_epoll test_kqueue test_os
-test_logging test_signal test_concurrent_futures test_multiprocessing_fork test_multiprocessing_spawn test_support
-test_ftplib test_stat test_uuid_net test_eintr test_poll test_devpoll test_contextlib_async test_coroutines test_asyncgen
-test_pdb test_unittest test_sys_settrace""".split()) - {"test_stat", "test_os", "test_signal", "test_epoll", "test_poll"}
+# Modules whose subject is the network, or which cannot start without a socket. They belong to the faked network.
+SOCKETS = set("""
+    asynchat asyncio asyncore concurrent_futures docxmlrpc epoll ftplib httplib httpservers imaplib
+    multiprocessing_fork multiprocessing_forkserver multiprocessing_spawn nntplib poplib robotparser selectors
+    smtpd smtplib smtpnet socket socketserver ssl telnetlib timeout urllib2_localnet urllib2net urllibnet wsgiref
+    xmlrpc xmlrpc_net
+""".split())
+
+# regrtest's exit statuses (libregrtest/main.py) and what they are called here.
+STATUS = {0: "pass", 2: "fail", 3: "pass", 4: "skip", 5: "fail"}
+
+
+# ---- running ----------------------------------------------------------------------------------------------------------
+
+def build_id():
+    """Which terrarium: the first half of its digest."""
+    return hashlib.sha256(TERRARIUM.read_bytes()).hexdigest()[:16]
 
 
 def modules():
-    code = "import test.libregrtest.runtest as r; print('\\n'.join(r.findtests()))"
-    return subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    listed = subprocess.run([PYTHON, "-m", "test", "--list-tests"], capture_output=True, text=True, check=True)
+    return sorted(line.removeprefix("test_") for line in listed.stdout.split())
 
 
-def outcome(status, text):
-    if status == "timeout":
-        return "timeout"
-    if status == 0:
-        return "skipped" if re.search(r"^\d+ tests? skipped|resource denied|All \d+ tests omitted", text, re.M) and \
-            "Result: SUCCESS" not in text and "Tests result: SUCCESS" not in text else "passed"
-    if "test skipped" in text or "skipped:" in text and "FAILED" not in text and "Error" not in text:
-        return "skipped"
-    return "failed"
+def run(command, log, seconds, **more):
+    """The command's exit status, None when its time was over, and its real duration. Output goes to `log`."""
+    started = time.monotonic()
+    with open(log, "wb") as out:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                 start_new_session=True, **more)
+        try:
+            status = child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            status = None
+        # The group: what a native module leaves behind must not run beside the next one.
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        child.wait()
+    return status, round(time.monotonic() - started, 1)
 
 
-def run(command, **more):
+def run_native(module, seconds):
+    home = tempfile.mkdtemp(prefix="cpython-")
+    prefix = []
+    if os.getuid() == 0:
+        os.chown(home, NATIVE_USER, NATIVE_USER)
+        prefix = ["setpriv", f"--reuid={NATIVE_USER}", f"--regid={NATIVE_USER}", "--clear-groups"]
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8",
+                   "USER": "nobody", "LOGNAME": "nobody", "SHELL": "/bin/sh"}
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=TIMEOUT + 20, **more)
-        return done.returncode, done.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired:
-        return "timeout", ""
+        return run([*prefix, PYTHON, "-m", "test", "-v", f"test_{module}"], WORK / f"{module}.native.log", seconds,
+                   cwd=home, env=environment)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
-def native(module):
-    with tempfile.TemporaryDirectory() as d:
-        more = {"cwd": d, "env": {"PATH": "/usr/bin:/bin", "HOME": d, "LANG": "C.UTF-8"}}
-        if os.getuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(d, nobody.pw_uid, nobody.pw_gid)
-            more.update(user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
-        return run([PYTHON, "-m", "test", "--timeout", str(TIMEOUT), module], **more)
+def run_inside(module, seconds):
+    return run([str(TERRARIUM), "run", "--python", PYTHON, "--limit", LIMITS, "--quiet", "--", "-m", "test", "-v",
+                f"test_{module}"], WORK / f"{module}.inside.log", seconds, cwd=WORK)
 
 
-def inside(module):
-    return run([os.environ.get("TERRARIUM", str(ROOT / "terrarium")), "run", "--python", PYTHON, "--limit", f"wall={TIMEOUT}s,memory=2GiB", "--",
-                "-m", "test", module])
+# ---- reading what regrtest printed --------------------------------------------------------------------------------------
+
+CASE = re.compile(r"^(\w+) \(([\w.]+)\)(?: \[.*\])?(?:\n.*?)?? \.\.\. .*?(ok|FAIL|ERROR|skipped .*|expected failure)$", re.M)
+BROKEN = re.compile(r"^(FAIL|ERROR): (\w+) (?:\(([\w.]*)\))?.*$", re.M)
+SKIPPED = re.compile(r"^test_\w+ skipped -- (.*)$", re.M)
 
 
-def reason(text):
-    """The line of a failure that says most."""
-    lines = [l.strip() for l in text.splitlines()]
-    for pattern in (r"^\w*(Error|Exception|Failure)\b.*", r"^test_\w+ .*(failed|crashed|timed out).*", r"^Fatal.*", r"^terrarium:.*"):
-        found = [l for l in lines if re.match(pattern, l)]
-        if found:
-            return found[0][:140].replace("|", "\\|")
-    return (lines[-1] if lines else "")[:140].replace("|", "\\|")
+def cases(text):
+    """{case: ok | FAIL | ERROR | skipped 'why' | expected failure}, as far as output between them lets it be read."""
+    return {name if where.endswith("." + name) else f"{where}.{name}": state for name, where, state in CASE.findall(text)}
 
 
-def one(module, known):
-    if "native" not in known:
-        status, text = native(module)
-        known["native"] = outcome(status, text)
-    start = time.time()
-    status, text = inside(module)
-    known["inside"] = outcome(status, text)
-    if status == 124:
-        known["inside"] = "timeout"
-    known["seconds"] = round(time.time() - start, 1)
-    known["why"] = "" if known["inside"] in ("passed", "skipped") else reason(text)
-    return known
+def causes(text):
+    """[(case, last line of its traceback)]: unittest's blocks between two double rules."""
+    found = []
+    for block in text.split("=" * 70 + "\n")[1:]:
+        head = BROKEN.match(block)
+        if head is None:
+            continue
+        body = block.split("-" * 70 + "\n")
+        lines = [line for line in (body[1] if len(body) > 1 else "").splitlines() if re.match(r"[\w.]+(Error|Exception|Exit|Failed|Interrupt|Warning)\b|Failed example|Got:|[a-z_]+\.[A-Z]\w+:", line)]
+        found.append((head[2], lines[-1][:200] if lines else "no traceback"))
+    return found
 
 
-def write(results, path):
-    def count(rows, side, what):
-        return sum(r.get(side) == what for r in rows)
+def judge(status, seconds, duration, log):
+    text = log.read_text(errors="replace")
+    result = {"seconds": duration, "exit": status}
+    result["status"] = "time" if status is None else STATUS.get(status, "crash")
+    result["cases"] = len(cases(text))
+    if result["status"] in ("fail", "crash", "time"):
+        result["causes"] = causes(text)
+        if not result["causes"]:
+            lines = [line for line in text.splitlines() if line.strip()]
+            result["last"] = lines[-1][:200] if lines else "no output"
+    skipped = SKIPPED.search(text)
+    if skipped:
+        result["status"], result["why"] = "skip", skipped[1]
+    return result
 
-    counted = {m: r for m, r in results.items() if m not in SOCKETS}
-    good = [m for m, r in counted.items() if r["native"] == "passed"]
-    same = [m for m in good if results[m]["inside"] == "passed"]
-    socket_good = [m for m, r in results.items() if m in SOCKETS and r["native"] == "passed"]
-    socket_same = [m for m in socket_good if results[m]["inside"] == "passed"]
-    lines = ["# Fidelity: CPython's own test-suite inside", "",
-             "Made by `make test-cpython` (tools/cpython_suite.py, Debian's libpython3.11-testsuite): each module natively, as an ordinary "
-             "user, and inside.", "",
-             f"- Without sockets: **{len(same)} of {len(good)}** modules that pass natively pass inside.",
-             f"- Bound to sockets, which this version has not: {len(socket_same)} of {len(socket_good)}.",
-             f"- Not passing natively on that machine: {len(results) - len(good) - len(socket_good)} of {len(results)} "
-             f"(skipped, or failing there too).", "", "## What does not pass inside", "",
-             "| module | native | inside | why not |", "|---|---|---|---|"]
-    for m, r in sorted(results.items()):
-        if r["native"] == "passed" and r["inside"] != "passed":
-            lines.append(f"| {m}{' (sockets)' if m in SOCKETS else ''} | {r['native']} | {r['inside']} | {r['why']} |")
-    lines += ["", "## All", "", "| module | native | inside |", "|---|---|---|"]
-    lines += [f"| {m} | {r['native']} | {r['inside']} |" for m, r in sorted(results.items())]
-    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+
+def differences(module):
+    """Cases that are ok natively and not inside: [(case, state inside)]; only those both logs show."""
+    logs = [WORK / f"{module}.{where}.log" for where in ("native", "inside")]
+    if not all(log.exists() for log in logs):
+        return []
+    native, inside = (cases(log.read_text(errors="replace")) for log in logs)
+    return [(name, inside[name]) for name, state in native.items() if state == "ok" and inside.get(name, "ok") != "ok"]
+
+
+# ---- results ------------------------------------------------------------------------------------------------------------
+
+def load():
+    if RESULTS.exists():
+        return json.loads(RESULTS.read_text())
+    return {"native": {}, "inside": {}}
+
+
+def save(results):
+    fresh = RESULTS.with_suffix(".new")
+    fresh.write_text(json.dumps(results, indent=1, sort_keys=True))
+    fresh.replace(RESULTS)
+
+
+def same(results, module):
+    """Whether a module that passes natively does so inside; None when there is nothing to compare."""
+    native, inside = results["native"].get(module), results["inside"].get(module)
+    if native is None or inside is None or native["status"] != "pass":
+        return None
+    return inside["status"] == "pass"
+
+
+def take(results, module, build, seconds, again_native):
+    if again_native or module not in results["native"]:
+        status, duration = run_native(module, seconds)
+        results["native"][module] = judge(status, seconds, duration, WORK / f"{module}.native.log")
+        save(results)
+    if results["native"][module]["status"] in ("pass", "fail"):
+        status, duration = run_inside(module, seconds)
+        inside = judge(status, seconds, duration, WORK / f"{module}.inside.log")
+        inside["build"] = build
+        inside["skipped"] = [[name, state] for name, state in differences(module) if state.startswith("skipped")]
+        results["inside"][module] = inside
+        save(results)
+
+
+# ---- the page -----------------------------------------------------------------------------------------------------------
+
+def why_not(native, inside):
+    """The column `why not` of a module: one line."""
+    if inside["status"] == "skip":
+        return "skipped inside: " + inside.get("why", "")
+    if inside["status"] == "time":
+        return f"not done after {inside['seconds']:.0f} s"
+    if inside.get("causes"):
+        known = {name for name, _ in native.get("causes", [])}
+        new = [(name, cause) for name, cause in inside["causes"] if name not in known] or inside["causes"]
+        name, cause = new[0]
+        more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+        return f"{name}{more}: {cause}"
+    return inside.get("last", f"exit status {inside['exit']}")
+
+
+def escape(text):
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def page(results):
+    names = [m for m in sorted(results["native"]) if m not in SOCKETS]
+    native, inside = results["native"], results["inside"]
+    passing = [m for m in names if native[m]["status"] == "pass"]
+    good = [m for m in passing if same(results, m)]
+    untried = [m for m in passing if m not in inside]
+    bad = [m for m in passing if m in inside and m not in good]
+    skipped = [m for m in names if native[m]["status"] == "skip"]
+    broken = [m for m in names if native[m]["status"] not in ("pass", "skip")]
+    builds = {inside[m]["build"] for m in passing if m in inside}
+    version = subprocess.run([PYTHON, "--version"], capture_output=True, text=True).stdout.strip()
+
+    def table(rows):
+        yield "| module | native | inside | why not |"
+        yield "|---|---|---|---|"
+        for m in rows:
+            n, i = native[m], inside.get(m)
+            shown = f"{n['status']}, {n['seconds']:.1f} s"
+            if i is None:
+                yield f"| {m} | {shown} | - | {escape(n.get('why', '') or (why_not(n, n) if n['status'] != 'pass' else 'not run yet'))} |"
+                continue
+            note = why_not(n, i) if i["status"] != "pass" else ""
+            if i["status"] == "pass" and i.get("skipped"):
+                name, state = i["skipped"][0]
+                note = f"{len(i['skipped'])} cases skipped inside, as {name}: {state.removeprefix('skipped ')}"
+            yield f"| {m} | {shown} | {i['status']}, {i['seconds']:.1f} s | {escape(note)} |"
+
+    lines = [
+        "# CPython's own suite, inside",
+        "",
+        f"Made by `make test-cpython` (tools/cpython_suite.py), with Debian's {version} and its libpython3.11-testsuite;",
+        "natively as an ordinary user on the same machine, inside with the default policy. `tools/cpython_suite.py MODULE...`",
+        "runs some again, `--show MODULE` tells why one differs.",
+        "",
+        f"**{len(good)} of {len(passing)}** modules that pass natively pass inside"
+        + (f"; {len(untried)} not run yet" if untried else "") + ".",
+        "",
+        "| | modules |",
+        "|---|---|",
+        f"| pass natively and inside | {len(good)} |",
+        f"| pass natively, not inside | {len(bad)} |",
+        f"| not run inside yet | {len(untried)} |",
+        f"| skip themselves natively (another system, a missing library) | {len(skipped)} |",
+        f"| do not pass natively on this machine | {len(broken)} |",
+        f"| need sockets: counted with the faked network | {len([m for m in SOCKETS if m in native]) or len(SOCKETS)} |",
+        "",
+        "Times are of one run each" + (", inside of more than one build" if len(builds) > 1 else "") + ".",
+        "",
+        "## Not yet the same", "", *table(bad + untried), "",
+        "## The same", "", *table(good), "",
+        "## Nothing to compare", "", "These skip themselves or fail without the sandbox too.", "", *table(skipped + broken), "",
+        "## Need sockets", "", ", ".join(sorted(SOCKETS)) + ".", "",
+    ]
+    PAGE.write_text("\n".join(lines))
+    return len(good), len(passing), bad
+
+
+# ---- the command --------------------------------------------------------------------------------------------------------
+
+def show(module):
+    for name, state in differences(module):
+        print(f"{state:8.40} {name}")
+    for name, cause in causes((WORK / f"{module}.inside.log").read_text(errors="replace")):
+        print(f"  {name}: {cause}")
+
+
+def chosen(options, results, build):
+    listed = [m.removeprefix("test_") for m in options.module]
+    if listed:
+        return listed
+    every = [m for m in modules() if options.sockets or m not in SOCKETS]
+    if options.failed:
+        return [m for m in every if same(results, m) is False]
+    return [m for m in every if options.all or results["inside"].get(m, {}).get("build") != build
+            and results["native"].get(m, {}).get("status") not in ("skip", "time", "crash")]
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("modules", nargs="*")
-    arguments.add_argument("--results", default=str(ROOT / "build/cpython.json"))
-    arguments.add_argument("--fresh", action="store_true", help="run everything inside again; native results are kept")
-    arguments.add_argument("--jobs", type=int, default=2)
-    arguments.add_argument("--output", default=str(ROOT / "docs/fidelity.md"))
-    options = arguments.parse_args()
-    path = pathlib.Path(options.results)
-    results = json.loads(path.read_text()) if path.exists() else {}
-    wanted = options.modules or modules()
-    todo = [m for m in wanted if options.fresh or options.modules or results.get(m, {}).get("inside") is None]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = {pool.submit(one, m, dict(results.get(m, {}))): m for m in todo}
-        for n, done in enumerate(concurrent.futures.as_completed(futures), 1):
-            module = futures[done]
-            results[module] = done.result()
-            path.write_text(json.dumps(results, indent=1, sort_keys=True))
-            r = results[module]
-            if r["native"] != r["inside"]:
-                print(f"[{n}/{len(todo)}] {module}: native {r['native']}, inside {r['inside']} ({r['seconds']} s) {r['why']}", flush=True)
-    write(results, options.output)
-    different = [m for m in wanted if results[m]["native"] == "passed" != results[m]["inside"]]
-    print(f"{len(wanted) - len(different)} passed, {len(different)} failed")
-    return 1 if [m for m in different if m not in SOCKETS] else 0
+    parse = argparse.ArgumentParser(description="CPython's own suite, natively and inside.")
+    parse.add_argument("module", nargs="*", help="without test_; default: all that have no result for this build")
+    parse.add_argument("--failed", action="store_true", help="those that pass natively and did not inside")
+    parse.add_argument("--all", action="store_true", help="every module again")
+    parse.add_argument("--new", action="store_true", help="only modules never run inside")
+    parse.add_argument("--sockets", action="store_true", help="those that need sockets too")
+    parse.add_argument("--native-again", action="store_true", help="forget the native results of these modules")
+    parse.add_argument("--timeout", type=float, default=120, help="seconds a module may take (120)")
+    parse.add_argument("--page", action="store_true", help="write docs/fidelity.md and nothing else")
+    parse.add_argument("--show", metavar="MODULE", help="how a module differs inside, from its logs")
+    options = parse.parse_args()
+    if options.show:
+        return show(options.show.removeprefix("test_"))
+    WORK.mkdir(parents=True, exist_ok=True)
+    results = load()
+    if not options.page:
+        build = build_id()
+        todo = [m for m in chosen(options, results, build) if not (options.new and m in results["inside"])]
+        for i, module in enumerate(todo):
+            take(results, module, build, options.timeout, options.native_again)
+            native, inside = results["native"][module], results["inside"].get(module, {"status": "-", "seconds": 0})
+            note = why_not(native, inside) if same(results, module) is False else ""
+            print(f"[{i + 1}/{len(todo)}] {module}: native {native['status']} {native['seconds']} s,"
+                  f" inside {inside['status']} {inside['seconds']} s {note}", flush=True)
+    good, passing, bad = page(results)
+    print(f"{good} of {passing} modules that pass natively pass inside; docs/fidelity.md says which do not")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
