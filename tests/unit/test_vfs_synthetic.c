@@ -74,11 +74,11 @@ static int root_lookup(const struct synthetic *s, const char *name, struct synth
     return 0;
 }
 
-static int root_list(const struct synthetic *s, uint64_t index, char *name, size_t n, uint32_t *mode)
+static int root_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
-    if (index > 1)
+    if (*at > 1)
         return -ENOENT;
-    snprintf(name, n, "%d", index ? 7 : 1);
+    snprintf(name, n, "%d", *at ? 7 : 1);
     *mode = S_IFDIR | 0555;
     return 0;
 }
