@@ -212,7 +212,7 @@ SAME = {
         # CPython closes what /proc/self/fd lists while it reads it, an entry at a time.
         more = [fd for _ in range(5) for fd in os.pipe()]
         for fd in more: os.set_inheritable(fd, True)
-        code = f'import os\nfor fd in {more}:\n  try: os.fstat(fd); print(fd)\n  except OSError: pass'
+        code = f'import os\\nfor fd in {more}:\\n  try: os.fstat(fd); print(fd)\\n  except OSError: pass'
         for keep in ((), more[1:2], more[2:4], more[::3]):
             out = subprocess.run([sys.executable, '-c', code], capture_output=True, pass_fds=keep).stdout
             print(list(map(int, out.split())) == list(keep))
