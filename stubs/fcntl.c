@@ -183,7 +183,9 @@ int64_t stub_fcntl(struct call *c)
     case F_SETLEASE: /* nobody ever has the file to himself */
         return is_regular(f) && c->arg[2] <= F_UNLCK ? -EAGAIN : -EINVAL;
     case F_NOTIFY: /* dnotify gave way to inotify: to take a watch away that was never set is all that works */
-        return c->arg[2] == 0 ? 0 : f->ops->getdents ? -EINVAL : -ENOTDIR;
+        if (((uint32_t)c->arg[2] & ~(uint32_t)DN_MULTISHOT) == 0) /* no event named (fs/notify/dnotify/dnotify.c) */
+            return 0;
+        return f->ops->getdents ? -EINVAL : -ENOTDIR;
     default:
         return -EINVAL;
     }

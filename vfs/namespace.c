@@ -190,10 +190,10 @@ int vfs_unlink(const struct place *at, const char *path)
     struct dentry *d = w.dentry;
     if (!w.parent)
         error = -EISDIR;
+    else if (!d)
+        error = -ENOENT; /* before the mount is asked: see vfs/perm.c, may_delete */
     else if ((error = node_writable(w.parent->node)))
         ;
-    else if (!d)
-        error = -ENOENT;
     else if (w.slash)
         error = node_is(d->node, S_IFDIR) ? -EISDIR : -ENOTDIR;
     else if ((error = may_delete(w.parent, d, at->cred)))
@@ -224,10 +224,10 @@ int vfs_rmdir(const struct place *at, const char *path)
     struct dentry *d = w.dentry;
     if (!w.parent)
         error = refusals[w.last];
+    else if (!d)
+        error = -ENOENT; /* before the mount is asked: see vfs/perm.c, may_delete */
     else if ((error = node_writable(w.parent->node)))
         ;
-    else if (!d)
-        error = -ENOENT;
     else if ((error = may_delete(w.parent, d, at->cred)))
         ;
     else if (!node_is(d->node, S_IFDIR))

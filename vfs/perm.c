@@ -60,6 +60,9 @@ int may_create(struct dentry *dir, const struct cred *c)
     return node_permission(dir->node, c, MAY_WRITE | MAY_EXECUTE);
 }
 
+/* What is not there is not there on a read-only mount too. Linux says EROFS to any name (fs/namei.c, do_unlinkat); but the
+ * world's read-only trees stand for what on a machine is root's, and programs that remove a file in case it is there
+ * (CPython's import tests beside the interpreter) expect of it what a directory without permission says. */
 int may_delete(struct dentry *dir, struct dentry *victim, const struct cred *c)
 {
     int error = node_permission(dir->node, c, MAY_WRITE | MAY_EXECUTE);
