@@ -9,6 +9,10 @@ static const char version[] = "0.1";
 
 static int later(int argc, char **argv)
 {
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        printf("terrarium %s: not in this version\n", argv[0]);
+        return 0;
+    }
     return command_fail("%s: not in this version", argv[0]);
 }
 
@@ -20,6 +24,7 @@ static const struct command {
     {"run", command_run, "run Python in a world of its own"},
     {"exec", command_run, "run any program of the world"},
     {"policy", command_policy, "check, explain or show a policy"},
+    {"doctor", command_doctor, "what this machine offers, and what it means for runs"},
     {"replay", later, "run a record again"},
     {"trace", later, "print a record"},
     {"diff", later, "compare two records"},

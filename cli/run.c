@@ -56,29 +56,37 @@ static int apply(struct policy *p, const struct options *o, struct policy_error 
     return policy_compile(p, e);
 }
 
-/* Options of python3 that take the next word as their value. */
-static bool takes_value(const char *word)
+/* What one word of python3's options means (Python/getopt.c): letters may stand together, and the value of -W and -X
+ * behind them or in the next word. */
+enum word { WORD_FLAGS, WORD_WITH_NEXT, WORD_ENDS };
+
+static enum word python_word(const char *word)
 {
-    static const char *const with_value[] = {"-W", "-X", "--check-hash-based-pycs"};
-    for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++)
-        if (strcmp(word, with_value[i]) == 0)
-            return true;
-    return false;
+    if (strncmp(word, "--", 2) == 0)
+        return strcmp(word, "--check-hash-based-pycs") == 0 ? WORD_WITH_NEXT : WORD_FLAGS;
+    for (const char *letter = word + 1; *letter != '\0'; letter++) {
+        if (*letter == 'c' || *letter == 'm')
+            return WORD_ENDS;
+        if (*letter == 'W' || *letter == 'X')
+            return letter[1] == '\0' ? WORD_WITH_NEXT : WORD_FLAGS;
+    }
+    return WORD_FLAGS;
 }
 
 /* Where the script stands among python3's own arguments; -1: there is none (-c, -m, -, or nothing). */
 static int script_index(int argc, char *const *argv)
 {
     for (int i = 0; i < argc; i++) {
-        const char *word = argv[i];
-        if (word[0] != '-')
+        if (argv[i][0] != '-')
             return i;
-        if (strcmp(word, "-") == 0)
+        if (argv[i][1] == '\0')
             return -1;
-        if (strncmp(word, "--", 2) != 0 && strpbrk(word, "cm") != NULL && word[1] != 'W' && word[1] != 'X')
+        if (strcmp(argv[i], "--") == 0)
+            return i + 1 < argc ? i + 1 : -1;
+        enum word w = python_word(argv[i]);
+        if (w == WORD_ENDS)
             return -1;
-        if (takes_value(word))
-            i++;
+        i += w == WORD_WITH_NEXT;
     }
     return -1;
 }
@@ -152,6 +160,8 @@ int command_run(int argc, char **argv)
     else if (p->has_network)
         status = command_fail("%s:%d:%d: network: not in this version", p->network_origin.file, p->network_origin.line,
                               p->network_origin.column);
+    else if (policy_check_sources(p, &e) < 0)
+        status = command_fail("%s", e.text);
     else
         status = start(p, &o, argc, argv, is_exec);
     policy_free(p);
