@@ -25,7 +25,7 @@ UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev
 PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
-TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema
+TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema python3-yaml
 
 .PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy bench-policy
 all: terrarium
@@ -68,6 +68,8 @@ $(BUILD)/terrarium: $(OBJECTS)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/cli/profiles.o: override CFLAGS += -DTERRARIUM_PREFIX='"$(PREFIX)"'
 
 # The static program that the kernel executes in place of the guest's, and its bytes as an object.
 $(BUILD)/supervisor/glass/glass: supervisor/glass/glass.S supervisor/glass/glass.h supervisor/glass/glass.ld
@@ -115,11 +117,16 @@ bench-policy: terrarium
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $(BUILD)/bench_policy bench/policy.c $(filter $(BUILD)/policy/% $(BUILD)/kernel/sysent.o,$(LIBRARY)) $(LDLIBS)
 	$(BUILD)/bench_policy
 
+# DESTDIR is put before every path and known to nothing that is installed.
 PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
 install: terrarium
 	install -D -m 755 $(BUILD)/terrarium $(DESTDIR)$(PREFIX)/bin/terrarium
-	install -d $(DESTDIR)$(PREFIX)/share/terrarium/profiles
-	install -m 644 policy/profiles/*.yaml $(DESTDIR)$(PREFIX)/share/terrarium/profiles/
+	install -D -m 644 docs/terrarium.1 $(SHARE)/man/man1/terrarium.1
+	install -D -m 644 cli/terrarium.bash $(SHARE)/bash-completion/completions/terrarium
+	install -D -m 644 docs/policy.schema.json $(SHARE)/terrarium/policy.schema.json
+	install -d $(SHARE)/terrarium/profiles
+	install -m 644 policy/profiles/*.yaml $(SHARE)/terrarium/profiles/
 
 clean:
 	rm -rf build terrarium

@@ -1,5 +1,5 @@
-/* The commands: each takes the words behind its name and answers with the exit status. Its own words go to stdout, what went wrong
- * to stderr in one line. */
+/* The commands: each takes the words behind its name and answers with the exit status. Its own words go to stdout, what
+ * went wrong to stderr in one line. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 

@@ -1,4 +1,5 @@
-/* What is typed after `terrarium run` and `terrarium exec`: options as one table, which --help and the parser both read. */
+/* What is typed after `terrarium run` and `terrarium exec`: options as one table, which --help and the parser both
+ * read. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 

@@ -322,16 +322,18 @@ static void probe_landlock(struct probe_outcome *out)
 
 static void probe_python(struct probe_outcome *out)
 {
-    const char *path = getenv("PATH");
-    char *copy = strdup(path ? path : "/usr/bin:/bin"), *rest = copy, name[4096];
-    for (char *directory; copy != NULL && (directory = strsep(&rest, ":")) != NULL;) {
-        snprintf(name, sizeof name, "%s/python3", *directory ? directory : ".");
-        if (access(name, X_OK) == 0) {
-            say(out, true, "%.150s", name);
-            return;
-        }
-    }
+    const char *rest = getenv("PATH");
+    char name[4096];
+    if (rest == NULL)
+        rest = "/usr/bin:/bin";
     say(out, false, "no python3 on PATH");
+    while (!out->there && *rest != '\0') {
+        size_t length = strcspn(rest, ":");
+        snprintf(name, sizeof name, "%.*s/python3", length ? (int)length : 1, length ? rest : ".");
+        if (access(name, X_OK) == 0)
+            say(out, true, "%.150s", name);
+        rest += length + (rest[length] == ':');
+    }
 }
 
 const struct probe probes[] = {

@@ -12,8 +12,8 @@ struct probe_outcome {
 
 struct probe {
     const char *name;
-    bool required;       /* no run is possible without it */
-    const char *without; /* what it means when it is not there */
+    bool required;                          /* no run is possible without it */
+    const char *without;                    /* what it means when it is not there */
     void (*run)(struct probe_outcome *out); /* in a process of its own; may end it */
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #ifndef TERRARIUM_PREFIX
@@ -18,7 +19,10 @@ void profiles_directories(char *out[PROFILES_MAX])
     char self[PATH_MAX], path[PATH_MAX + 64];
     int n = 0;
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length > 0) {
+    const char *typed = (const char *)getauxval(AT_EXECFN); /* where no /proc is mounted */
+    if (length < 0 && typed != NULL)
+        length = snprintf(self, sizeof self, "%s", typed);
+    if (length > 0 && length < (ssize_t)sizeof self) {
         self[length] = '\0';
         const char *directory = dirname(self);
         for (size_t i = 0; i < sizeof beside / sizeof *beside && n < PROFILES_MAX - 1; i++) {

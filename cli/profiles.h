@@ -4,7 +4,8 @@
 
 enum { PROFILES_MAX = 4 };
 
-/* Fills a NULL-terminated list of malloc'ed directories: beside the program as it stands in its source tree, then as installed. */
+/* Fills a NULL-terminated list of malloc'ed directories: beside the program as it stands in its source tree, then as
+ * installed. */
 void profiles_directories(char *out[PROFILES_MAX]);
 void profiles_free(char *directories[PROFILES_MAX]);
 

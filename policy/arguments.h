@@ -17,7 +17,8 @@ struct argument_width {
  * -1 with *why. */
 int argument_index(int nr, const char *name, const char **why);
 struct argument_width argument_width(int nr, int index);
-/* A value for it: a number, a constant that belongs there, several of both joined by |. -1 with why (WHY_ROOM bytes). */
+/* A value for it: a number, a constant that belongs there, several of both joined by |. -1 with why (WHY_ROOM bytes).
+ */
 enum { WHY_ROOM = 256 };
 int argument_read(int nr, int index, const char *text, uint64_t *value, char *why);
 

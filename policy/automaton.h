@@ -36,8 +36,8 @@ int automaton_add(struct automaton *a, const struct glob *g, uint32_t rule);
 /* After the last pattern. 0; -1: out of memory. */
 int automaton_seal(struct automaton *a);
 uint32_t automaton_first(const struct automaton *a); /* the least rule of all patterns */
-/* The least rule of the patterns that match, or AUTOMATON_NONE. path: absolute, normalised. Out of memory while building
- * a state is answered the slow way, not with a wrong answer. */
+/* The least rule of the patterns that match, or AUTOMATON_NONE. path: absolute, normalised. Out of memory while
+ * building a state is answered the slow way, not with a wrong answer. */
 uint32_t automaton_run(struct automaton *a, const char *path);
 void automaton_free_all(struct automaton_budget *budget);
 

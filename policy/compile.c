@@ -359,7 +359,8 @@ const struct policy_rule *policy_decide(const struct policy *p, const struct pol
 
 bool policy_has_rules(const struct policy *p, int nr)
 {
-    const struct compiled *c = p->sources != NULL ? p->sources->compiled : NULL; /* a policy made by hand has no rules */
+    const struct compiled *c =
+        p->sources != NULL ? p->sources->compiled : NULL; /* a policy made by hand has no rules */
     return c != NULL && nr >= 0 && nr < SYSENT_COUNT && c->calls[nr].shape_count > 0;
 }
 

@@ -1,5 +1,5 @@
-/* What the files of policy/ share and nobody else sees: the memory of a policy, where each value came from, the rules as
- * they were written, and the one way an error is said. */
+/* What the files of policy/ share and nobody else sees: the memory of a policy, where each value came from, the rules
+ * as they were written, and the one way an error is said. */
 #ifndef POLICY_INTERNAL_H
 #define POLICY_INTERNAL_H
 

@@ -16,7 +16,8 @@ struct policy_origin {
     int line, column; /* from 1; 0: nowhere */
 };
 
-/* One sentence, ready to print after "terrarium: ": "policy.yaml:12:9: unknown key 'mout' in mounts[0] (did you mean 'mount'?)" */
+/* One sentence, ready to print after "terrarium: ": "policy.yaml:12:9: unknown key 'mout' in mounts[0] (did you mean
+ * 'mount'?)" */
 struct policy_error {
     char text[1024];
 };
@@ -97,8 +98,8 @@ int policy_load(const char *path, const char *const *profile_directories, struct
                 struct policy_error *error);
 void policy_free(struct policy *p);
 
-/* The command line's word over the policy's; errors begin with `option` ("--seed: 'x': expected a whole number"). 0 or -1.
- * key: a scalar of the schema by its full name: "python", "cwd", "hostname", "random.seed", "trap". */
+/* The command line's word over the policy's; errors begin with `option` ("--seed: 'x': expected a whole number"). 0 or
+ * -1. key: a scalar of the schema by its full name: "python", "cwd", "hostname", "random.seed", "trap". */
 int policy_set(struct policy *p, const char *option, const char *key, const char *value, struct policy_error *error);
 /* "cpu=10s,wall=30s,memory=256MiB" */
 int policy_set_limits(struct policy *p, const char *text, struct policy_error *error);
@@ -109,8 +110,8 @@ int policy_compile(struct policy *p, struct policy_error *error); /* after the l
 /* That every host path the policy names (mounts, images, files) is there: 0, or -1 and the first that is not. */
 int policy_check_sources(const struct policy *p, struct policy_error *error);
 
-/* One call as the rules see it. paths: for each argument of kind ARG_PATH (in order) the absolute path it leads to in the guest's
- * tree, symlinks resolved as the call itself would; NULL entries are calls without one. */
+/* One call as the rules see it. paths: for each argument of kind ARG_PATH (in order) the absolute path it leads to in
+ * the guest's tree, symlinks resolved as the call itself would; NULL entries are calls without one. */
 struct policy_query {
     int nr;
     uint64_t argument[6];

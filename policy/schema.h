@@ -1,5 +1,5 @@
-/* The schema as data: which keys there are, of which type, where each value goes. The reader, `policy show` and the test
- * of docs/policy.schema.json walk the same tables. */
+/* The schema as data: which keys there are, of which type, where each value goes. The reader, `policy show` and the
+ * test of docs/policy.schema.json walk the same tables. */
 #ifndef POLICY_SCHEMA_H
 #define POLICY_SCHEMA_H
 

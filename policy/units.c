@@ -224,7 +224,8 @@ int units_read_time(const char *text, int64_t *ns, const char **why)
         if (*text != '\0')
             return -1;
     }
-    int64_t seconds = days_since_1970(year, month, day) * 86400 + hour * 3600 + (minute - offset) * 60 + second;
+    int64_t seconds =
+        days_since_1970(year, month, day) * 86400 + (int64_t)hour * 3600 + (int64_t)(minute - offset) * 60 + second;
     if (seconds < 0 || seconds >= 7258118400) { /* 2200: room for a guest's own clock within 63 bits of nanoseconds */
         *why = "the clock can start between 1970 and 2199";
         return -1;

@@ -157,8 +157,7 @@ static const struct {
     {"calls: [{answer: open, value: -1}]\n",
      "p.yaml:2:31: calls[0].value: less than 0 is an error: write deny and errno"},
     {"calls: [{deny: open, note: \"a\\nb\"}]\n", "p.yaml:2:28: calls[0].note: a control character in it"},
-    {"calls: [{deny: \"sched_*\", path: /a}]\n",
-     "p.yaml:2:16: sched_getattr has no path: 'path' could never match"},
+    {"calls: [{deny: \"sched_*\", path: /a}]\n", "p.yaml:2:16: sched_getattr has no path: 'path' could never match"},
     /* arguments */
     {"calls: [{deny: kill, args: {}}]\n",
      "p.yaml:2:28: calls[0].args: expected arguments and values, such as {flags: {has: O_CREAT}}"},

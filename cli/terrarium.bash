@@ -1,0 +1,49 @@
+# Completion of terrarium's words for bash. Installed as share/bash-completion/completions/terrarium.
+_terrarium()
+{
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
+    local options="--policy --python --seed --record --report --mount --image --cwd --env --limit --export --trap
+        --quiet --verbose --help"
+    local limits="cpu= wall= memory= output= processes= files= open_files= file_count="
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        COMPREPLY=($(compgen -W "run exec policy doctor replay trace diff verify keygen --help --version" -- "$current"))
+        return
+    fi
+    case $previous in
+    --policy)
+        COMPREPLY=($(compgen -W "grading forensic offline" -- "$current") $(compgen -f -- "$current"))
+        return ;;
+    --python|--report|--record|--image|--mount|--export)
+        COMPREPLY=($(compgen -f -- "$current"))
+        return ;;
+    --limit)
+        COMPREPLY=($(compgen -W "$limits" -- "$current"))
+        compopt -o nospace
+        return ;;
+    --trap)
+        COMPREPLY=($(compgen -W "all" -- "$current"))
+        return ;;
+    --seed|--cwd|--env)
+        return ;;
+    esac
+    case $command in
+    run|exec)
+        if [[ $current == -* ]]; then
+            COMPREPLY=($(compgen -W "$options --" -- "$current"))
+        else
+            COMPREPLY=($(compgen -f -- "$current"))
+        fi ;;
+    policy)
+        if ((COMP_CWORD == 2)); then
+            COMPREPLY=($(compgen -W "check explain show --help" -- "$current"))
+        elif [[ $current == -* ]]; then
+            COMPREPLY=($(compgen -W "--policy --help" -- "$current"))
+        elif [[ ${COMP_WORDS[2]} != explain ]]; then
+            COMPREPLY=($(compgen -W "grading forensic offline" -- "$current") $(compgen -f -- "$current"))
+        fi ;;
+    doctor)
+        COMPREPLY=($(compgen -W "--json --help" -- "$current")) ;;
+    esac
+}
+complete -o filenames -F _terrarium terrarium

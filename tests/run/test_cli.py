@@ -1,0 +1,175 @@
+"""The contract of the command line: one line on stderr and 125 for what is terrarium's own failure, help everywhere, and the same
+options in --help, the manual page and the completion."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TERRARIUM = os.environ["TERRARIUM_UNDER_TEST"]
+
+
+def call(*words, cwd=None, **more):
+    done = subprocess.run([TERRARIUM, *words], capture_output=True, text=True, timeout=60, cwd=cwd, stdin=subprocess.DEVNULL, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+MISTAKES = [
+    ([], "no command (see 'terrarium --help')"),
+    (["rnu"], "unknown command 'rnu' (see 'terrarium --help')"),
+    (["replay", "x"], "replay: not in this version"),
+    (["trace", "x"], "trace: not in this version"),
+    (["diff", "a", "b"], "diff: not in this version"),
+    (["verify"], "verify: not in this version"),
+    (["keygen"], "keygen: not in this version"),
+    (["run", "--record", "x", "--", "-c", "0"], "--record: not in this version"),
+    (["run", "--polcy", "x"], "run: unknown option '--polcy' (did you mean '--policy'?) (see 'terrarium run --help')"),
+    (["run", "-c", "0"], "run: unknown option '-c'; what is for python3 goes behind '--' (see 'terrarium run --help')"),
+    (["run", "--seed"], "run: --seed needs a value: N (see 'terrarium run --help')"),
+    (["run", "--seed", "x", "--", "-c", "0"], "--seed: random.seed: 'x': expected a whole number such as 42"),
+    (["run", "--seed=1", "--seed=2", "--", "-c", "0"], "run: --seed is given twice (see 'terrarium run --help')"),
+    (["run", "--quiet=1", "--", "-c", "0"], "run: --quiet takes no value (see 'terrarium run --help')"),
+    (["run", "--cwd", "here", "--", "-c", "0"],
+     "--cwd: cwd: 'here': expected an absolute path of the guest, such as /data"),
+    (["run", "--trap", "most", "--", "-c", "0"], "--trap: trap: 'most': expected default or all"),
+    (["run", "--limit", "cpuu=1s", "--", "-c", "0"], "--limit: unknown key 'cpuu' (did you mean 'cpu'?)"),
+    (["run", "--limit", "cpu=1", "--", "-c", "0"],
+     "--limit: limits.cpu: '1': expected a duration with its unit, such as 10s, 500ms, 2m or 1h"),
+    (["run", "--mount", "/a", "--", "-c", "0"], "--mount: '/a': expected HOST:GUEST[:ro|cow]"),
+    (["run", "--mount", "/no/such:/a", "--", "-c", "0"], "(command line): cannot read /no/such: No such file or directory"),
+    (["run", "--image", "/no/such.tar", "--", "-c", "0"],
+     "(command line): cannot read /no/such.tar: No such file or directory"),
+    (["run", "--env", "A", "--", "-c", "0"], "--env: 'A': expected NAME=VALUE"),
+    (["run", "--policy", "none.yaml", "--", "-c", "0"], "none.yaml: No such file or directory"),
+    (["run", "--policy", "gradin", "--", "-c", "0"],
+     "gradin: no profile is named 'gradin' (did you mean 'grading'?) (a file's name has a '.' or a '/' in it: ./gradin)"),
+    (["run", "none.py"], "none.py: No such file or directory"),
+    (["exec"], "exec: no program named (see 'terrarium exec --help')"),
+    (["policy"], "policy: check, explain or show? (see 'terrarium policy --help')"),
+    (["policy", "chekc"], "policy: unknown command 'chekc' (check, explain or show)"),
+    (["policy", "check"], "policy check: no file named (see 'terrarium policy --help')"),
+    (["policy", "show", "--polcy"], "policy show: unknown option '--polcy' (see 'terrarium policy --help')"),
+    (["policy", "explain", "--policy"], "policy explain: --policy needs a value: FILE"),
+    (["policy", "explain", "opnat"], "policy explain: no system call is named 'opnat' (did you mean 'openat'?)"),
+    (["doctor", "--jsno"], "doctor: unknown option '--jsno' (see 'terrarium doctor --help')"),
+]
+
+
+@pytest.mark.parametrize("words, message", MISTAKES, ids=lambda x: " ".join(x)[:40] if isinstance(x, list) else "")
+def test_one_line_and_125(words, message, tmp_path):
+    assert call(*words, cwd=tmp_path) == (125, "", f"terrarium: {message}\n")
+
+
+def test_policy_with_a_network_names_its_line(tmp_path):
+    (tmp_path / "p.yaml").write_text("terrarium: 1\nnetwork:\n  - {resolve: a.example, to: 203.0.113.7}\n")
+    status, out, err = call("run", "--policy", "p.yaml", "--", "-c", "print(1)", cwd=tmp_path)
+    assert (status, out, err) == (125, "", "terrarium: p.yaml:3:3: network: not in this version\n")
+    assert call("policy", "check", "p.yaml", cwd=tmp_path) == (0, "p.yaml: a good policy\n", "")
+
+
+def test_check_finds_what_is_missing(tmp_path):
+    (tmp_path / "p.yaml").write_text("terrarium: 1\nmounts:\n  - {at: /d, tar: none.tar}\n")
+    assert call("policy", "check", "p.yaml", cwd=tmp_path) == (
+        125, "", "terrarium: p.yaml:3:5: cannot read none.tar: No such file or directory\n")
+
+
+@pytest.mark.parametrize("command", ["run", "exec", "policy", "doctor", "replay", "trace", "diff", "verify", "keygen"])
+def test_help(command):
+    status, out, err = call(command, "--help")
+    assert status == 0 and err == "" and command in out
+
+
+def test_help_and_version():
+    assert call("--version")[1].startswith("terrarium 0.")
+    status, out, _ = call("--help")
+    assert status == 0
+    for command in ("run", "exec", "policy", "doctor", "replay"):
+        assert f"  {command} " in out
+
+
+def test_options_stand_everywhere():
+    options = set(re.findall(r"^  (--[a-z]+)", call("run", "--help")[1], re.M))
+    assert {"--policy", "--limit", "--export", "--quiet"} <= options
+    manual = (ROOT / "docs/terrarium.1").read_text()
+    assert options == {f"--{name}" for name in re.findall(r"^\.It Fl -([a-z]+)", manual, re.M)}
+    completion = (ROOT / "cli/terrarium.bash").read_text()
+    listed = re.search(r'options="([^"]*)"', completion).group(1).split()
+    assert options == set(listed)
+
+
+def test_completion_completes():
+    script = f"source {ROOT}/cli/terrarium.bash; COMP_WORDS=(terrarium run --po); COMP_CWORD=2; _terrarium; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr) == ("--policy\n", "")
+
+
+def test_doctor():
+    status, out, err = call("doctor")
+    assert status == 0 and err == "", out
+    assert all(line.split()[0] in ("ok", "missing") for line in out.splitlines())
+    found = json.loads(call("doctor", "--json")[1])
+    assert found["runs_are_possible"] is True
+    assert len(found["tried"]) == len(out.splitlines())
+    assert {"ptrace", "seccomp", "Landlock"} <= {one["name"] for one in found["tried"]}
+    assert all("consequence" in one for one in found["tried"] if not one["there"])
+
+
+NO_PTRACE = """
+import ctypes, errno, os, struct, sys
+# A classic BPF program: ptrace (101) is EPERM, all else allowed.
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, 101), (0x06, 0, 0, 0x00050000 | errno.EPERM), (0x06, 0, 0, 0x7fff0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *c) for c in code))
+head = struct.pack("HxxxxxxQ", len(code), ctypes.addressof(program))
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.create_string_buffer(head)) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_doctor_where_ptrace_is_forbidden():
+    done = subprocess.run(["python3", "-c", NO_PTRACE, TERRARIUM, "doctor"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 125
+    assert done.stderr == "terrarium: runs are not possible here: ptrace\n"
+    assert "FAILED   ptrace " in done.stdout
+    assert "ok       memfd " in done.stdout
+
+
+@pytest.mark.parametrize("words, argv", [
+    (["script.py", "-c", "x"], ["script.py", "-c", "x"]),
+    (["sub/script.py"], ["script.py"]),
+    (["--", "-I", "script.py", "--policy"], ["script.py", "--policy"]),
+    (["--", "-W", "ignore", "script.py"], ["script.py"]),
+    (["--", "-bWignore::UserWarning:mc", "script.py"], ["script.py"]),
+    (["--", "-BX", "utf8", "script.py"], ["script.py"]),
+    (["--", "--check-hash-based-pycs", "always", "script.py"], ["script.py"]),
+    (["--quiet", "script.py"], ["script.py"]),
+    (["--", "-Ic", "import sys; print(sys.argv)", "a"], ["-c", "a"]),
+    (["--", "-", "script.py"], ["-", "script.py"]),
+])
+def test_words_are_pythons_own(words, argv, tmp_path):
+    (tmp_path / "sub").mkdir()
+    for where in (tmp_path, tmp_path / "sub"):
+        (where / "script.py").write_text("import sys\nprint(sys.argv)\n")
+    done = subprocess.run([TERRARIUM, "run", "--python", "/usr/bin/python3", *words], input="import sys\nprint(sys.argv)\n",
+                          capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{argv}\n"), done.stderr
+
+
+def test_install(tmp_path):
+    subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/opt/t"], cwd=ROOT, check=True, timeout=300)
+    base = tmp_path / "opt/t"
+    assert sorted(str(p.relative_to(base)) for p in base.rglob("*") if p.is_file()) == [
+        "bin/terrarium",
+        "share/bash-completion/completions/terrarium",
+        "share/man/man1/terrarium.1",
+        "share/terrarium/policy.schema.json",
+        "share/terrarium/profiles/forensic.yaml",
+        "share/terrarium/profiles/grading.yaml",
+        "share/terrarium/profiles/offline.yaml",
+    ]
+    done = subprocess.run([base / "bin/terrarium", "policy", "show", "grading"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and f"# {base}/bin/../share/terrarium/profiles/grading.yaml:" in done.stdout
