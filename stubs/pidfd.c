@@ -5,6 +5,7 @@
 #include "kernel/handle.h"
 #include "stubs/kill.h"
 #include "stubs/places.h"
+#include "stubs/proc/proc.h"
 #include "stubs/processes.h"
 #include "stubs/stubs.h"
 
@@ -73,7 +74,10 @@ int64_t stub_pidfd_send_signal(struct call *c)
     siginfo_t info;
     if ((uint32_t)c->arg[3] != 0)
         return -EINVAL;
-    int error = pidfd_process(call_file(c, (int)c->arg[0]), &p);
+    const struct file *f = call_file(c, (int)c->arg[0]);
+    int error = pidfd_process(f, &p);
+    if (error == -EBADF && f != NULL && (f->flags & O_PATH) == 0)
+        error = proc_pidfd(f, &p);
     if (error < 0)
         return error;
     signal_user_info(&info, signal, c->task);

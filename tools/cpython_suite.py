@@ -40,7 +40,7 @@ LIMITS = "cpu=10m,wall=30m,memory=4GiB,output=256MiB,processes=512,files=2GiB"
 # Modules whose subject is the network, or that cannot do without a socket: they belong to the faked network. Others turn out
 # to need one in a few cases: those are told by their tracebacks (needs_sockets).
 SOCKETS = set("""
-    asynchat asyncgen asyncio asyncore concurrent_futures contextlib_async docxmlrpc epoll ftplib httplib httpservers imaplib
+    asynchat asyncgen asyncio asyncore audit concurrent_futures contextlib_async docxmlrpc eintr epoll ftplib httplib httpservers imaplib logging
     multiprocessing_fork multiprocessing_forkserver multiprocessing_spawn nntplib poplib robotparser selectors
     smtpd smtplib smtpnet socket socketserver ssl telnetlib timeout urllib2_localnet urllib2net urllibnet wsgiref
     xmlrpc xmlrpc_net
@@ -328,6 +328,8 @@ def main():
     if options.show:
         return show(options.show.removeprefix("test_"))
     WORK.mkdir(parents=True, exist_ok=True)
+    for ignored_in_background in signal.SIGINT, signal.SIGQUIT: # a shell's job without job control; cases send them
+        signal.signal(ignored_in_background, signal.SIG_DFL)
     results = load()
     if not options.page:
         build = build_id()

@@ -376,6 +376,16 @@ static void synthetic_fs_release(struct fs *fs)
     free(fs->private);
 }
 
+const struct synthetic_entry *synthetic_entry_of(const struct file *f, struct synthetic *of)
+{
+    const struct node *n = f->dentry ? f->dentry->node : NULL;
+    if (!n || (n->ops != &synthetic_directory_ops && n->ops != &synthetic_link_ops && n->ops != &synthetic_file_ops))
+        return NULL;
+    const struct synthetic_node *s = n->synthetic;
+    *of = s->keys;
+    return s->entry;
+}
+
 struct fs *synthetic_fs_new(struct vfs *v, const char *type, void *world, const struct synthetic_entry *root)
 {
     struct synthetic_fs *own = calloc(1, sizeof *own);

@@ -51,6 +51,8 @@ struct synthetic_entry {
     void (*owner)(const struct synthetic *s, uint32_t *uid, uint32_t *gid);
 };
 
+/* Which entry an open file of a synthetic filesystem is, and of whom; NULL: it is of another filesystem. */
+const struct synthetic_entry *synthetic_entry_of(const struct file *f, struct synthetic *of);
 struct fs *synthetic_fs_new(struct vfs *v, const char *type, void *world, const struct synthetic_entry *root);
 
 /* The devices that need nothing of the world but its generator: null, zero, full, random, urandom, and the links

@@ -85,6 +85,15 @@ struct dentry *caller_root(const struct synthetic *s)
 static const struct synthetic_entry process_directory = {
     .name = "", .mode = S_IFDIR | 0555, .children = proc_process_entries, .owner = subject_owner};
 
+int proc_pidfd(const struct file *f, struct process **p)
+{
+    struct synthetic s;
+    if (synthetic_entry_of(f, &s) != &process_directory)
+        return -EBADF;
+    *p = process_find(s.world, (int32_t)s.key);
+    return 0;
+}
+
 static int pid_lookup(const struct synthetic *s, const char *name, struct synthetic *child,
                       const struct synthetic_entry **entry)
 {

@@ -12,6 +12,10 @@
 /* Mounts /proc and /sys. 0 or -errno with one sentence in why. After the world's policy, clock and vfs are there. */
 int proc_mount(struct world *w, char *why, size_t n);
 
+/* /proc/PID, opened, stands for its process like a pidfd (pidfd_send_signal(2)): 0 and *p, NULL when it ended; -EBADF: another
+ * file. */
+int proc_pidfd(const struct file *f, struct process **p);
+
 /* ---- inside the folder --------------------------------------------------------------------------------------------
  */
 

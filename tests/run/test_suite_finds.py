@@ -18,3 +18,17 @@ import fcntl, os
 fd = os.open('/tmp', os.O_RDONLY)
 print(fcntl.fcntl(fd, fcntl.F_NOTIFY, fcntl.DN_MULTISHOT))
 """) == "0\n"
+
+
+def test_an_open_directory_of_proc_is_a_pidfd(same):
+    assert same("""
+import os, signal
+signal.signal(signal.SIGUSR1, lambda *a: print('heard'))
+fd = os.open(f'/proc/{os.getpid()}', os.O_DIRECTORY)
+signal.pidfd_send_signal(fd, signal.SIGUSR1)
+for path in '/proc', '/proc/self/fd', '/tmp':
+    try:
+        signal.pidfd_send_signal(os.open(path, os.O_RDONLY), 0)
+    except OSError as e:
+        print(e.errno)
+""") == "heard\n9\n9\n9\n"
