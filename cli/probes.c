@@ -2,16 +2,21 @@
  * promises: a container's seccomp profile, Yama or a sysctl may forbid what the kernel can do. */
 #include "cli/probes.h"
 
+#include "supervisor/glass/glass.h"
+
 #include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/openat2.h>
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,12 +127,18 @@ static void probe_ptrace(struct probe_outcome *out)
 
 enum { MADE_UP = 4242 };
 
-/* A filter that traces getppid; then asks for it, and ends with whether the answer was the made-up one. */
+/* A filter that traces getppid; then asks for it, and ends with whether the answer was the made-up one. Loaded by
+ * seccomp(2) as a run's is: seccomp_load() would fall back on prctl(2) where a container forbids that call alone. */
 static void ask_getppid(void)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    if (filter == NULL || seccomp_rule_add(filter, SCMP_ACT_TRACE(1), SCMP_SYS(getppid), 0) < 0 ||
-        seccomp_load(filter) < 0)
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
         _exit(2);
     _exit(syscall(SYS_getppid) == MADE_UP ? 0 : 3);
 }
@@ -208,6 +219,35 @@ static void probe_memfd(struct probe_outcome *out)
     else
         say(out, false, "a program in memory cannot be executed (vm.memfd_noexec is %ld)",
             read_setting("/proc/sys/vm/memfd_noexec"));
+}
+
+/* What keeps host mounts from being left: a path that leads out is refused. */
+static void probe_openat2(struct probe_outcome *out)
+{
+    const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+    int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        say_error(out, "/");
+    else if (syscall(SYS_openat2, root, ".", &how, sizeof how) < 0 && errno == ENOSYS)
+        say(out, true, "no openat2: paths are followed one component at a time (vfs/hostfd.c), which is slower");
+    else if (syscall(SYS_openat2, root, ".", &how, sizeof how) < 0)
+        say_error(out, "openat2");
+    else if (syscall(SYS_openat2, root, "/", &how, sizeof how) >= 0)
+        say(out, false, "openat2 takes no notice of RESOLVE_BENEATH");
+    else
+        say(out, true, "a path can be kept beneath a directory");
+}
+
+/* The glass program is linked to one address, which vm.mmap_min_addr may forbid. */
+static void probe_low_pages(struct probe_outcome *out)
+{
+    void *at = (void *)(uintptr_t)GLASS_CODE;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    if (mmap(at, GLASS_END - GLASS_CODE, PROT_READ, flags, -1, 0) != at)
+        say(out, false, "nothing can be mapped at %#x: %s (vm.mmap_min_addr is %ld)", GLASS_CODE, strerror(errno),
+            read_setting("/proc/sys/vm/mmap_min_addr"));
+    else
+        say(out, true, "pages at %#x can be mapped", GLASS_CODE);
 }
 
 static void probe_pinning(struct probe_outcome *out)
@@ -345,11 +385,13 @@ const struct probe probes[] = {
     {"seccomp", true, "calls cannot be trapped", probe_seccomp},
     {"guest memory", true, "calls cannot be answered", probe_memory},
     {"memfd", true, "the guest's first program cannot be started", probe_memfd},
+    {"host files", true, "no file of the host can be shown (a container's profile must allow openat2)", probe_openat2},
+    {"low pages", true, "there is no room for the calls the guest makes for the supervisor", probe_low_pages},
+    {"fixed addresses", true, "the guest cannot be set up (a container's profile must allow personality(2))",
+     probe_addresses},
     {"python3", false, "runs need --python, or an image with one", probe_python},
     {"one CPU", false, "each call costs 4 to 6 times as much", probe_pinning},
     {"/proc", false, "the memory limit cannot look at what is touched", probe_proc},
-    {"fixed addresses", false, "id() and the order of some sets differ between runs: not reproducible",
-     probe_addresses},
     {"rdtsc", false, "a program that reads the CPU's counter sees real time: not reproducible", probe_tsc},
     {"cpuid", false,
      "what programs choose by the kind of CPU is only masked: another CPU may compute other last digits", probe_cpuid},

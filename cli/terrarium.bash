@@ -10,6 +10,13 @@ _terrarium()
         COMPREPLY=($(compgen -W "run exec policy doctor replay trace diff verify keygen --help --version" -- "$current"))
         return
     fi
+    local word
+    for word in "${COMP_WORDS[@]:2:COMP_CWORD-2}"; do
+        if [[ $word == -- ]]; then # what follows is the guest's
+            COMPREPLY=($(compgen -f -- "$current"))
+            return
+        fi
+    done
     case $previous in
     --policy)
         COMPREPLY=($(compgen -W "grading forensic offline" -- "$current") $(compgen -f -- "$current"))

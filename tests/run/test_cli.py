@@ -100,10 +100,14 @@ def test_options_stand_everywhere():
     assert options == set(listed)
 
 
-def test_completion_completes():
-    script = f"source {ROOT}/cli/terrarium.bash; COMP_WORDS=(terrarium run --po); COMP_CWORD=2; _terrarium; echo ${{COMPREPLY[@]}}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20)
-    assert (done.stdout, done.stderr) == ("--policy\n", "")
+@pytest.mark.parametrize("words, completed", [
+    ("run --po", "--policy"), ("run --trap ''", "all"), ("doctor --j", "--json"), ("policy ex", "explain"),
+    ("run --seed ''", ""), ("run -- --po", ""), ("exec -- --policy gr", "")])
+def test_completion_completes(words, completed, tmp_path):
+    count = len(words.split())
+    script = f"source {ROOT}/cli/terrarium.bash; COMP_WORDS=(terrarium {words}); COMP_CWORD={count}; _terrarium; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == (f"{completed}\n", "")
 
 
 def test_doctor():
@@ -117,25 +121,58 @@ def test_doctor():
     assert all("consequence" in one for one in found["tried"] if not one["there"])
 
 
-NO_PTRACE = """
-import ctypes, errno, os, struct, sys
-# A classic BPF program: ptrace (101) is EPERM, all else allowed.
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, 101), (0x06, 0, 0, 0x00050000 | errno.EPERM), (0x06, 0, 0, 0x7fff0000)]
+WITHOUT = """
+import ctypes, os, struct, sys
+# A classic BPF program, as a container's profile is one: a call gets an answer of its own, all else is allowed.
+call, answer = int(sys.argv[1]), int(sys.argv[2])
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, call), (0x06, 0, 0, answer), (0x06, 0, 0, 0x7fff0000)]
 program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *c) for c in code))
 head = struct.pack("HxxxxxxQ", len(code), ctypes.addressof(program))
 libc = ctypes.CDLL(None)
 libc.prctl(38, 1, 0, 0, 0)
 assert libc.prctl(22, 2, ctypes.create_string_buffer(head)) == 0
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[3], sys.argv[3:])
 """
+CALLS = {"getcwd": 79, "ptrace": 101, "personality": 135, "process_vm_readv": 310, "process_vm_writev": 311, "seccomp": 317,
+         "memfd_create": 319, "execveat": 322, "openat2": 437, "sched_setaffinity": 203, "unshare": 272,
+         "landlock_create_ruleset": 444}
+ANSWERS = {"EPERM": 0x00050001, "ENOSYS": 0x00050026, "kill": 0x80000000}
 
 
-def test_doctor_where_ptrace_is_forbidden():
-    done = subprocess.run(["python3", "-c", NO_PTRACE, TERRARIUM, "doctor"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 125
-    assert done.stderr == "terrarium: runs are not possible here: ptrace\n"
-    assert "FAILED   ptrace " in done.stdout
-    assert "ok       memfd " in done.stdout
+def call_without(call, answer, *words):
+    return subprocess.run(["/usr/bin/python3", "-c", WITHOUT, str(CALLS[call]), str(ANSWERS[answer]), TERRARIUM, *words],
+                          capture_output=True, text=True, timeout=60)
+
+
+FORBIDDEN = [
+    ("ptrace", "ptrace"), ("personality", "fixed addresses"), ("process_vm_readv", "guest memory"),
+    ("process_vm_writev", "guest memory"), ("seccomp", "seccomp"), ("memfd_create", "memfd"), ("execveat", "memfd"),
+    ("openat2", "host files"),
+]
+
+
+@pytest.mark.parametrize("call, missing, answer", [
+    (*row, answer) for row in FORBIDDEN for answer in ANSWERS if (row[0], answer) != ("openat2", "ENOSYS")])
+def test_doctor_where_a_call_is_forbidden(call, missing, answer):
+    done = call_without(call, answer, "doctor")
+    assert (done.returncode, done.stderr) == (125, f"terrarium: runs are not possible here: {missing}\n"), done.stdout
+    assert f"FAILED   {missing} " in done.stdout
+    assert ("ok       memfd " in done.stdout) == (missing != "memfd")
+    ran = call_without(call, answer, "exec", "--", "/bin/true")  # doctor is right: a run fails as well
+    assert ran.returncode != 0, ran
+
+
+@pytest.mark.parametrize("call, answer, line", [
+    ("sched_setaffinity", "EPERM", "missing  one CPU "), ("unshare", "EPERM", "missing  user namespaces "),
+    ("landlock_create_ruleset", "ENOSYS", "missing  Landlock "),
+    ("openat2", "ENOSYS", "ok       host files         no openat2: ")])
+def test_doctor_where_a_call_is_missed_only(call, answer, line):
+    assert line not in call_without("getcwd", answer, "doctor").stdout
+    done = call_without(call, answer, "doctor")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert line in done.stdout
+    ran = call_without(call, answer, "exec", "--", "/bin/true")  # and a run goes well
+    assert (ran.returncode, ran.stderr) == (0, ""), ran
 
 
 @pytest.mark.parametrize("words, argv", [
