@@ -269,7 +269,8 @@ struct objects {
     struct terminal *terminals;    /* vfs/terminal.c: all of them */
     struct pty_table *ptys;        /* vfs/pty.c: by number */
     struct dev *dev;               /* vfs/dev.c: the owner of /dev */
-    struct netstack *net;          /* vfs/socket.c */
+    struct netstack *net;          /* vfs/unix.c */
+    struct inet_table *inet;       /* vfs/inet.c */
 };
 void objects_release(struct vfs *v);
 void dev_release(struct dev *dev); /* NULL is allowed */

@@ -9,5 +9,6 @@ void objects_release(struct vfs *v)
     free(v->objects.ptys);
     dev_release(v->objects.dev);
     netstack_free(v->objects.net);
+    inet_free(v->objects.inet);
     v->objects = (struct objects){0};
 }

@@ -75,6 +75,9 @@ static int family_new(struct vfs *v, int family, int type, int protocol, struct 
     switch (family) {
     case AF_UNIX:
         return unix_new(v, type, protocol, out);
+    case AF_INET:
+    case AF_INET6:
+        return inet_new(v, family, type, protocol, out);
     default:
         return -EAFNOSUPPORT;
     }

@@ -68,6 +68,10 @@ int option_out(const void *from, size_t size, void *value, socklen_t *length); /
 /* AF_UNIX */
 int unix_new(struct vfs *v, int type, int protocol, struct socket **out);
 int unix_pair(struct vfs *v, int type, int protocol, const struct ucred *self, struct socket *out[2]);
+/* AF_INET, AF_INET6 */
+int inet_new(struct vfs *v, int family, int type, int protocol, struct socket **out);
+struct inet_table;
+void inet_free(struct inet_table *t); /* NULL is allowed */
 struct netstack;
 void netstack_free(struct netstack *n);      /* NULL is allowed */
 struct netstack *netstack_of(struct vfs *v); /* made on first use; NULL: out of memory */

@@ -1,0 +1,310 @@
+/* Addresses and ports of AF_INET and AF_INET6: ip(7), ipv6(7). Conflicts of names as Linux's inet_csk_get_port and
+ * udp_lib_get_port have them; ephemeral ports are the world's own sequence, so that a run is the same twice. */
+#include "vfs/inet.h"
+
+#include <linux/capability.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PORT_FIRST = 32768, PORT_LAST = 60999, PRIVILEGED = 1024 };
+
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+static const uint8_t loopback6[16] = {[15] = 1};
+static const uint8_t loopback4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
+static const uint8_t zeros[16];
+
+/* ---- addresses --------------------------------------------------------------------------------------------------------- */
+
+static bool is_v4(const struct inet_address *a)
+{
+    return memcmp(a->ip, mapped, sizeof mapped) == 0;
+}
+
+bool inet_is_any(const struct inet_address *a)
+{
+    return is_v4(a) ? memcmp(a->ip + 12, zeros, 4) == 0 : memcmp(a->ip, zeros, 16) == 0;
+}
+
+bool inet_same_ip(const struct inet_address *a, const struct inet_address *b)
+{
+    return memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+static bool is_local(const struct inet_address *a)
+{
+    return (is_v4(a) && a->ip[12] == 127) || memcmp(a->ip, loopback6, 16) == 0;
+}
+
+int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, socklen_t n, struct inet_address *out)
+{
+    *out = (struct inet_address){0};
+    if (from->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+        if (s->base.family == AF_INET6)
+            return -EAFNOSUPPORT;
+        if (n < sizeof *in)
+            return -EINVAL;
+        memcpy(out->ip, mapped, sizeof mapped);
+        memcpy(out->ip + 12, &in->sin_addr, 4);
+        out->port = ntohs(in->sin_port);
+        return 0;
+    }
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+    if (from->sa_family != AF_INET6 || s->base.family != AF_INET6)
+        return -EAFNOSUPPORT;
+    if (n < offsetof(struct sockaddr_in6, sin6_scope_id))
+        return -EINVAL;
+    memcpy(out->ip, &in6->sin6_addr, 16);
+    out->port = ntohs(in6->sin6_port);
+    return is_v4(out) && s->only_v6 ? -ENETUNREACH : 0;
+}
+
+void inet_address_out(const struct inet_socket *s, const struct inet_address *a, struct sockaddr_storage *out,
+                      socklen_t *length)
+{
+    memset(out, 0, sizeof *out);
+    if (s->base.family == AF_INET) {
+        struct sockaddr_in *in = (struct sockaddr_in *)out;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(a->port);
+        memcpy(&in->sin_addr, a->ip + 12, 4);
+        *length = sizeof *in;
+        return;
+    }
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(a->port);
+    memcpy(&in6->sin6_addr, a->ip, 16);
+    *length = sizeof *in6;
+}
+
+int inet_route(struct inet_address *to)
+{
+    if (inet_is_any(to))
+        memcpy(to->ip, is_v4(to) ? loopback4 : loopback6, 16);
+    return is_local(to) ? 0 : -ENETUNREACH;
+}
+
+int inet_name(struct socket *socket, bool peer, struct sockaddr_storage *out, socklen_t *length)
+{
+    struct inet_socket *s = inet_of(socket);
+    if (peer && (!s->remote.port || s->state == TCP_IS_REFUSED))
+        return -ENOTCONN;
+    inet_address_out(s, peer ? &s->remote : &s->local, out, length);
+    return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------------ */
+
+struct inet_table *inet_table_of(const struct inet_socket *s)
+{
+    return s->base.vfs->objects.inet;
+}
+
+struct inet_socket *inet_alloc(struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol)
+{
+    if (!v->objects.inet) {
+        v->objects.inet = calloc(1, sizeof *v->objects.inet);
+        if (!v->objects.inet)
+            return NULL;
+        v->objects.inet->next_port = PORT_FIRST;
+    }
+    struct inet_socket *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    socket_init(&s->base, v, ops, family, type, protocol);
+    if (family == AF_INET)
+        memcpy(s->local.ip, mapped, sizeof mapped);
+    s->references = 1;
+    return s;
+}
+
+void inet_get(struct inet_socket *s)
+{
+    s->references++;
+}
+
+void inet_put(struct inet_socket *s)
+{
+    if (!s || --s->references > 0)
+        return;
+    while (s->first)
+        inet_drop_first(s);
+    waitq_destroy(&s->base.wait);
+    free(s);
+}
+
+void inet_free(struct inet_table *t)
+{
+    free(t);
+}
+
+/* ---- queues ------------------------------------------------------------------------------------------------------------------ */
+
+struct inet_chunk *inet_chunk_new(struct inet_socket *s, size_t room)
+{
+    struct inet_table *t = inet_table_of(s);
+    struct inet_chunk *c = t->bytes + room > INET_BYTES_MAX ? NULL : malloc(sizeof *c + room);
+    if (!c)
+        return NULL;
+    *c = (struct inet_chunk){.room = room};
+    t->bytes += room;
+    return c;
+}
+
+void inet_chunk_free(struct inet_socket *s, struct inet_chunk *c)
+{
+    inet_table_of(s)->bytes -= c->room;
+    free(c);
+}
+
+void inet_queue(struct inet_socket *s, struct inet_chunk *c)
+{
+    c->next = NULL;
+    *(s->last ? &s->last->next : &s->first) = c;
+    s->last = c;
+    s->unread += c->end - c->start;
+    waitq_wake(&s->base.wait, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND);
+}
+
+void inet_drop_first(struct inet_socket *s)
+{
+    struct inet_chunk *c = s->first;
+    s->first = c->next;
+    if (!s->first)
+        s->last = NULL;
+    s->unread -= c->end - c->start;
+    inet_chunk_free(s, c);
+}
+
+/* ---- ports ---------------------------------------------------------------------------------------------------------------------- */
+
+static struct inet_socket **slot(const struct inet_socket *s, uint16_t port)
+{
+    return &inet_table_of(s)->slots[s->base.type == SOCK_DGRAM][port % INET_SLOTS];
+}
+
+/* Does a socket bound to `a` take packets to the address b? "Any" of IPv6 takes IPv4 too, unless told not to. */
+static bool covers(const struct inet_socket *s, const struct inet_address *b)
+{
+    if (inet_is_any(&s->local))
+        return is_v4(&s->local) ? is_v4(b) : !(s->only_v6 && is_v4(b));
+    return inet_same_ip(&s->local, b);
+}
+
+static bool overlap(const struct inet_socket *s, const struct inet_socket *other)
+{
+    return covers(s, &other->local) || covers(other, &s->local);
+}
+
+static bool taken(const struct inet_socket *s, uint16_t port, bool may_share)
+{
+    for (const struct inet_socket *o = *slot(s, port); o; o = o->port_next) {
+        if (o == s || o->local.port != port || !overlap(s, o))
+            continue;
+        bool reuse = s->base.reuse_address && o->base.reuse_address && o->state != TCP_IS_LISTENING;
+        bool together = s->base.reuse_port && o->base.reuse_port;
+        if (!may_share || (!reuse && !together))
+            return true;
+    }
+    return false;
+}
+
+static void enter(struct inet_socket *s, uint16_t port)
+{
+    s->local.port = port;
+    s->bound = true;
+    s->port_next = *slot(s, port);
+    *slot(s, port) = s;
+}
+
+int inet_bind_ephemeral(struct inet_socket *s, const struct inet_address *ip)
+{
+    struct inet_table *t = inet_table_of(s);
+    memcpy(s->local.ip, ip->ip, 16);
+    for (int tries = PORT_FIRST; tries <= PORT_LAST; tries++) {
+        uint16_t port = t->next_port;
+        t->next_port = port == PORT_LAST ? PORT_FIRST : port + 1;
+        if (!taken(s, port, false)) {
+            enter(s, port);
+            return 0;
+        }
+    }
+    return -EADDRINUSE;
+}
+
+int inet_bind(struct socket *socket, const struct place *at, uint32_t mode, const struct sockaddr *from, socklen_t n)
+{
+    struct inet_socket *s = inet_of(socket);
+    struct inet_address a;
+    struct sockaddr_in unspecified;
+    if (from->sa_family == AF_UNSPEC && socket->family == AF_INET && n >= sizeof unspecified) {
+        memcpy(&unspecified, from, sizeof unspecified); /* an old kindness: with INADDR_ANY it means AF_INET */
+        if (unspecified.sin_addr.s_addr != INADDR_ANY)
+            return -EAFNOSUPPORT;
+        unspecified.sin_family = AF_INET;
+        from = (const struct sockaddr *)&unspecified;
+    }
+    if (n < (socket->family == AF_INET ? sizeof(struct sockaddr_in) : offsetof(struct sockaddr_in6, sin6_scope_id)))
+        return -EINVAL;
+    int error = inet_address_in(s, from, n, &a);
+    if (error)
+        return error == -ENETUNREACH ? -EADDRNOTAVAIL : error;
+    if (!inet_is_any(&a) && !is_local(&a))
+        return -EADDRNOTAVAIL;
+    if (a.port && a.port < PRIVILEGED && !(at && cred_has(at->cred, CAP_NET_BIND_SERVICE)))
+        return -EACCES;
+    if (s->bound || s->state != TCP_IS_CLOSED)
+        return -EINVAL;
+    if (!a.port) {
+        error = inet_bind_ephemeral(s, &a);
+        s->chose_port = !error;
+        return error;
+    }
+    struct inet_address before = s->local;
+    memcpy(s->local.ip, a.ip, 16);
+    if (taken(s, a.port, true)) {
+        s->local = before;
+        return -EADDRINUSE;
+    }
+    enter(s, a.port);
+    s->chose_port = true;
+    return 0;
+}
+
+void inet_unbind(struct inet_socket *s)
+{
+    if (!s->bound)
+        return;
+    struct inet_socket **at = slot(s, s->local.port);
+    while (*at != s)
+        at = &(*at)->port_next;
+    *at = s->port_next;
+    s->bound = false;
+}
+
+/* The most particular one: connected to the sender, then bound to the address, then to any. The first bound of several
+ * alike (SO_REUSEPORT spreads them natively; here the choice is the same in every run). */
+struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_address *to,
+                                const struct inet_address *from)
+{
+    struct inet_socket *best = NULL;
+    int best_score = 0;
+    bool stream = asker->base.type == SOCK_STREAM;
+    for (struct inet_socket *s = *slot(asker, to->port); s; s = s->port_next) {
+        if (s->local.port != to->port || !covers(s, to) || (stream && s->state != TCP_IS_LISTENING))
+            continue;
+        int score = 1 + 2 * !inet_is_any(&s->local) + is_v4(&s->local);
+        if (!stream && s->remote.port) {
+            if (s->remote.port != from->port || !inet_same_ip(&s->remote, from))
+                continue;
+            score += 8;
+        }
+        if (score >= best_score) { /* the list has the newest first */
+            best = s;
+            best_score = score;
+        }
+    }
+    return best;
+}

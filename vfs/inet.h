@@ -1,0 +1,88 @@
+/* AF_INET and AF_INET6 inside the world, between vfs/inet.c (addresses, ports, names), vfs/tcp.c and vfs/udp.c.
+ *
+ * An address is kept as IPv6 has it, IPv4 as ::ffff:a.b.c.d, so that a dual-stack socket is no special case. There is one
+ * interface, lo: what is not 127.0.0.0/8 or ::1 cannot be reached. */
+#ifndef VFS_INET_H
+#define VFS_INET_H
+
+#include "vfs/socket_inner.h"
+
+#include <netinet/in.h>
+
+enum { INET_SLOTS = 256, INET_CHUNK = 65536, INET_BYTES_MAX = 256 << 20 /* of a world: ENOBUFS */ };
+
+struct inet_address {
+    uint8_t ip[16];
+    uint16_t port; /* host order; 0: none */
+};
+
+enum tcp_state { TCP_IS_CLOSED, TCP_IS_LISTENING, TCP_IS_CONNECTED, TCP_IS_REFUSED };
+
+struct inet_chunk { /* bytes of a stream, or one datagram */
+    struct inet_chunk *next;
+    struct inet_address from;
+    size_t start, end, room;
+    char data[];
+};
+
+struct inet_socket {
+    struct socket base;  /* first */
+    uint32_t references; /* its file, or the listener it waits in; its TCP peer */
+    bool dead;
+    bool bound;      /* in the table of ports */
+    bool chose_port; /* by bind(2), not by connect */
+    bool only_v6;
+    struct inet_address local, remote; /* remote.port 0: not connected */
+    struct inet_socket *port_next;
+
+    struct inet_chunk *first, *last;
+    uint64_t unread; /* bytes in them */
+
+    enum tcp_state state;
+    bool told_progress;       /* a non-blocking connect said EINPROGRESS and was not asked again */
+    bool buffers_set;         /* SO_SNDBUF or SO_RCVBUF was: no autotuning */
+    struct inet_socket *peer; /* TCP: referenced */
+    struct inet_socket *pending_first, *pending_last, *pending_next;
+    uint32_t pending, backlog;
+    int options[32]; /* remembered, by place in vfs/inet_option.c's table */
+};
+
+struct inet_table {
+    struct inet_socket *slots[2][INET_SLOTS]; /* by type (stream, datagram) and port */
+    uint16_t next_port;                       /* of the ephemeral ones */
+    uint64_t bytes;                           /* in all queues */
+};
+
+static inline struct inet_socket *inet_of(struct socket *s)
+{
+    return (struct inet_socket *)s;
+}
+struct inet_table *inet_table_of(const struct inet_socket *s);
+struct inet_socket *inet_alloc(struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol);
+void inet_get(struct inet_socket *s);
+void inet_put(struct inet_socket *s); /* NULL is allowed */
+bool inet_is_any(const struct inet_address *a);
+bool inet_same_ip(const struct inet_address *a, const struct inet_address *b);
+/* From what the guest gave. -EINVAL (too short), -EAFNOSUPPORT, -ENETUNREACH (an IPv4 address on an IPv6-only socket). */
+int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, socklen_t n, struct inet_address *out);
+void inet_address_out(const struct inet_socket *s, const struct inet_address *a, struct sockaddr_storage *out,
+                      socklen_t *length);
+/* Where a packet to *to really goes: "any" is this host. -ENETUNREACH for all that is not loopback. */
+int inet_route(struct inet_address *to);
+int inet_bind(struct socket *s, const struct place *at, uint32_t mode, const struct sockaddr *a, socklen_t n);
+int inet_bind_ephemeral(struct inet_socket *s, const struct inet_address *ip);
+void inet_unbind(struct inet_socket *s);
+/* The socket a packet from `from` to `to` reaches; borrowed, or NULL. */
+struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_address *to,
+                                const struct inet_address *from);
+int inet_name(struct socket *s, bool peer, struct sockaddr_storage *out, socklen_t *length);
+int inet_get_option(struct socket *s, int level, int name, void *value, socklen_t *length);
+int inet_set_option(struct socket *s, int level, int name, const void *value, socklen_t length, const struct cred *c);
+struct inet_chunk *inet_chunk_new(struct inet_socket *s, size_t room); /* NULL: ENOBUFS */
+void inet_chunk_free(struct inet_socket *s, struct inet_chunk *c);
+void inet_queue(struct inet_socket *s, struct inet_chunk *c);
+void inet_drop_first(struct inet_socket *s);
+int tcp_new(struct vfs *v, int family, struct socket **out);
+int udp_new(struct vfs *v, int family, struct socket **out);
+
+#endif

@@ -1,0 +1,122 @@
+/* Options of the levels IPPROTO_IP, IPPROTO_IPV6 and IPPROTO_TCP: ip(7), ipv6(7), tcp(7). Nearly all are remembered and told
+ * again: there is no wire that they could change. */
+#include "vfs/inet.h"
+
+#include <limits.h>
+#include <linux/tcp.h>
+#include <string.h>
+
+struct option {
+    int level, name, initial, least, most;
+};
+
+/* The place in this table is the place in inet_socket.options, which holds value - initial (zero at first). */
+static const struct option table[] = {
+    {IPPROTO_TCP, TCP_NODELAY, 0, INT_MIN, INT_MAX},
+    {IPPROTO_TCP, TCP_CORK, 0, INT_MIN, INT_MAX},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 7200, 1, 32767},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 75, 1, 32767},
+    {IPPROTO_TCP, TCP_KEEPCNT, 9, 1, 127},
+    {IPPROTO_TCP, TCP_SYNCNT, 6, 1, 127},
+    {IPPROTO_TCP, TCP_LINGER2, 60, INT_MIN, INT_MAX},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, INT_MIN, INT_MAX},
+    {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, 0, INT_MAX},
+    {IPPROTO_TCP, TCP_QUICKACK, 1, INT_MIN, INT_MAX},
+    {IPPROTO_TCP, TCP_MAXSEG, 536, 88, 32767},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 0, INT_MAX},
+    {IPPROTO_TCP, TCP_FASTOPEN, 0, 0, INT_MAX},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IP, IP_TOS, 0, 0, 255},
+    {IPPROTO_IP, IP_TTL, 64, 1, 255},
+    {IPPROTO_IP, IP_MTU_DISCOVER, 1, 0, 5},
+    {IPPROTO_IP, IP_RECVERR, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IP, IP_PKTINFO, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IP, IP_RECVTOS, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IP, IP_RECVTTL, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IP, IP_FREEBIND, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IP, IP_MULTICAST_TTL, 1, -1, 255},
+    {IPPROTO_IP, IP_MULTICAST_LOOP, 1, 0, 1},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, -1, 255},
+    {IPPROTO_IPV6, IPV6_TCLASS, 0, -1, 255},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IPV6, IPV6_RECVERR, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1, -1, 255},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1, 0, 1},
+};
+_Static_assert(sizeof table / sizeof table[0] <= sizeof((struct inet_socket *)0)->options / sizeof(int),
+               "inet_socket.options has a place for each");
+
+static int place_of(const struct inet_socket *s, int level, int name)
+{
+    if ((level == IPPROTO_TCP && s->base.type != SOCK_STREAM) || (level == IPPROTO_IPV6 && s->base.family != AF_INET6))
+        return -1;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].level == level && table[i].name == name)
+            return (int)i;
+    return -1;
+}
+
+/* A connection as it looks on loopback with nothing lost. */
+static int tcp_information(const struct inet_socket *s, void *value, socklen_t *length)
+{
+    enum { ESTABLISHED = 1, CLOSED = 7, LISTEN = 10 };
+    struct tcp_info info = {
+        .tcpi_state = s->state == TCP_IS_CONNECTED   ? ESTABLISHED
+                      : s->state == TCP_IS_LISTENING ? LISTEN
+                                                     : CLOSED,
+        .tcpi_rto = 201000,
+        .tcpi_snd_mss = 32768,
+        .tcpi_rcv_mss = 536,
+        .tcpi_pmtu = 65535,
+        .tcpi_rtt = 20,
+        .tcpi_rttvar = 10,
+        .tcpi_snd_cwnd = 10,
+        .tcpi_advmss = 65483,
+        .tcpi_rcv_space = 65495,
+    };
+    return option_out(&info, sizeof info, value, length);
+}
+
+int inet_get_option(struct socket *socket, int level, int name, void *value, socklen_t *length)
+{
+    struct inet_socket *s = inet_of(socket);
+    int answer, place = place_of(s, level, name);
+    if (level == IPPROTO_TCP && name == TCP_INFO && socket->type == SOCK_STREAM)
+        return tcp_information(s, value, length);
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && socket->family == AF_INET6)
+        answer = s->only_v6;
+    else if (place >= 0)
+        answer = table[place].initial + s->options[place];
+    else
+        return level == IPPROTO_TCP && socket->type != SOCK_STREAM ? -EOPNOTSUPP : -ENOPROTOOPT;
+    return option_out(&answer, sizeof answer, value, length);
+}
+
+int inet_set_option(struct socket *socket, int level, int name, const void *value, socklen_t length,
+                    const struct cred *c)
+{
+    struct inet_socket *s = inet_of(socket);
+    int wanted = 0, place = place_of(s, level, name);
+    if (length >= sizeof wanted)
+        memcpy(&wanted, value, sizeof wanted);
+    else if (level == IPPROTO_IP && length > 0) /* the oldest level takes a byte too */
+        wanted = *(const unsigned char *)value;
+    else
+        return -EINVAL;
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && socket->family == AF_INET6) {
+        if (s->bound)
+            return -EINVAL;
+        s->only_v6 = wanted;
+        return 0;
+    }
+    if (place < 0)
+        return level == IPPROTO_TCP && socket->type != SOCK_STREAM ? -EOPNOTSUPP : -ENOPROTOOPT;
+    if (wanted < table[place].least || wanted > table[place].most)
+        return -EINVAL;
+    if (table[place].least == INT_MIN) /* a switch */
+        wanted = name == TCP_LINGER2 || name == TCP_DEFER_ACCEPT || name == TCP_NOTSENT_LOWAT ? wanted : !!wanted;
+    if (level == IPPROTO_IP && name == IP_TOS && socket->type == SOCK_STREAM)
+        wanted &= ~3; /* the two bits of ECN are TCP's own */
+    s->options[place] = (int)((unsigned)wanted - (unsigned)table[place].initial);
+    return 0;
+}

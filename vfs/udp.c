@@ -1,0 +1,198 @@
+/* UDP inside the world: udp(7). A datagram reaches its socket's queue or is lost, as on loopback. */
+#include "vfs/inet.h"
+
+#include <string.h>
+
+enum { DATAGRAM_MAX = 65507, OVERHEAD = 256 /* of each, against the receiver's buffer */ };
+
+static const struct socket_ops udp_ops;
+
+int udp_new(struct vfs *v, int family, struct socket **out)
+{
+    struct inet_socket *s = inet_alloc(v, &udp_ops, family, SOCK_DGRAM, IPPROTO_UDP);
+    *out = s ? &s->base : NULL;
+    return s ? 0 : -ENOMEM;
+}
+
+int inet_new(struct vfs *v, int family, int type, int protocol, struct socket **out)
+{
+    if (protocol < 0 || protocol >= IPPROTO_MAX)
+        return -EINVAL;
+    if (type == SOCK_RAW)
+        return protocol ? -EPERM : -EPROTONOSUPPORT;
+    if (type != SOCK_STREAM && type != SOCK_DGRAM)
+        return -ESOCKTNOSUPPORT;
+    if (protocol && protocol != (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
+        return -EPROTONOSUPPORT;
+    return type == SOCK_STREAM ? tcp_new(v, family, out) : udp_new(v, family, out);
+}
+
+static int need_port(struct inet_socket *s)
+{
+    return s->bound ? 0 : inet_bind_ephemeral(s, &s->local) ? -EAGAIN : 0; /* inet_autobind says EAGAIN */
+}
+
+/* The source of what goes to `to`. */
+static struct inet_address source(const struct inet_socket *s, const struct inet_address *to)
+{
+    struct inet_address from = s->local;
+    if (!inet_is_any(&from))
+        return from;
+    memcpy(from.ip, to->ip, 16);
+    if (from.ip[12] == 127)
+        memcpy(from.ip + 12, "\177\0\0\1", 4);
+    return from;
+}
+
+static int udp_connect(struct socket *socket, const struct place *at, const struct sockaddr *a, socklen_t n,
+                       const struct ucred *self, struct waitq **wait_on)
+{
+    struct inet_socket *s = inet_of(socket);
+    struct inet_address to;
+    if (a->sa_family == AF_UNSPEC) {
+        s->remote = (struct inet_address){0};
+        if (!s->chose_port) {
+            inet_unbind(s);
+            s->local.port = 0;
+        }
+        return 0;
+    }
+    int error = inet_address_in(s, a, n, &to);
+    if (!error)
+        error = inet_route(&to);
+    if (!error)
+        error = need_port(s);
+    if (error)
+        return error;
+    memcpy(s->local.ip, source(s, &to).ip, 16);
+    s->remote = to;
+    return 0;
+}
+
+static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_address *to)
+{
+    struct inet_address from = source(s, to);
+    struct inet_socket *target = inet_lookup(s, to, &from);
+    size_t n = io->left;
+    struct inet_chunk *c = inet_chunk_new(s, n);
+    if (!c)
+        return -ENOBUFS;
+    if (n && io_get(io, c->data, n) != (ssize_t)n) {
+        inet_chunk_free(s, c);
+        return -EFAULT;
+    }
+    c->end = n;
+    c->from = from;
+    if (target && target->unread + n + OVERHEAD <= target->base.receive_buffer) {
+        inet_queue(target, c);
+        target->unread += OVERHEAD;
+        return (ssize_t)n;
+    }
+    inet_chunk_free(s, c);
+    if (!target && s->remote.port) { /* the ICMP answer finds only who is connected */
+        s->base.error = ECONNREFUSED;
+        waitq_wake(&s->base.wait, EPOLLERR | EPOLLIN | EPOLLOUT);
+    }
+    return (ssize_t)n;
+}
+
+static ssize_t udp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
+{
+    struct inet_socket *s = inet_of(socket);
+    struct inet_address to = s->remote;
+    if (flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    if (m->io->left > DATAGRAM_MAX)
+        return -EMSGSIZE;
+    if (m->address_length) {
+        int error = inet_address_in(s, (const struct sockaddr *)&m->address, m->address_length, &to);
+        if (!error && !to.port)
+            error = -EINVAL;
+        if (error)
+            return error;
+    } else if (!to.port) {
+        return -EDESTADDRREQ;
+    }
+    int error = socket_take_error(socket);
+    if (!error && socket->shutdown & SHUTDOWN_SEND)
+        error = -EPIPE;
+    if (!error)
+        error = inet_route(&to);
+    if (!error)
+        error = need_port(s);
+    return error ? error : deliver(s, m->io, &to);
+}
+
+static ssize_t udp_receive(struct socket *socket, struct socket_message *m, int flags)
+{
+    struct inet_socket *s = inet_of(socket);
+    struct inet_chunk *c = s->first;
+    int error = socket_take_error(socket);
+    if (error)
+        return error;
+    if (flags & MSG_OOB)
+        return -EAGAIN;
+    if (!c) {
+        bool waits = !(flags & MSG_DONTWAIT) && !(socket->file && socket->file->flags & O_NONBLOCK);
+        return socket->shutdown & SHUTDOWN_RECEIVE && waits ? 0 : -EAGAIN;
+    }
+    size_t length = c->end - c->start, n = length < m->io->left ? length : m->io->left;
+    ssize_t put = n ? io_put(m->io, c->data, n) : 0;
+    if (put == (ssize_t)n) {
+        if (n < length)
+            m->flags |= MSG_TRUNC;
+        inet_address_out(s, &c->from, &m->address, &m->address_length);
+    }
+    if (!(flags & MSG_PEEK)) {
+        s->unread -= OVERHEAD;
+        inet_drop_first(s);
+    }
+    if (put != (ssize_t)n)
+        return -EFAULT;
+    return flags & MSG_TRUNC ? (ssize_t)length : put;
+}
+
+static int udp_shutdown(struct socket *socket, int mask)
+{
+    if (!inet_of(socket)->remote.port)
+        return -ENOTCONN;
+    socket->shutdown |= (uint8_t)mask;
+    waitq_wake(&socket->wait, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP);
+    return 0;
+}
+
+static uint32_t udp_poll(struct socket *socket, struct poll_table *t)
+{
+    poll_on(t, &socket->wait);
+    return (inet_of(socket)->first ? EPOLLIN | EPOLLRDNORM : 0) | (socket->error ? EPOLLERR : 0) |
+           (socket->shutdown & SHUTDOWN_RECEIVE ? EPOLLRDHUP | EPOLLIN | EPOLLRDNORM : 0) |
+           (socket->shutdown == SHUTDOWN_BOTH ? EPOLLHUP : 0) | EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+}
+
+static int udp_unread(const struct socket *socket, bool out)
+{
+    const struct inet_socket *s = (const struct inet_socket *)socket;
+    return out || !s->first ? 0 : (int)(s->first->end - s->first->start);
+}
+
+static void udp_closed(struct socket *socket)
+{
+    struct inet_socket *s = inet_of(socket);
+    s->dead = true;
+    inet_unbind(s);
+    inet_put(s);
+}
+
+static const struct socket_ops udp_ops = {
+    .bind = inet_bind,
+    .connect = udp_connect,
+    .name = inet_name,
+    .shutdown = udp_shutdown,
+    .send = udp_send,
+    .receive = udp_receive,
+    .poll = udp_poll,
+    .get_option = inet_get_option,
+    .set_option = inet_set_option,
+    .unread = udp_unread,
+    .closed = udp_closed,
+};
