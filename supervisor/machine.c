@@ -88,6 +88,7 @@ static int machine_clone(struct task *parent, struct task *child, uint64_t flags
         child->mm->machine_release = handed_table_release;
     }
     p->born = 0;
+    p->holder->early = 0;
     const uint64_t arguments[6] = {native_flags(flags), stack, 0, 0, tls};
     int64_t result = tracee_inject(p, SYS_clone, arguments);
     if (result < 0 || p->born == 0)
@@ -102,8 +103,7 @@ static int machine_clone(struct task *parent, struct task *child, uint64_t flags
         child->process->machine = c;
     if (parent->process->machine != NULL)
         c->page_tables = ((struct tracee *)parent->process->machine)->page_tables;
-    c->where = TRACEE_RUNNING;
-    while (tracee_wait(c) == -EINTR)
+    while (c->where == TRACEE_RUNNING && tracee_wait(c) == -EINTR)
         ;
     if (c->where == TRACEE_GONE)
         return 0; /* killed already: the loop hears of it as of any other death */

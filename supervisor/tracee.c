@@ -25,7 +25,11 @@ struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t)
     tracee->real = real;
     tracee->task = t;
     tracee->holder = h;
-    tracee->where = TRACEE_NEW;
+    tracee->where = TRACEE_RUNNING;
+    if (h->early == real) {
+        h->early = 0;
+        tracee_stopped(tracee, h->early_status);
+    }
     struct tracee **bucket = &h->by_real[(uint32_t)real % HOLDER_BUCKETS];
     tracee->next = *bucket;
     *bucket = tracee;
@@ -103,8 +107,11 @@ int tracee_wait_any(struct holder *h, bool block)
     if (pid == 0)
         return -ECHILD;
     struct tracee *who = tracee_find(h, pid);
-    if (who == NULL)
+    if (who == NULL) {
+        h->early = pid; /* a clone's child, before the parent's own stop was seen: only one is born at a time */
+        h->early_status = status;
         return 0;
+    }
     tracee_stopped(who, status);
     if (who->where == TRACEE_GONE) {
         if (who->task != NULL)
@@ -272,6 +279,7 @@ static int64_t await_mark(struct tracee *t)
         default:
             break;
         }
+        t->where = TRACEE_RUNNING; /* tracee_wait would take the old stop for a new one */
         (void)ptrace(PTRACE_CONT, t->real, 0, 0);
     }
 }

@@ -13,7 +13,6 @@
 #include <sys/user.h>
 
 enum tracee_where {
-    TRACEE_NEW,       /* born, its first stop not seen yet */
     TRACEE_AT_CALL,   /* PTRACE_EVENT_SECCOMP */
     TRACEE_AT_MARK,   /* the same, of the glass program's own announcement: calls are being injected */
     TRACEE_AT_SIGNAL, /* signal-delivery-stop */
@@ -74,6 +73,7 @@ struct holder {
     struct tracee *by_real[HOLDER_BUCKETS];
     int socket;                /* our end of the descriptor hand-over */
     struct tracee *gone;       /* dead, and the world not told yet */
+    pid_t early; int early_status; /* a stop of somebody not known yet (tracee_new asks), or 0 */
     bool any_killed;           /* some tracee has `killed` set */
     int cpu;                   /* the one both sides are pinned to, or -1 */
     struct limits *limits;     /* supervisor/limits.c */

@@ -64,6 +64,7 @@ def build(tmp_path_factory):
         if (name, flags) not in made:
             to = tmp_path_factory.mktemp("attack") / name
             subprocess.run(["gcc", "-O1", "-w", "-pthread", *flags, "-o", str(to), str(HERE / f"{name}.c")], check=True)
+            to.parent.chmod(0o755)  # the guest is another user
             made[name, flags] = to
         return made[name, flags]
 
