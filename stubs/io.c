@@ -3,6 +3,7 @@
  * One loop for all: ask the file; if it would block and may, sleep on what its poll names and ask again. What an
  * earlier run of the call wrote stands in c->progress; an interruption then returns it. */
 #include "stubs/places.h"
+#include "stubs/sockets.h"
 #include "stubs/stubs.h"
 
 #include <linux/fs.h>
@@ -20,10 +21,13 @@ struct transfer {
     bool nowait;
 };
 
-static int64_t wait_for(struct call *c, struct file *f, int64_t interrupted)
+/* done: bytes moved so far, which an interruption returns. */
+static int64_t wait_for(struct call *c, struct file *f, bool receive, uint64_t done)
 {
+    if (file_is_socket(f)) /* it may have a timeout of its own */
+        return socket_wait(c, f, receive, done);
     file_poll(f, call_poll_table(c));
-    return call_block(c, -1, interrupted);
+    return call_block(c, -1, done ? (int64_t)done : -CALL_RESTART_SYS);
 }
 
 static int64_t read_some(struct call *c, struct transfer *t)
@@ -31,13 +35,13 @@ static int64_t read_some(struct call *c, struct transfer *t)
     ssize_t n = file_read(t->file, &t->io.io, t->positional ? &t->position : NULL);
     if (n != -EAGAIN || t->nowait || nonblocking(t->file))
         return n;
-    return wait_for(c, t->file, -CALL_RESTART_SYS);
+    return wait_for(c, t->file, true, 0);
 }
 
 /* A blocking write to one of these sleeps until all of it is taken (pipe(7)); what another file took, it took. */
 static bool takes_all(struct file *f)
 {
-    return file_is_pipe(f) || strcmp(f->ops->kind, "tty") == 0 || strcmp(f->ops->kind, "socket") == 0 ||
+    return file_is_pipe(f) || strcmp(f->ops->kind, "tty") == 0 || file_is_socket(f) ||
            host_stream_fd(f) >= 0;
 }
 
@@ -59,7 +63,7 @@ static int64_t write_all(struct call *c, struct transfer *t)
         if (n == -EPIPE)
             broken_pipe(c);
         if (n == -EAGAIN && !t->nowait && !nonblocking(t->file))
-            return wait_for(c, t->file, c->progress ? (int64_t)c->progress : -CALL_RESTART_SYS);
+            return wait_for(c, t->file, false, c->progress);
         return c->progress ? (int64_t)c->progress : n;
     }
 }

@@ -1,259 +1,262 @@
-/* Sockets: making them, naming them, connecting them (socket(7)). What they are is in vfs/socket.h; what is said through
- * them in stubs/message.c. */
+/* Sockets from their making to their options: socket(2), bind(2), listen(2), accept(2), connect(2), getsockopt(2). What they
+ * talk to is in vfs/: other sockets of the world. Model: the kernel's net/socket.c. */
 #include "stubs/sockets.h"
 
-#include "kernel/world.h"
 #include "stubs/places.h"
 #include "stubs/stubs.h"
-#include "vfs/socket.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/epoll.h>
 
-enum { OPTION_MOST = 4096 }; /* bytes of one socket option */
+enum { OPTION_MOST = 4096 }; /* bytes of one option that are looked at */
 
-void socket_self(const struct task *t, struct ucred *self)
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
+
+int socket_argument(struct call *c, struct file **f)
 {
-    *self = (struct ucred){.pid = t->process->pid, .uid = t->cred.euid, .gid = t->cred.egid};
-}
-
-int socket_argument(struct call *c, int fd, struct file **out)
-{
-    struct file *f = call_file(c, fd);
-    if (f == NULL || (f->flags & O_PATH) != 0)
+    *f = file_argument(c, 0);
+    if (*f == NULL)
         return -EBADF;
-    *out = f;
-    return file_is_socket(f) ? 0 : -ENOTSOCK;
+    return file_is_socket(*f) ? 0 : -ENOTSOCK;
 }
 
-int socket_read_address(struct call *c, uint64_t address, uint64_t length, struct sockaddr_storage *out, socklen_t *n)
+int read_address(struct call *c, uint64_t address, uint64_t length, struct sockaddr_storage *to)
 {
-    *out = (struct sockaddr_storage){0};
-    *n = 0;
-    if ((int)length < 0 || (uint32_t)length > sizeof *out)
+    int n = (int)length;
+    memset(to, 0, sizeof *to);
+    if (n < 0 || (size_t)n > sizeof *to)
         return -EINVAL;
-    *n = (socklen_t)length;
-    return *n == 0 ? 0 : call_read(c, address, out, *n);
+    return call_read(c, address, to, (size_t)n);
 }
 
-/* move_addr_to_user: as much as there is room for, and the true length. */
-int socket_write_address(struct call *c, uint64_t address, uint64_t length_at, const struct sockaddr_storage *from,
-                         socklen_t n)
+int write_address(struct call *c, const struct sockaddr_storage *from, socklen_t length, uint64_t to, uint64_t room)
 {
-    int32_t room;
-    if (address == 0)
-        return 0;
-    if (call_read(c, length_at, &room, sizeof room) < 0)
+    int n;
+    if (call_read(c, room, &n, sizeof n) < 0)
         return -EFAULT;
-    if (room < 0)
+    if (n < 0)
         return -EINVAL;
-    socklen_t part = (socklen_t)room < n ? (socklen_t)room : n;
-    if (part > 0 && call_write(c, address, from, part) < 0)
+    if ((socklen_t)n > length)
+        n = (int)length;
+    if (call_write(c, to, from, (size_t)n) < 0)
         return -EFAULT;
-    return call_write(c, length_at, &n, sizeof n);
+    return call_write(c, room, &length, sizeof length);
 }
 
-int64_t socket_wait(struct call *c, struct file *f, bool receive, int64_t interrupted)
+struct ucred socket_self(const struct call *c, bool sender)
 {
-    int64_t limit = socket_timeout(f, receive);
-    if (c->timed_out)
-        return -EAGAIN;
+    const struct cred *cred = &c->task->cred;
+    return (struct ucred){
+        .pid = c->task->process->pid, .uid = sender ? cred->uid : cred->euid, .gid = sender ? cred->gid : cred->egid};
+}
+
+/* A call with a timeout of its own does not begin again after a signal (net/core/sock.c, sock_intr_errno). */
+int64_t socket_wait(struct call *c, struct file *f, bool receive, uint64_t done)
+{
+    int64_t ns = socket_timeout(f, receive);
+    if (c->timed_out || ns == 0)
+        return done > 0 ? (int64_t)done : -EAGAIN;
+    int64_t interrupted = done > 0 ? (int64_t)done : ns < 0 ? -CALL_RESTART_SYS : -EINTR;
     file_poll(f, call_poll_table(c));
-    return call_block(c, call_deadline_in(c, limit),
-                      limit >= 0 && interrupted == -CALL_RESTART_SYS ? -EINTR : interrupted);
+    return call_block(c, call_deadline_in(c, ns), interrupted);
 }
+
+/* ---- making them ------------------------------------------------------------------------------------------------- */
 
 int64_t stub_socket(struct call *c)
 {
-    int type = (int)c->arg[1];
     struct file *f;
-    if ((type & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
-        return -EINVAL;
-    int error = socket_new(c->world->vfs, (int)c->arg[0], type & ~SOCK_CLOEXEC, (int)c->arg[2], &f);
+    int type = (int)c->arg[1];
+    int error = socket_new(c->world->vfs, (int)c->arg[0], type, (int)c->arg[2], &f);
     return error < 0 ? error : install_file(c, f, 0, (type & SOCK_CLOEXEC) != 0);
 }
 
 int64_t stub_socketpair(struct call *c)
 {
-    int type = (int)c->arg[1];
     struct file *ends[2];
-    struct ucred self;
-    int32_t fds[2];
-    if ((type & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
-        return -EINVAL;
-    socket_self(c->task, &self);
-    int error = socket_pair(c->world->vfs, (int)c->arg[0], type & ~SOCK_CLOEXEC, (int)c->arg[2], &self, ends);
+    struct fdtable *fds = c->task->fds;
+    const struct ucred self = socket_self(c, false);
+    int type = (int)c->arg[1];
+    int error = socket_pair(c->world->vfs, (int)c->arg[0], type, (int)c->arg[2], &self, ends);
     if (error < 0)
         return error;
-    fds[0] = (int32_t)install_file(c, ends[0], 0, (type & SOCK_CLOEXEC) != 0);
-    fds[1] = fds[0] < 0 ? fds[0] : (int32_t)install_file(c, ends[1], 0, (type & SOCK_CLOEXEC) != 0);
-    if (fds[0] < 0)
+    int32_t fd[2];
+    fd[0] = (int32_t)install_file(c, ends[0], 0, (type & SOCK_CLOEXEC) != 0);
+    if (fd[0] < 0) {
         file_put(ends[1]);
-    error = fds[0] < 0 || fds[1] < 0 ? fds[1] : call_write(c, c->arg[3], fds, sizeof fds);
+        return fd[0];
+    }
+    fd[1] = (int32_t)install_file(c, ends[1], 0, (type & SOCK_CLOEXEC) != 0);
+    error = fd[1] < 0 ? fd[1] : call_write(c, c->arg[3], fd, sizeof fd);
     for (int i = 0; error < 0 && i < 2; i++)
-        if (fds[i] >= 0)
-            (void)fdtable_close(c->task->fds, fds[i], c->task->fds);
+        if (fd[i] >= 0)
+            (void)fdtable_close(fds, fd[i], fds);
     return error;
 }
 
+/* ---- names and connections --------------------------------------------------------------------------------------- */
+
 int64_t stub_bind(struct call *c)
 {
-    struct sockaddr_storage address;
-    struct place at;
     struct file *f;
-    socklen_t n;
-    int error = socket_argument(c, (int)c->arg[0], &f);
+    struct place at;
+    struct sockaddr_storage address;
+    int error = socket_argument(c, &f);
     if (error == 0)
-        error = socket_read_address(c, c->arg[1], c->arg[2], &address, &n);
+        error = read_address(c, c->arg[1], c->arg[2], &address);
     if (error == 0)
         error = call_place(c, AT_FDCWD, &at);
-    return error < 0 ? error : socket_bind(f, &at, 0777 & ~c->task->fs->umask, (struct sockaddr *)&address, n);
+    if (error < 0)
+        return error;
+    return socket_bind(f, &at, 0777 & ~c->task->fs->umask, (struct sockaddr *)&address, (socklen_t)c->arg[2]);
 }
 
 int64_t stub_listen(struct call *c)
 {
-    struct ucred self;
     struct file *f;
-    int error = socket_argument(c, (int)c->arg[0], &f);
-    socket_self(c->task, &self);
+    const struct ucred self = socket_self(c, false);
+    int error = socket_argument(c, &f);
     return error < 0 ? error : socket_listen(f, (int)c->arg[1], &self);
 }
 
-/* keep[0]: the handshake is under way, so what this run asks is how it ended. */
-int64_t stub_connect(struct call *c)
+/* A connection is taken off the queue only when there is a descriptor for it. */
+static int64_t accept_with(struct call *c, int flags)
 {
-    struct sockaddr_storage address;
-    struct ucred self;
-    struct place at;
-    struct waitq *wait_on = NULL;
-    struct file *f;
-    socklen_t n;
-    int error = socket_argument(c, (int)c->arg[0], &f);
-    if (error < 0)
-        return error;
-    if (c->keep[0] != 0) {
-        int32_t ended = 0;
-        socklen_t size = sizeof ended;
-        if ((file_poll(f, NULL) & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0)
-            return socket_wait(c, f, false, -CALL_RESTART_SYS);
-        error = socket_get_option(f, SOL_SOCKET, SO_ERROR, &ended, &size);
-        return error < 0 ? error : -ended;
-    }
-    error = socket_read_address(c, c->arg[1], c->arg[2], &address, &n);
-    if (error == 0)
-        error = call_place(c, AT_FDCWD, &at);
-    if (error < 0)
-        return error;
-    socket_self(c->task, &self);
-    error = socket_connect(f, &at, (struct sockaddr *)&address, n, &self, &wait_on);
-    if (nonblocking(f))
-        return error;
-    if (error == -EAGAIN && wait_on != NULL) {
-        int64_t limit = socket_timeout(f, false);
-        call_wait_on(c, wait_on);
-        return c->timed_out ? -EAGAIN : call_block(c, call_deadline_in(c, limit), -CALL_RESTART_SYS);
-    }
-    if (error == -EINPROGRESS) {
-        c->keep[0] = 1;
-        return socket_wait(c, f, false, -CALL_RESTART_SYS);
-    }
-    return error;
-}
-
-static int64_t accept_one(struct call *c, int flags)
-{
-    struct sockaddr_storage peer;
     struct file *f, *accepted;
-    socklen_t n = 0;
-    if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
+    struct sockaddr_storage peer;
+    socklen_t length = 0;
+    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
         return -EINVAL;
-    int error = socket_argument(c, (int)c->arg[0], &f);
-    if (error < 0)
-        return error;
-    error = socket_accept(f, flags & SOCK_NONBLOCK, &accepted, &peer, &n);
+    int error = socket_argument(c, &f);
+    if (error == 0 && fdtable_full(c->task->fds))
+        error = -EMFILE;
+    if (error == 0)
+        error = socket_accept(f, flags, &accepted, c->arg[1] != 0 ? &peer : NULL, &length);
     if (error == -EAGAIN && !nonblocking(f))
-        return socket_wait(c, f, true, -CALL_RESTART_SYS);
-    if (error < 0)
-        return error;
-    error = socket_write_address(c, c->arg[1], c->arg[2], &peer, n);
-    if (error < 0) {
-        file_put(accepted);
-        return error;
+        return socket_wait(c, f, true, 0);
+    if (error == 0 && c->arg[1] != 0) {
+        error = write_address(c, &peer, length, c->arg[1], c->arg[2]);
+        if (error < 0)
+            file_put(accepted);
     }
-    return install_file(c, accepted, 0, (flags & SOCK_CLOEXEC) != 0);
+    return error < 0 ? error : install_file(c, accepted, 0, (flags & SOCK_CLOEXEC) != 0);
 }
 
 int64_t stub_accept(struct call *c)
 {
-    return accept_one(c, 0);
+    return accept_with(c, 0);
 }
 
 int64_t stub_accept4(struct call *c)
 {
-    return accept_one(c, (int)c->arg[3]);
+    return accept_with(c, (int)c->arg[3]);
 }
 
-static int64_t name(struct call *c, bool peer)
+/* A connection under way: over when the socket is writable or in error, and SO_ERROR says how. */
+static int64_t await_connection(struct call *c, struct file *f)
 {
-    struct sockaddr_storage address;
+    int error = 0;
+    socklen_t length = sizeof error;
+    if ((file_poll(f, NULL) & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) {
+        c->keep[0] = 1;
+        int64_t result = socket_wait(c, f, false, 0);
+        return result == -EAGAIN ? -EINPROGRESS : result;
+    }
+    (void)socket_get_option(f, SOL_SOCKET, SO_ERROR, &error, &length);
+    return -error;
+}
+
+int64_t stub_connect(struct call *c)
+{
     struct file *f;
-    socklen_t n;
-    int error = socket_argument(c, (int)c->arg[0], &f);
+    struct place at;
+    struct sockaddr_storage address;
+    struct waitq *queue = NULL;
+    const struct ucred self = socket_self(c, false);
+    int error = socket_argument(c, &f);
+    if (error == 0 && c->keep[0] != 0)
+        return await_connection(c, f);
     if (error == 0)
-        error = socket_name(f, peer, &address, &n);
-    if (error == 0 && c->arg[1] == 0)
-        error = -EFAULT;
-    return error < 0 ? error : socket_write_address(c, c->arg[1], c->arg[2], &address, n);
+        error = read_address(c, c->arg[1], c->arg[2], &address);
+    if (error == 0)
+        error = call_place(c, AT_FDCWD, &at);
+    if (error < 0)
+        return error;
+    error = socket_connect(f, &at, (struct sockaddr *)&address, (socklen_t)c->arg[2], &self, &queue);
+    if (nonblocking(f))
+        return error;
+    if (error == -EINPROGRESS || error == -EALREADY)
+        return await_connection(c, f);
+    if (error == -EAGAIN && queue != NULL) {
+        call_wait_on(c, queue);
+        return socket_wait(c, f, false, 0);
+    }
+    return error;
+}
+
+static int64_t tell_name(struct call *c, bool peer)
+{
+    struct file *f;
+    struct sockaddr_storage address;
+    socklen_t length;
+    int error = socket_argument(c, &f);
+    if (error == 0)
+        error = socket_name(f, peer, &address, &length);
+    return error < 0 ? error : write_address(c, &address, length, c->arg[1], c->arg[2]);
 }
 
 int64_t stub_getsockname(struct call *c)
 {
-    return name(c, false);
+    return tell_name(c, false);
 }
 
 int64_t stub_getpeername(struct call *c)
 {
-    return name(c, true);
+    return tell_name(c, true);
 }
 
 int64_t stub_shutdown(struct call *c)
 {
     struct file *f;
-    int error = socket_argument(c, (int)c->arg[0], &f);
+    int error = socket_argument(c, &f);
     return error < 0 ? error : socket_shutdown(f, (int)c->arg[1]);
 }
 
+/* ---- options ----------------------------------------------------------------------------------------------------- */
+
 int64_t stub_setsockopt(struct call *c)
 {
-    char value[OPTION_MOST];
     struct file *f;
-    int error = socket_argument(c, (int)c->arg[0], &f);
+    uint8_t value[OPTION_MOST];
+    int length = (int)c->arg[4];
+    int error = length < 0 ? -EINVAL : socket_argument(c, &f);
+    if ((size_t)length > sizeof value)
+        length = sizeof value;
+    if (error == 0)
+        error = call_read(c, c->arg[3], value, (size_t)length);
     if (error < 0)
         return error;
-    if ((int)c->arg[4] < 0 || (uint32_t)c->arg[4] > sizeof value)
-        return -EINVAL;
-    socklen_t n = (socklen_t)c->arg[4];
-    if (n > 0 && call_read(c, c->arg[3], value, n) < 0)
-        return -EFAULT;
-    return socket_set_option(f, (int)c->arg[1], (int)c->arg[2], value, n, &c->task->cred);
+    return socket_set_option(f, (int)c->arg[1], (int)c->arg[2], value, (socklen_t)length, &c->task->cred);
 }
 
 int64_t stub_getsockopt(struct call *c)
 {
-    char value[OPTION_MOST] = {0};
     struct file *f;
-    int32_t room;
-    int error = socket_argument(c, (int)c->arg[0], &f);
+    uint8_t value[OPTION_MOST];
+    int room;
+    int error = socket_argument(c, &f);
+    if (error == 0)
+        error = call_read(c, c->arg[4], &room, sizeof room);
+    if (error == 0 && room < 0)
+        error = -EINVAL;
     if (error < 0)
         return error;
-    if (call_read(c, c->arg[4], &room, sizeof room) < 0)
-        return -EFAULT;
-    if (room < 0)
-        return -EINVAL;
-    socklen_t n = (uint32_t)room > sizeof value ? sizeof value : (socklen_t)room;
-    error = socket_get_option(f, (int)c->arg[1], (int)c->arg[2], value, &n);
+    socklen_t length = (size_t)room < sizeof value ? (socklen_t)room : sizeof value;
+    error = socket_get_option(f, (int)c->arg[1], (int)c->arg[2], value, &length);
     if (error < 0)
         return error;
-    if (n > 0 && call_write(c, c->arg[3], value, n) < 0)
+    if (call_write(c, c->arg[3], value, length) < 0)
         return -EFAULT;
-    return call_write(c, c->arg[4], &n, sizeof n);
+    return call_write(c, c->arg[4], &length, sizeof length);
 }

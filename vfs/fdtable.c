@@ -145,6 +145,11 @@ static uint32_t lowest_free(const struct fdtable *t, uint32_t from)
     return from;
 }
 
+bool fdtable_full(const struct fdtable *t)
+{
+    return lowest_free(t, t->lowest) >= t->limit;
+}
+
 int fdtable_install(struct fdtable *t, struct file *f, int minimum, bool cloexec)
 {
     if (minimum < 0 || (minimum > 0 && (uint32_t)minimum >= t->limit)) /* fcntl(2) F_DUPFD: EINVAL */

@@ -15,6 +15,7 @@ void fdtable_get(struct fdtable *t);                       /* CLONE_FILES */
 void fdtable_put(struct fdtable *t);                       /* the last one closes everything */
 bool fdtable_shared(const struct fdtable *t);              /* more than one task has it */
 void fdtable_set_limit(struct fdtable *t, uint32_t limit); /* descriptors above stay */
+bool fdtable_full(const struct fdtable *t);                /* the next descriptor would be EMFILE */
 uint32_t fdtable_count(const struct fdtable *t);           /* open descriptors */
 
 /* Borrowed: valid until the descriptor is closed; take file_get to keep it across a block. NULL: EBADF. */
