@@ -196,7 +196,7 @@ static uint32_t picky_poll(struct file *f, struct poll_table *t)
 
 static void a_short_write_loses_nothing(void **state)
 {
-    static const struct file_ops ops = {.kind = "socket", .write = picky_write, .poll = picky_poll};
+    static const struct file_ops ops = {.kind = "tty", .write = picky_write, .poll = picky_poll};
     struct fake_machine *f = *state;
     struct picky p = {.room = 16};
     struct file *file = file_new(f->world->vfs, &ops, O_RDWR, &p);
