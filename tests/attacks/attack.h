@@ -41,7 +41,6 @@ static inline const char *word(long result)
     return to;
 }
 
-#define SAY(name, result) (printf("%s %s\n", name, word((long)(result))), fflush(stdout))
 #define IS(argument) (strcmp(mode, argument) == 0)
 
 /* A fault in what is tried is an outcome like any other. */
@@ -62,4 +61,5 @@ static inline void catch_faults(void)
         sigaction(signals[i], &(struct sigaction){.sa_handler = on_fault, .sa_flags = SA_ONSTACK | SA_NODEFER}, NULL);
 }
 #define TRY (caught = 0, sigsetjmp(tried, 1) == 0)
+#define SAY(name, result) (printf("%s %s\n", name, TRY ? word((long)(result)) : "fault"), fflush(stdout))
 #endif
