@@ -23,14 +23,14 @@ struct rlimit64;
 /* One mapping of a task's memory, as the guest may see it. */
 struct memory_map {
     uint64_t start, end;
-    int protection;      /* PROT_* */
+    int protection; /* PROT_* */
     bool shared;
-    bool backed;         /* by a file, of whatever kind: not anonymous memory */
-    uint64_t offset;     /* in the file */
+    bool backed;     /* by a file, of whatever kind: not anonymous memory */
+    uint64_t offset; /* in the file */
     uint32_t dev_major, dev_minor;
-    uint64_t ino;        /* of the world's file; 0: none */
-    uint64_t resident;   /* bytes in memory; filled only when asked for */
-    const char *name;    /* the guest's path, "[heap]", "[stack]", or "" */
+    uint64_t ino;      /* of the world's file; 0: none */
+    uint64_t resident; /* bytes in memory; filled only when asked for */
+    const char *name;  /* the guest's path, "[heap]", "[stack]", or "" */
 };
 
 struct machine {
@@ -41,8 +41,8 @@ struct machine {
     int64_t (*native)(struct task *t, long nr, const uint64_t arguments[6]);
     /* Map a stretch of an open file, as file_map described it, into the task. Result of mmap(2). m->key names the file for the cache
      * of descriptors already handed over. */
-    int64_t (*map)(struct task *t, uint64_t address, uint64_t length, int protection, int flags, const struct file_mapping *m,
-                   struct file *f);
+    int64_t (*map)(struct task *t, uint64_t address, uint64_t length, int protection, int flags,
+                   const struct file_mapping *m, struct file *f);
     /* A new task by clone(2) in `parent`, whose child end is `child` (already in the tables). 0 or -errno. */
     int (*clone)(struct task *parent, struct task *child, uint64_t flags, uint64_t stack, uint64_t tls);
     /* Replace the program of the task's process: see kernel/exec.h. The other threads are gone when it returns. 0 or -errno
@@ -63,7 +63,8 @@ struct machine {
     int64_t (*cpu_time)(struct process *p);
     /* Every mapping of the task's memory by address; `each` returning nonzero stops, and is returned. Shows nothing of the
      * supervisor's own. 0 or -errno. with_resident: fill `resident`, which costs a walk of the page tables. May be NULL. */
-    int (*maps)(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m), void *context);
+    int (*maps)(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m),
+                void *context);
     uint64_t (*resident)(struct task *t); /* bytes of its address space in memory; may be NULL */
     /* Register contents for /proc and diagnostics. */
     uint64_t (*instruction)(struct task *t);

@@ -137,8 +137,8 @@ static void set_default_limits(struct process *p)
     uint64_t open_files = p->world->policy->limits.open_files;
     p->limits[RLIMIT_STACK].rlim_cur = 8 << 20;
     p->limits[RLIMIT_CORE].rlim_cur = 0;
-    p->limits[RLIMIT_NOFILE] = open_files != 0 ? (struct rlimit64){open_files, open_files}
-                                               : (struct rlimit64){OPEN_FILES, OPEN_FILES_MOST};
+    p->limits[RLIMIT_NOFILE] =
+        open_files != 0 ? (struct rlimit64){open_files, open_files} : (struct rlimit64){OPEN_FILES, OPEN_FILES_MOST};
     p->limits[RLIMIT_MEMLOCK] = (struct rlimit64){8 << 20, 8 << 20};
     p->limits[RLIMIT_SIGPENDING] = (struct rlimit64){SIGNAL_QUEUE_MAX, SIGNAL_QUEUE_MAX};
     p->limits[RLIMIT_MSGQUEUE] = (struct rlimit64){819200, 819200};
@@ -276,7 +276,7 @@ void process_free_all(struct world *w)
 
 /* ---- clone(2) ------------------------------------------------------------------------------------------------------------------ */
 
-#define NEW_NAMESPACES                                                                                                       \
+#define NEW_NAMESPACES                                                                                                 \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | 0x80)
 
 static int check_flags(uint64_t flags)
@@ -354,9 +354,7 @@ int process_clone(struct task *parent, uint64_t flags, struct task **child)
     if (error < 0)
         return error;
     struct task *t = calloc(1, sizeof *t);
-    struct process *p = t == NULL                        ? NULL
-                        : (flags & CLONE_THREAD) != 0 ? parent->process
-                                                         : clone_process(parent, flags);
+    struct process *p = t == NULL ? NULL : (flags & CLONE_THREAD) != 0 ? parent->process : clone_process(parent, flags);
     int32_t tid = p == NULL ? -1 : p != parent->process ? p->pid : next_number(parent->world);
     if (tid < 0) {
         free(t);
@@ -637,7 +635,8 @@ static void unshare_for_exec(struct task *t)
             p->handlers = own;
         }
     }
-    struct fdtable *fds = fdtable_shared(t->fds) ? fdtable_copy(t->fds) : NULL; /* the table owns POSIX locks: they stay */
+    struct fdtable *fds =
+        fdtable_shared(t->fds) ? fdtable_copy(t->fds) : NULL; /* the table owns POSIX locks: they stay */
     if (fds != NULL) {
         fdtable_put(t->fds);
         t->fds = fds;

@@ -37,64 +37,73 @@ struct fs_context {
  * outlive its mapping: shared_map_prune. */
 struct shared_map {
     struct shared_map *next;
-    uint64_t start, end;   /* guest addresses */
-    uint64_t key, offset;  /* file_mapping.key, and the offset of `start` in that file */
-    struct file *file;     /* referenced */
-    bool is_private;       /* MAP_PRIVATE: no futex is shared through it, but its pages are the file's */
+    uint64_t start, end;  /* guest addresses */
+    uint64_t key, offset; /* file_mapping.key, and the offset of `start` in that file */
+    struct file *file;    /* referenced */
+    bool is_private;      /* MAP_PRIVATE: no futex is shared through it, but its pages are the file's */
 };
 
 /* One address space. Shared by threads, and by a vfork child until it executes. */
 struct mm {
     uint32_t references;
-    uint64_t id;                 /* never reused: private futex keys */
+    uint64_t id; /* never reused: private futex keys */
     uint64_t brk_start, brk;
     uint64_t stack_top, stack_bottom; /* of the initial stack */
     uint64_t arg_start, arg_end, env_start, env_end;
-    uint64_t auxv[64]; uint32_t auxv_words; /* /proc/PID/auxv */
+    uint64_t auxv[64];
+    uint32_t auxv_words; /* /proc/PID/auxv */
     uint64_t text_start, text_end, entry;
-    struct shared_map *shared; uint32_t shared_count, shared_prune_at;
-    uint32_t membarrier;         /* commands registered for (membarrier(2)) */
-    void *machine;               /* the supervisor's: descriptors handed over */
+    struct shared_map *shared;
+    uint32_t shared_count, shared_prune_at;
+    uint32_t membarrier; /* commands registered for (membarrier(2)) */
+    void *machine;       /* the supervisor's: descriptors handed over */
     void (*machine_release)(struct mm *m);
 };
 
 enum task_state {
-    TASK_READY,    /* may be resumed */
-    TASK_BLOCKED,  /* in a call that said call_block */
-    TASK_DEAD,     /* its exit was seen, or it runs its own exit */
+    TASK_READY,   /* may be resumed */
+    TASK_BLOCKED, /* in a call that said call_block */
+    TASK_DEAD,    /* its exit was seen, or it runs its own exit */
 };
 
 /* A thread. */
 struct task {
     struct world *world;
     struct process *process;
-    struct task *next_thread;    /* in process->threads */
-    struct task *run_next, *run_prev; bool queued; /* the run queue */
+    struct task *next_thread; /* in process->threads */
+    struct task *run_next, *run_prev;
+    bool queued; /* the run queue */
     int32_t tid;
     enum task_state state;
-    struct call call;            /* the one in progress */
-    bool in_call;                /* it is stopped in `call`, not yet answered */
-    int64_t result;              /* READY with in_call: what the call returns, when `has_result` */
+    struct call call; /* the one in progress */
+    bool in_call;     /* it is stopped in `call`, not yet answered */
+    int64_t result;   /* READY with in_call: what the call returns, when `has_result` */
     bool has_result;
     struct cred cred;
     struct mm *mm;
     struct fdtable *fds;
     struct fs_context *fs;
     struct signal_queue signals; /* directed at this thread */
-    bool restore_mask; uint64_t temporary_mask; /* sigsuspend, ppoll …: in force while blocked */
+    bool restore_mask;
+    uint64_t temporary_mask; /* sigsuspend, ppoll …: in force while blocked */
     uint64_t clear_child_tid, robust_list;
-    struct futex_waiter futex;   /* its place in a futex's queue */
+    struct futex_waiter futex; /* its place in a futex's queue */
     char comm[16];
-    struct { uint64_t stack; uint64_t size; int flags; } altstack;
-    int64_t cpu;                 /* virtual CPU time, ns */
-    uint64_t calls;              /* trapped so far */
-    struct task *vfork_parent;   /* resumes when this task executes or exits */
-    bool vfork_waiting;          /* this one waits for its child */
+    struct {
+        uint64_t stack;
+        uint64_t size;
+        int flags;
+    } altstack;
+    int64_t cpu;               /* virtual CPU time, ns */
+    uint64_t calls;            /* trapped so far */
+    struct task *vfork_parent; /* resumes when this task executes or exits */
+    bool vfork_waiting;        /* this one waits for its child */
     int32_t parent_death_signal;
     bool no_new_privs, dumpable;
     uint64_t timer_slack;
-    int32_t policy, realtime_priority; bool reset_on_fork; /* sched(7): kept and told, nothing more */
-    void *machine;               /* the supervisor's view: real tid, registers */
+    int32_t policy, realtime_priority;
+    bool reset_on_fork; /* sched(7): kept and told, nothing more */
+    void *machine;      /* the supervisor's view: real tid, registers */
 };
 
 struct posix_timer;
@@ -102,11 +111,11 @@ struct posix_timer;
 /* A thread group. */
 struct process {
     struct world *world;
-    struct process *next;        /* in world->processes, by pid */
+    struct process *next; /* in world->processes, by pid */
     int32_t pid, pgid, sid;
-    struct process *parent;      /* NULL: the world's reaper */
-    struct task *threads;        /* leader first */
-    uint32_t thread_count;       /* living */
+    struct process *parent; /* NULL: the world's reaper */
+    struct task *threads;   /* leader first */
+    uint32_t thread_count;  /* living */
     struct signal_handlers *handlers;
     struct signal_queue signals; /* directed at the process */
     struct waitq signal_wait;    /* sigtimedwait, signalfd */
@@ -114,26 +123,29 @@ struct process {
     int32_t exit_signal;
     struct process_handle *handle; /* what pidfds hold; NULL until there is one */
     bool zombie, stopped, executed;
-    int32_t wait_status;         /* wait(2)'s word, when zombie */
-    int32_t stop_signal; bool stop_reported, continued; /* for WUNTRACED, WCONTINUED */
-    bool group_exit; int32_t group_exit_status;
+    int32_t wait_status; /* wait(2)'s word, when zombie */
+    int32_t stop_signal;
+    bool stop_reported, continued; /* for WUNTRACED, WCONTINUED */
+    bool group_exit;
+    int32_t group_exit_status;
     struct rlimit64 limits[RLIM_NLIMITS];
-    uint64_t itimer[3]; int64_t itimer_interval[3], itimer_when[3]; /* clock handles: ITIMER_REAL, VIRTUAL, PROF */
+    uint64_t itimer[3];
+    int64_t itimer_interval[3], itimer_when[3]; /* clock handles: ITIMER_REAL, VIRTUAL, PROF */
     struct posix_timer *timers;
-    int64_t cpu_alarm;           /* when `cpu` reaches this, look at its CPU clocks' timers; 0: there are none */
-    uint64_t cpu_look;           /* clock handle: the same, with real clocks */
+    int64_t cpu_alarm; /* when `cpu` reaches this, look at its CPU clocks' timers; 0: there are none */
+    uint64_t cpu_look; /* clock handle: the same, with real clocks */
     struct rusage usage, children_usage;
-    int64_t cpu, children_cpu;   /* virtual, ns: of its living threads' calls, and of children waited for */
-    int64_t cpu_ended;           /* of threads that ended */
-    uint32_t uid;                /* the real uid of its last thread, once that ended: SIGCHLD's si_uid */
-    char *program;               /* guest path of the executable, for /proc/PID/exe */
+    int64_t cpu, children_cpu;     /* virtual, ns: of its living threads' calls, and of children waited for */
+    int64_t cpu_ended;             /* of threads that ended */
+    uint32_t uid;                  /* the real uid of its last thread, once that ended: SIGCHLD's si_uid */
+    char *program;                 /* guest path of the executable, for /proc/PID/exe */
     struct dentry *program_dentry; /* referenced */
     bool child_subreaper;
     uint64_t personality;
     int32_t nice, io_priority;
-    int64_t start_time;          /* elapsed */
-    int32_t oom_score_adj;       /* /proc/PID/oom_score_adj: remembered, nothing more */
-    void *tty;                   /* controlling terminal, by set_controlling; NULL: none */
+    int64_t start_time;    /* elapsed */
+    int32_t oom_score_adj; /* /proc/PID/oom_score_adj: remembered, nothing more */
+    void *tty;             /* controlling terminal, by set_controlling; NULL: none */
     void *machine;
 };
 
@@ -147,8 +159,19 @@ struct denial { /* what one rule did (any action but allow), for the report; sor
     char *example; /* the first, pretty-printed */
 };
 
-enum verdict { VERDICT_OK, VERDICT_EXIT, VERDICT_SIGNAL, VERDICT_CPU, VERDICT_WALL, VERDICT_MEMORY, VERDICT_OUTPUT,
-               VERDICT_PROCESSES, VERDICT_FILES, VERDICT_KILLED, VERDICT_INTERNAL };
+enum verdict {
+    VERDICT_OK,
+    VERDICT_EXIT,
+    VERDICT_SIGNAL,
+    VERDICT_CPU,
+    VERDICT_WALL,
+    VERDICT_MEMORY,
+    VERDICT_OUTPUT,
+    VERDICT_PROCESSES,
+    VERDICT_FILES,
+    VERDICT_KILLED,
+    VERDICT_INTERNAL
+};
 
 struct world {
     const struct policy *policy;
@@ -158,62 +181,65 @@ struct world {
     struct clock clock;
     struct random random;
     struct futex_table *futexes;
-    struct process *processes;   /* sorted by pid; pid 1 is the world's reaper and has no tasks */
-    struct process *init;        /* the first program */
+    struct process *processes; /* sorted by pid; pid 1 is the world's reaper and has no tasks */
+    struct process *init;      /* the first program */
     int32_t next_pid;
     uint32_t task_count, process_count, process_peak;
-    uint64_t next_id;            /* mm ids, anonymous shared keys */
+    uint64_t next_id;                  /* mm ids, anonymous shared keys */
     struct task *run_first, *run_last; /* ready, in the order they became so */
     struct task *current;
     struct tty_hooks tty;
     struct timer_clock timer_clock;
     struct host_stream_hooks streams;
     struct dev_hooks dev;
-    struct file *stdio[3];       /* the caller's stdin, stdout, stderr: referenced */
-    struct sysv *sysv;           /* System V semaphores and message queues: stubs/sysv.c; NULL until used */
+    struct file *stdio[3]; /* the caller's stdin, stdout, stderr: referenced */
+    struct sysv *sysv;     /* System V semaphores and message queues: stubs/sysv.c; NULL until used */
     void (*sysv_release)(struct sysv *s);
     void (*sysv_process_ended)(struct sysv *s, struct process *p); /* SEM_UNDO */
-    struct shm_table *shm;       /* System V shared memory: stubs/shm.c; NULL until used */
+    struct shm_table *shm; /* System V shared memory: stubs/shm.c; NULL until used */
     void (*shm_release)(struct shm_table *t);
     uint64_t output_bytes;
-    uint64_t events;             /* trapped calls */
+    uint64_t events; /* trapped calls */
     struct call_counter counters[SYSENT_COUNT];
-    uint64_t unknown_calls;      /* numbers outside the table */
-    uint64_t foreign_calls;      /* int 0x80, x32 */
-    struct denial *denials; size_t denial_count;
-    enum verdict verdict;        /* VERDICT_OK while nothing ended the run */
-    bool ending;                 /* the world is being torn down */
-    int init_status;             /* wait(2)'s word of the first program, once it ended */
+    uint64_t unknown_calls; /* numbers outside the table */
+    uint64_t foreign_calls; /* int 0x80, x32 */
+    struct denial *denials;
+    size_t denial_count;
+    enum verdict verdict; /* VERDICT_OK while nothing ended the run */
+    bool ending;          /* the world is being torn down */
+    int init_status;      /* wait(2)'s word of the first program, once it ended */
     bool verbose;
-    const char *not_reproducible[16]; size_t not_reproducible_count; /* static strings */
+    const char *not_reproducible[16];
+    size_t not_reproducible_count; /* static strings */
 };
 
 struct world *world_new(const struct policy *p, const struct machine *m, void *machine_context);
 void world_free(struct world *w);
-void world_end(struct world *w, enum verdict v);          /* a limit: the first verdict stays */
+void world_end(struct world *w, enum verdict v);               /* a limit: the first verdict stays */
 void world_not_reproducible(struct world *w, const char *why); /* why: a literal; told once */
 
 /* ---- tasks and processes (kernel/process.c) ----------------------------------------------------------------- */
-struct process *process_new(struct world *w, struct process *parent);   /* a pid, no threads yet; NULL: ENOMEM */
-struct task *task_new(struct process *p, int32_t tid);                   /* tid 0: the next pid */
-struct process *process_find(struct world *w, int32_t pid);              /* living or zombie; NULL */
-struct task *task_find(struct world *w, int32_t tid);                    /* living */
+struct process *process_new(struct world *w, struct process *parent); /* a pid, no threads yet; NULL: ENOMEM */
+struct task *task_new(struct process *p, int32_t tid);                /* tid 0: the next pid */
+struct process *process_find(struct world *w, int32_t pid);           /* living or zombie; NULL */
+struct task *task_find(struct world *w, int32_t tid);                 /* living */
 /* clone(2) on the model: shares or copies as flags say. The machine has not been asked yet. 0 or -errno. */
 int process_clone(struct task *parent, uint64_t flags, struct task **child);
-void task_abandon(struct task *child);       /* process_clone's result whose machine clone failed */
+void task_abandon(struct task *child); /* process_clone's result whose machine clone failed */
 /* The machine saw the thread end. status: wait(2)'s word of the real kernel, used when it was the last one. */
 void task_exited(struct task *t, int status);
-void process_free_all(struct world *w);      /* the end of the world: nothing is told to anyone */
-void process_reap(struct process *p);        /* a zombie was waited for: forget it */
+void process_free_all(struct world *w); /* the end of the world: nothing is told to anyone */
+void process_reap(struct process *p);   /* a zombie was waited for: forget it */
 void process_stop(struct process *p, int signal);
 void process_continue(struct process *p);
 void process_exec_done(struct task *t);      /* after the machine's exec: the model's side */
-void process_timers_free(struct process *p);  /* timer_create(2), setitimer(2), alarm(2): stubs/timers.c */
-void process_timers_exec(struct process *p);  /* execve: POSIX timers go, interval timers stay */
+void process_timers_free(struct process *p); /* timer_create(2), setitimer(2), alarm(2): stubs/timers.c */
+void process_timers_exec(struct process *p); /* execve: POSIX timers go, interval timers stay */
 /* A signal left the queue: a timer's (its serial), or 0 and SIGALRM. Its next period begins; info gets the overruns. */
 void process_timers_taken(struct process *p, uint64_t timer, siginfo_t *info);
-void process_timers_cpu(struct process *p);   /* cpu_alarm was reached */
-void process_timers_heard(struct process *p, int signal); /* the signal is no longer ignored: timers that slept over it go on */
+void process_timers_cpu(struct process *p); /* cpu_alarm was reached */
+void process_timers_heard(struct process *p,
+                          int signal); /* the signal is no longer ignored: timers that slept over it go on */
 bool process_group_orphaned(struct world *w, int32_t pgid);
 void mm_put(struct mm *m);
 struct mm *mm_new(struct world *w);
@@ -222,11 +248,12 @@ struct fs_context *fs_context_copy(const struct fs_context *from); /* NULL: out 
 
 /* ---- mapped memory files (kernel/shared_map.c) ---------------------------------------------------------------- */
 enum { SHARED_MAPS_MOST = 65530 }; /* vm.max_map_count: what one address space can hold at all */
-void shared_map_add(struct task *t, const struct shared_map *what); /* [what->start, what->end), instead of what was there */
-void shared_map_remove(struct mm *m, uint64_t start, uint64_t length); /* munmap, or something mapped over */
-int shared_map_copy(struct mm *to, const struct mm *from);            /* fork(2). -ENOMEM */
+void shared_map_add(struct task *t,
+                    const struct shared_map *what); /* [what->start, what->end), instead of what was there */
+void shared_map_remove(struct mm *m, uint64_t start, uint64_t length);          /* munmap, or something mapped over */
+int shared_map_copy(struct mm *to, const struct mm *from);                      /* fork(2). -ENOMEM */
 const struct shared_map *shared_map_find(const struct mm *m, uint64_t address); /* MAP_SHARED ones alone */
-bool shared_map_overlaps(const struct mm *m, uint64_t start, uint64_t length); /* also private ones */
+bool shared_map_overlaps(const struct mm *m, uint64_t start, uint64_t length);  /* also private ones */
 /* mremap(2) gave [to, to + length) for [from, from + from_length); 0: a second view of what is at `from`. */
 void shared_map_move(struct task *t, uint64_t from, uint64_t from_length, uint64_t to, uint64_t length, bool keep_old);
 void shared_map_prune(struct task *t); /* forget what the real address space no longer has */
@@ -234,11 +261,12 @@ void shared_map_prune(struct task *t); /* forget what the real address space no 
 bool shared_map_full(struct task *t);
 
 /* ---- the run queue (kernel/sched.c): every choice of who runs, and for how long, is made there ---------------- */
-void sched_ready(struct task *t);            /* at the end of the queue */
+void sched_ready(struct task *t); /* at the end of the queue */
 void sched_remove(struct task *t);
-struct task *sched_pick(struct world *w);    /* NULL: nobody is ready */
+struct task *sched_pick(struct world *w); /* NULL: nobody is ready */
 bool sched_others_ready(const struct world *w);
-uint64_t sched_slice(struct world *w);       /* trapped calls that the task picked makes before another ready one has its turn */
+uint64_t
+sched_slice(struct world *w); /* trapped calls that the task picked makes before another ready one has its turn */
 
 /* ---- calls (kernel/dispatch.c) ----------------------------------------------------------------------------------- */
 /* Judge and answer the call in t->call; what to do next is in the return value, as a stub's. Counts, asks the policy, moves

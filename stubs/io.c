@@ -41,8 +41,7 @@ static int64_t read_some(struct call *c, struct transfer *t)
 /* A blocking write to one of these sleeps until all of it is taken (pipe(7)); what another file took, it took. */
 static bool takes_all(struct file *f)
 {
-    return file_is_pipe(f) || strcmp(f->ops->kind, "tty") == 0 || file_is_socket(f) ||
-           host_stream_fd(f) >= 0;
+    return file_is_pipe(f) || strcmp(f->ops->kind, "tty") == 0 || file_is_socket(f) || host_stream_fd(f) >= 0;
 }
 
 static int64_t write_all(struct call *c, struct transfer *t)

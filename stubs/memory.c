@@ -10,7 +10,7 @@
 
 #define PAGE UINT64_C(4096)
 #define PAGE_UP(x) (((x) + PAGE - 1) & ~(PAGE - 1))
-#define GUARDED UINT64_C(0x20000)        /* below lie the pages the supervisor works in */
+#define GUARDED UINT64_C(0x20000) /* below lie the pages the supervisor works in */
 #define ADDRESS_LIMIT (UINT64_C(1) << 47)
 #define BRK_MOST (UINT64_C(64) << 30)
 
@@ -52,7 +52,8 @@ int64_t stub_brk(struct call *c)
 
 static void remember(struct task *t, uint64_t start, uint64_t length, const struct file_mapping *m, struct file *f)
 {
-    const struct shared_map what = {.start = start, .end = start + PAGE_UP(length), .key = m->key, .offset = m->offset, .file = f};
+    const struct shared_map what = {
+        .start = start, .end = start + PAGE_UP(length), .key = m->key, .offset = m->offset, .file = f};
     shared_map_add(t, &what);
 }
 
@@ -71,7 +72,8 @@ static int64_t map_shared_anonymous(struct call *c)
     if (got == 0)
         got = file_map(f, 0, length, true, &m);
     if (got == 0)
-        got = c->world->machine->map(c->task, c->arg[0], length, (int)c->arg[2], (int)(c->arg[3] & ~(uint64_t)MAP_ANONYMOUS), &m, f);
+        got = c->world->machine->map(c->task, c->arg[0], length, (int)c->arg[2],
+                                     (int)(c->arg[3] & ~(uint64_t)MAP_ANONYMOUS), &m, f);
     if (!failed(got))
         remember(c->task, (uint64_t)got, length, &m, f);
     file_put(f);
@@ -191,7 +193,8 @@ int64_t stub_mremap(struct call *c)
         return -ENOMEM;
     int64_t got = call_native(c, SYS_mremap, old, old_length, length, flags, c->arg[4], 0);
     if (!failed(got))
-        shared_map_move(c->task, old, PAGE_UP(old_length), (uint64_t)got, PAGE_UP(length), (flags & MREMAP_DONTUNMAP) != 0);
+        shared_map_move(c->task, old, PAGE_UP(old_length), (uint64_t)got, PAGE_UP(length),
+                        (flags & MREMAP_DONTUNMAP) != 0);
     return got;
 }
 
@@ -199,10 +202,10 @@ int64_t stub_mremap(struct call *c)
 
 int64_t stub_madvise(struct call *c)
 {
-    static const int passed[] = {MADV_NORMAL,   MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED,
-                                 MADV_FREE,     MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP,
-                                 MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_REMOVE,
-                                 MADV_COLD,     MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE};
+    static const int passed[] = {MADV_NORMAL,   MADV_RANDOM,   MADV_SEQUENTIAL,    MADV_WILLNEED,      MADV_DONTNEED,
+                                 MADV_FREE,     MADV_HUGEPAGE, MADV_NOHUGEPAGE,    MADV_DONTDUMP,      MADV_DODUMP,
+                                 MADV_DONTFORK, MADV_DOFORK,   MADV_WIPEONFORK,    MADV_KEEPONFORK,    MADV_REMOVE,
+                                 MADV_COLD,     MADV_PAGEOUT,  MADV_POPULATE_READ, MADV_POPULATE_WRITE};
     if (!may_touch(c->arg[0], c->arg[1]))
         return -ENOMEM;
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)

@@ -86,7 +86,7 @@ static void release_table(struct shm_table *t)
 
 static bool may(const struct segment *s, const struct cred *c, uint32_t wanted)
 {
-    uint32_t granted = c->euid == s->uid || c->euid == s->creator_uid ? s->mode >> 6
+    uint32_t granted = c->euid == s->uid || c->euid == s->creator_uid   ? s->mode >> 6
                        : c->egid == s->gid || c->egid == s->creator_gid ? s->mode >> 3
                                                                         : s->mode;
     return (wanted & ~granted & 7) == 0 || c->euid == 0;
@@ -180,8 +180,10 @@ int64_t stub_shmat(struct call *c)
     int64_t got = c->world->machine->map(c->task, address, s->size, protection, map_flags, &m, s->file);
     if (got < 0 && got > -4096)
         return got == -EEXIST ? -EINVAL : got;
-    const struct shared_map what = {.start = (uint64_t)got, .end = (uint64_t)got + ((s->size + 4095) & ~UINT64_C(4095)),
-                                    .key = m.key, .file = s->file};
+    const struct shared_map what = {.start = (uint64_t)got,
+                                    .end = (uint64_t)got + ((s->size + 4095) & ~UINT64_C(4095)),
+                                    .key = m.key,
+                                    .file = s->file};
     shared_map_add(c->task, &what);
     s->attached = seconds(c->world);
     s->last = c->task->process->pid;
@@ -250,7 +252,10 @@ static int64_t remove_segment(struct call *c, struct segment *s)
 
 static int64_t system_limits(struct call *c)
 {
-    const struct shminfo info = {.shmmax = UINT64_C(1) << 40, .shmmin = 1, .shmmni = SEGMENTS_MOST, .shmseg = SEGMENTS_MOST,
+    const struct shminfo info = {.shmmax = UINT64_C(1) << 40,
+                                 .shmmin = 1,
+                                 .shmmni = SEGMENTS_MOST,
+                                 .shmseg = SEGMENTS_MOST,
                                  .shmall = UINT64_C(1) << 28};
     if (call_write(c, c->arg[2], &info, sizeof info) < 0)
         return -EFAULT;

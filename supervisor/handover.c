@@ -36,7 +36,8 @@ static int send_descriptor(int socket, int fd)
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
@@ -115,22 +116,30 @@ static int slot_for(struct tracee *t, struct handed_table *table, const struct f
     return empty;
 }
 
-int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, const struct file_mapping *m,
-                   struct file *f)
+int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags,
+                   const struct file_mapping *m, struct file *f)
 {
     struct handed_table *table = t->task->mm->machine;
     int slot = slot_for(t, table, m, f);
     if (slot < 0)
         return slot;
     table->entry[slot].last_use = ++table->clock;
-    const uint64_t argument[6] = {address, length, (uint64_t)(unsigned)protection, (uint64_t)(unsigned)flags,
-                                  (uint64_t)(GLASS_FIRST_FREE + slot), m->offset};
+    const uint64_t argument[6] = {address,
+                                  length,
+                                  (uint64_t)(unsigned)protection,
+                                  (uint64_t)(unsigned)flags,
+                                  (uint64_t)(GLASS_FIRST_FREE + slot),
+                                  m->offset};
     int64_t got = tracee_inject(t, SYS_mmap, argument);
     if (!m->lasting)
         hand_back(t, table, slot);
     if (!m->lasting && (got >= 0 || got <= -4096) && (flags & MAP_TYPE) == MAP_PRIVATE) {
-        const struct shared_map what = {.start = (uint64_t)got, .end = (uint64_t)got + ((length + 4095) & ~UINT64_C(4095)),
-                                        .key = m->key, .offset = m->offset, .file = f, .is_private = true};
+        const struct shared_map what = {.start = (uint64_t)got,
+                                        .end = (uint64_t)got + ((length + 4095) & ~UINT64_C(4095)),
+                                        .key = m->key,
+                                        .offset = m->offset,
+                                        .file = f,
+                                        .is_private = true};
         shared_map_add(t->task, &what);
     }
     return got;

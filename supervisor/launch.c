@@ -128,7 +128,8 @@ static int explain(struct run_error *e, const struct failure *f)
 {
     static const char *const what[] = {
         [STEP_SETUP] = "cannot set up the guest's process",
-        [STEP_FILTER] = "the kernel refuses the guest's seccomp program (seccomp(2) is needed: a container's profile must allow it)",
+        [STEP_FILTER] = "the kernel refuses the guest's seccomp program (seccomp(2) is needed: a container's profile "
+                        "must allow it)",
         [STEP_EXEC] = "cannot execute from a memfd (is vm.memfd_noexec set to 2?)",
     };
     snprintf(e->text, sizeof e->text, "%s: %s; `terrarium doctor` tells what this machine offers", what[f->step],
@@ -165,10 +166,11 @@ static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
 static int seize_and_go(struct holder *h, struct task *first, pid_t pid, int go, int failures, struct run_error *e)
 {
     if (ptrace(PTRACE_SEIZE, pid, 0, launch_ptrace_options()) < 0) {
-        snprintf(e->text, sizeof e->text,
-                 "cannot trace the guest: %s (ptrace(2) is needed: is it itself being traced, or does a container's seccomp "
-                 "profile or kernel.yama.ptrace_scope=3 forbid it?)",
-                 strerror(errno));
+        snprintf(
+            e->text, sizeof e->text,
+            "cannot trace the guest: %s (ptrace(2) is needed: is it itself being traced, or does a container's seccomp "
+            "profile or kernel.yama.ptrace_scope=3 forbid it?)",
+            strerror(errno));
         return -1;
     }
     struct tracee *t = tracee_new(h, pid, first);

@@ -20,10 +20,10 @@
 enum { RECOUNT_MOST = 1024 }; /* memory files looked at in one tick */
 
 struct limits {
-    int64_t started;             /* CLOCK_MONOTONIC */
-    int64_t cpu_before;          /* of children that ended before this world */
+    int64_t started;    /* CLOCK_MONOTONIC */
+    int64_t cpu_before; /* of children that ended before this world */
     struct limits_usage usage;
-    bool no_proc;                /* /proc is not mounted: memory cannot be looked at */
+    bool no_proc; /* /proc is not mounted: memory cannot be looked at */
 };
 
 static int64_t now(void)
@@ -76,7 +76,8 @@ static uint64_t touched(pid_t pid)
 {
     char text[128];
     unsigned long long size, resident, shared;
-    if (read_proc(pid, "statm", text, sizeof text) <= 0 || sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3)
+    if (read_proc(pid, "statm", text, sizeof text) <= 0 ||
+        sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3)
         return 0;
     return resident > shared ? (resident - shared) * 4096 : 0;
 }

@@ -84,7 +84,8 @@ static void settle_restart(struct tracee *t, int delivered)
     if (kind == 0 || tracee_load_registers(t) < 0)
         return;
     uint64_t flags = delivered != 0 ? t->task->process->handlers->action[delivered].flags : 0;
-    bool again = delivered == 0 || kind == CALL_RESTART_NOINTR || (kind == CALL_RESTART_SYS && (flags & SA_RESTART) != 0);
+    bool again =
+        delivered == 0 || kind == CALL_RESTART_NOINTR || (kind == CALL_RESTART_SYS && (flags & SA_RESTART) != 0);
     if (!again)
         return;
     t->regs.rax = t->restart_nr;

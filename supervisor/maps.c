@@ -37,8 +37,12 @@ void maps_remember(struct holder *h, int fd, struct file *f, const struct dentry
     struct mapped_name *n = h->name_count < NAMES_MOST ? malloc(sizeof *n + strlen(path) + 1) : NULL;
     if (n == NULL)
         return;
-    *n = (struct mapped_name){.next = h->names, .device = st.st_dev, .inode = st.st_ino, .world_inode = seen.stx_ino,
-                              .major = seen.stx_dev_major, .minor = seen.stx_dev_minor};
+    *n = (struct mapped_name){.next = h->names,
+                              .device = st.st_dev,
+                              .inode = st.st_ino,
+                              .world_inode = seen.stx_ino,
+                              .major = seen.stx_dev_major,
+                              .minor = seen.stx_dev_minor};
     strcpy(n->path, path);
     h->names = n;
     h->name_count++;
@@ -54,7 +58,8 @@ void maps_forget_all(struct holder *h)
     h->name_count = 0;
 }
 
-static void set_name(const struct holder *h, const struct mm *mm, struct memory_map *m, unsigned major, unsigned minor, ino_t inode)
+static void set_name(const struct holder *h, const struct mm *mm, struct memory_map *m, unsigned major, unsigned minor,
+                     ino_t inode)
 {
     m->name = "";
     m->ino = 0;
@@ -85,10 +90,11 @@ static bool parse_line(const char *line, const struct holder *h, const struct mm
     unsigned long inode;
     char mode[8];
     *m = (struct memory_map){0};
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %lu", &m->start, &m->end, mode, &m->offset, &major, &minor,
-               &inode) != 7)
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %lu", &m->start, &m->end, mode, &m->offset, &major,
+               &minor, &inode) != 7)
         return false;
-    m->protection = (mode[0] == 'r' ? PROT_READ : 0) | (mode[1] == 'w' ? PROT_WRITE : 0) | (mode[2] == 'x' ? PROT_EXEC : 0);
+    m->protection =
+        (mode[0] == 'r' ? PROT_READ : 0) | (mode[1] == 'w' ? PROT_WRITE : 0) | (mode[2] == 'x' ? PROT_EXEC : 0);
     m->shared = mode[3] == 's';
     m->backed = inode != 0;
     set_name(h, mm, m, major, minor, inode);

@@ -23,34 +23,34 @@ enum tracee_where {
 };
 
 struct tracee {
-    pid_t real;                     /* the host kernel's tid */
+    pid_t real; /* the host kernel's tid */
     struct task *task;
     struct holder *holder;
-    struct tracee *next;            /* in the holder's table of real tids */
+    struct tracee *next; /* in the holder's table of real tids */
     enum tracee_where where;
-    struct user_regs_struct regs;   /* the guest's, at its stop; kept while calls are injected */
-    bool regs_known;                /* read at this stop */
-    bool changed;                   /* the tracee's registers are to become `regs` when it is resumed */
-    uint64_t page_tables;           /* a leader's: bytes, when its process was last looked at (limits.c) */
-    bool injecting;                 /* regs are the guest's, but the tracee stands in the glass page */
-    int event;                      /* AT_EVENT: PTRACE_EVENT_* */
-    pid_t born;                     /* the real tid of the task that an injected clone made, or 0 */
-    bool fresh;                     /* stands at the mark of a glass program that nothing was mapped into yet */
-    bool foreign;                   /* AT_SIGNAL: SIGSYS, a call by another ABI */
-    int signal;                     /* AT_SIGNAL: which */
-    uint64_t bells;                 /* signals whose stop came during an injection: rung again at the resume */
-    int deliver;                    /* to hand the guest when it is resumed; its siginfo is set already */
-    int restart;                    /* CALL_RESTART_*: the last call was interrupted; what it becomes shows at the signal's stop */
-    uint64_t restart_nr;            /* which call that was */
-    bool listening_to_all;          /* running, and it may die of what it was given */
-    bool killed;                    /* SIGKILL was sent to its process */
-    bool yields;                    /* its turn is over: others wait, and it computes */
-    struct tracee *next_gone;       /* in holder->gone: died while another one was waited for */
-    bool suspend;                   /* the interrupted call ends as sigsuspend(suspend_mask) */
+    struct user_regs_struct regs; /* the guest's, at its stop; kept while calls are injected */
+    bool regs_known;              /* read at this stop */
+    bool changed;                 /* the tracee's registers are to become `regs` when it is resumed */
+    uint64_t page_tables;         /* a leader's: bytes, when its process was last looked at (limits.c) */
+    bool injecting;               /* regs are the guest's, but the tracee stands in the glass page */
+    int event;                    /* AT_EVENT: PTRACE_EVENT_* */
+    pid_t born;                   /* the real tid of the task that an injected clone made, or 0 */
+    bool fresh;                   /* stands at the mark of a glass program that nothing was mapped into yet */
+    bool foreign;                 /* AT_SIGNAL: SIGSYS, a call by another ABI */
+    int signal;                   /* AT_SIGNAL: which */
+    uint64_t bells;               /* signals whose stop came during an injection: rung again at the resume */
+    int deliver;                  /* to hand the guest when it is resumed; its siginfo is set already */
+    int restart;         /* CALL_RESTART_*: the last call was interrupted; what it becomes shows at the signal's stop */
+    uint64_t restart_nr; /* which call that was */
+    bool listening_to_all;    /* running, and it may die of what it was given */
+    bool killed;              /* SIGKILL was sent to its process */
+    bool yields;              /* its turn is over: others wait, and it computes */
+    struct tracee *next_gone; /* in holder->gone: died while another one was waited for */
+    bool suspend;             /* the interrupted call ends as sigsuspend(suspend_mask) */
     uint64_t suspend_mask;
-    bool exiting, exiting_group;    /* it runs exit or exit_group when resumed */
+    bool exiting, exiting_group; /* it runs exit or exit_group when resumed */
     int exit_code;
-    int wait_status;                /* GONE: as wait(2) gave it */
+    int wait_status; /* GONE: as wait(2) gave it */
 };
 
 /* A file whose descriptor stands in the guest's kernel table, so that it can be mapped again without being handed over. */
@@ -71,20 +71,22 @@ enum { HOLDER_BUCKETS = 256 };
 struct holder {
     struct world *world;
     struct tracee *by_real[HOLDER_BUCKETS];
-    int socket;                /* our end of the descriptor hand-over */
-    struct tracee *gone;       /* dead, and the world not told yet */
-    pid_t early; int early_status; /* a stop of somebody not known yet (tracee_new asks), or 0 */
-    bool any_killed;           /* some tracee has `killed` set */
-    int cpu;                   /* the one both sides are pinned to, or -1 */
-    struct limits *limits;     /* supervisor/limits.c */
+    int socket;          /* our end of the descriptor hand-over */
+    struct tracee *gone; /* dead, and the world not told yet */
+    pid_t early;
+    int early_status;      /* a stop of somebody not known yet (tracee_new asks), or 0 */
+    bool any_killed;       /* some tracee has `killed` set */
+    int cpu;               /* the one both sides are pinned to, or -1 */
+    struct limits *limits; /* supervisor/limits.c */
     struct confinement confinement;
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
-    FILE *report;              /* open for writing, or NULL */
-    uint64_t tick_calls; const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
-    int64_t computed;          /* ns that tasks computed while something waited for time to pass */
-    uint64_t stops;            /* ptrace stops seen, for the report and bench/ */
-    uint64_t injected;         /* injected calls */
+    FILE *report; /* open for writing, or NULL */
+    uint64_t tick_calls;
+    const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
+    int64_t computed;             /* ns that tasks computed while something waited for time to pass */
+    uint64_t stops;               /* ptrace stops seen, for the report and bench/ */
+    uint64_t injected;            /* injected calls */
 };
 
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);
@@ -99,8 +101,8 @@ int tracee_wait(struct tracee *t);
 /* Wait for whatever comes of any tracee; dead ones go on holder->gone. block false: only what is there already. 0, -EINTR, or -ECHILD:
  * there is nothing (more). */
 int tracee_wait_any(struct holder *h, bool block);
-void tracee_let_go(struct tracee *t); /* resume, and do not wait */
-void tracee_interrupt(struct tracee *t); /* it runs: it will stop soon (TRACEE_AT_EVENT, or whatever came first) */
+void tracee_let_go(struct tracee *t);        /* resume, and do not wait */
+void tracee_interrupt(struct tracee *t);     /* it runs: it will stop soon (TRACEE_AT_EVENT, or whatever came first) */
 int tracee_load_registers(struct tracee *t); /* into t->regs, once per stop */
 /* Take the word of waitpid(2) about a tracee. */
 void tracee_stopped(struct tracee *t, int status);
@@ -119,9 +121,9 @@ ssize_t tracee_read(struct tracee *t, uint64_t address, void *to, size_t n);
 ssize_t tracee_write(struct tracee *t, uint64_t address, const void *from, size_t n);
 
 /* Map a stretch of an open file: its descriptor is handed over through the hidden socket, unless it already was. */
-int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags, const struct file_mapping *m,
-                   struct file *f);
+int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags,
+                   const struct file_mapping *m, struct file *f);
 struct handed_table *handed_table_copy(const struct handed_table *from); /* fork(2); NULL from: a new, empty one */
-void handed_table_release(struct mm *m);                                  /* mm->machine_release */
+void handed_table_release(struct mm *m);                                 /* mm->machine_release */
 
 #endif

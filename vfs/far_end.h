@@ -36,10 +36,11 @@ struct far_end_ops {
 /* What a far end may do. */
 struct far_link {
     size_t (*send)(struct far_end *e, const void *bytes, size_t n); /* taken: fewer than n when its queue is full */
-    void (*pull)(struct far_end *e);   /* offer again what `received` left */
+    void (*pull)(struct far_end *e);                                /* offer again what `received` left */
     void (*finish)(struct far_end *e); /* FIN after what was sent; the guest may go on sending */
     void (*reset)(struct far_end *e);  /* RST */
-    void (*arm)(struct far_end *e, int64_t delay); /* `timer` after so many ns of the world's time; one at a time; < 0: never */
+    void (*arm)(struct far_end *e,
+                int64_t delay); /* `timer` after so many ns of the world's time; one at a time; < 0: never */
 };
 
 /* First in every far end's own struct. */

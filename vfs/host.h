@@ -37,8 +37,9 @@ struct host_mount {
     bool keep_atime;             /* O_NOATIME was refused */
 };
 
-struct host_object *host_object_new(struct host_mount *m, struct host_object *parent, const char *name); /* NULL: out of memory */
-void host_object_put(struct host_object *o); /* NULL is allowed */
+struct host_object *host_object_new(struct host_mount *m, struct host_object *parent,
+                                    const char *name); /* NULL: out of memory */
+void host_object_put(struct host_object *o);           /* NULL is allowed */
 /* A descriptor of it, opened if need be: O_PATH of a directory, for reading of a file. Good until the next call. -errno. */
 int host_object_fd(struct host_object *o);
 /* Keep its descriptor open as long as the object: 0, or -errno; -ENFILE when too many are kept. */

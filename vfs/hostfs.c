@@ -330,7 +330,8 @@ static int host_map(struct node *n, uint64_t offset, uint64_t length, bool writa
         return error;
     if (!n->host->key)
         n->host->key = node_vfs(n)->next_key++;
-    *out = (struct file_mapping){.fd = n->host->fd, .offset = offset, .writable = false, .key = n->host->key, .lasting = true};
+    *out = (struct file_mapping){
+        .fd = n->host->fd, .offset = offset, .writable = false, .key = n->host->key, .lasting = true};
     return 0;
 }
 

@@ -170,7 +170,10 @@ static int memory_node_map(struct node *n, uint64_t offset, uint64_t length, boo
     int fd = writable ? n->memory->fd : memfd_read_only(n);
     if (fd < 0)
         return fd;
-    *out = (struct file_mapping){.fd = fd, .offset = offset, .writable = writable, .key = n->memory->key,
+    *out = (struct file_mapping){.fd = fd,
+                                 .offset = offset,
+                                 .writable = writable,
+                                 .key = n->memory->key,
                                  .lasting = (n->flags & NODE_GIVEN) && !writable && !n->memory->charged};
     return 0;
 }

@@ -37,21 +37,21 @@ struct host_object; /* vfs/hostfs.c: where a node is on the host */
 /* ---- nodes ---------------------------------------------------------------------------------------------------- */
 
 enum node_flags {
-    NODE_GIVEN = 1,      /* existed before the guest ran (mount, inline file) */
-    NODE_CHARGED = 2,    /* counted against the quota of nodes */
-    NODE_DATA = 4,       /* the guest changed its bytes */
-    NODE_ATTRIBUTES = 8, /* the guest changed mode, owner, times or xattrs */
-    NODE_READ = 16,      /* the guest read its bytes (read, mapped, executed) */
+    NODE_GIVEN = 1,       /* existed before the guest ran (mount, inline file) */
+    NODE_CHARGED = 2,     /* counted against the quota of nodes */
+    NODE_DATA = 4,        /* the guest changed its bytes */
+    NODE_ATTRIBUTES = 8,  /* the guest changed mode, owner, times or xattrs */
+    NODE_READ = 16,       /* the guest read its bytes (read, mapped, executed) */
     NODE_HOST_LINKS = 64, /* its filesystem keeps it while it has names (vfs/hostfs.c) */
-    NODE_NO_LINK = 32,   /* made by O_TMPFILE|O_EXCL: can never be linked */
+    NODE_NO_LINK = 32,    /* made by O_TMPFILE|O_EXCL: can never be linked */
 };
 
 /* Things few nodes have; made on first use by node_extra(). */
 struct node_extra {
-    struct xattr *xattrs;   /* vfs/xattr.c */
-    void *locks;            /* vfs/lock.c: record locks and flock(2) */
-    void *watches;          /* vfs/inotify.c */
-    struct pipe *fifo;      /* vfs/pipe.c: the pipe of a FIFO while it is open */
+    struct xattr *xattrs;       /* vfs/xattr.c */
+    void *locks;                /* vfs/lock.c: record locks and flock(2) */
+    void *watches;              /* vfs/inotify.c */
+    struct pipe *fifo;          /* vfs/pipe.c: the pipe of a FIFO while it is open */
     struct unix_socket *socket; /* vfs/unix.c: bound to this name; it holds the node */
 };
 
@@ -59,18 +59,18 @@ struct node {
     const struct node_ops *ops; /* changes when a copy-on-write node becomes a memory node */
     struct fs *fs;              /* borrowed: lives as long as the vfs */
     uint32_t references;
-    uint32_t flags;             /* enum node_flags */
+    uint32_t flags; /* enum node_flags */
     uint32_t mode, uid, gid, nlink;
-    uint64_t ino;               /* from the vfs's own sequence: never the host's */
-    uint64_t size;              /* bytes; of a symlink its length */
+    uint64_t ino;  /* from the vfs's own sequence: never the host's */
+    uint64_t size; /* bytes; of a symlink its length */
     uint64_t rdev;
     int64_t atime, mtime, ctime, btime; /* ns since the epoch */
-    struct node_extra *extra;   /* NULL until needed */
-    union {                     /* by ops */
-        struct memory *memory;      /* regular memory file; NULL: empty */
-        char *target;               /* memory symlink, owned */
-        struct host_object *host;   /* node of a host mount */
-        struct tar_slice *slice;    /* vfs/tarfs.c */
+    struct node_extra *extra;           /* NULL until needed */
+    union {                             /* by ops */
+        struct memory *memory;          /* regular memory file; NULL: empty */
+        char *target;                   /* memory symlink, owned */
+        struct host_object *host;       /* node of a host mount */
+        struct tar_slice *slice;        /* vfs/tarfs.c */
         struct synthetic_node *synthetic;
         void *private;
     };
@@ -98,7 +98,8 @@ struct node_ops {
     ssize_t (*write)(struct node *n, struct io *io, uint64_t offset); /* grows the file; offset + left <= INT64_MAX */
     int (*resize)(struct node *n, uint64_t size);
     int (*allocate)(struct node *n, int mode, uint64_t offset, uint64_t length);
-    int64_t (*seek_data)(struct node *n, uint64_t offset, bool hole); /* lseek(2) SEEK_DATA, SEEK_HOLE; NULL: all data */
+    int64_t (*seek_data)(struct node *n, uint64_t offset,
+                         bool hole); /* lseek(2) SEEK_DATA, SEEK_HOLE; NULL: all data */
     int (*map)(struct node *n, uint64_t offset, uint64_t length, bool writable, struct file_mapping *out);
     /* Copy-on-write: become a memory node holding the first `keep` bytes (then the ops change). */
     int (*promote)(struct node *n, uint64_t keep);
@@ -109,18 +110,19 @@ struct node_ops {
 /* A new node of fs: references 1, times now, nlink 1 (2 for directories), no flags. NULL: out of memory. */
 struct node *node_new(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid);
 /* The same as the guest makes it, against the quota of nodes (-ENOSPC); or, while the policy speaks, as given. */
-int node_create(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid, struct node **out);
+int node_create(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid,
+                struct node **out);
 void node_get(struct node *n);
-void node_put(struct node *n);         /* NULL is allowed */
+void node_put(struct node *n);                 /* NULL is allowed */
 struct node_extra *node_extra(struct node *n); /* NULL: out of memory */
 void node_stat(const struct node *n, struct statx *out);
 int node_readlink(struct node *n, const struct cred *c, const char **target, char **owned);
 int node_promote(struct node *n, uint64_t keep); /* make it writable in memory: 0, -EROFS, -ENOSPC … */
 int node_truncate(struct node *n, uint64_t size);
-int node_writable(const struct node *n); /* -EROFS on a read-only mount, else 0 */
-void node_touch(struct node *n, bool mtime); /* ctime, and mtime when asked, are now */
-void node_accessed(struct node *n);          /* relatime, see mount(8) */
-void host_names_gone(struct node *n); /* vfs/hostfs.c */
+int node_writable(const struct node *n);         /* -EROFS on a read-only mount, else 0 */
+void node_touch(struct node *n, bool mtime);     /* ctime, and mtime when asked, are now */
+void node_accessed(struct node *n);              /* relatime, see mount(8) */
+void host_names_gone(struct node *n);            /* vfs/hostfs.c */
 static inline void node_unlinked(struct node *n) /* one name less */
 {
     if (--n->nlink == 0 && n->flags & NODE_HOST_LINKS)
@@ -130,7 +132,8 @@ void node_drop_privileges(struct node *n); /* a write by someone without CAP_FSE
 void xattr_free(struct node_extra *extra);
 int xattr_give(struct node *n, const char *name, const void *value, size_t size); /* by a mount: -EOPNOTSUPP … */
 /* Calls each for every attribute; nonzero stops. */
-int xattr_each(const struct node *n, int (*each)(void *context, const char *name, const void *value, size_t size), void *context);
+int xattr_each(const struct node *n, int (*each)(void *context, const char *name, const void *value, size_t size),
+               void *context);
 void node_link_directory(struct node *n, int change); /* a subdirectory came or went: its ".." is a name of n */
 /* Owner, group and mode of what c creates in dir: setgid directories, mode_strip_sgid. directory: of what is created. */
 void node_inherit(const struct node *dir, const struct cred *c, bool directory, uint32_t *mode, uint32_t *gid);
@@ -142,33 +145,33 @@ static inline bool node_is(const struct node *n, uint32_t type)
 /* ---- dentries and directories --------------------------------------------------------------------------------- */
 
 enum dentry_flags {
-    DENTRY_GIVEN = 1,     /* something by this name existed before the guest ran */
-    DENTRY_REPLACED = 2,  /* … but it is no longer that */
-    DENTRY_WHITEOUT = 4,  /* negative for good: the guest removed what was given, or the policy said absent */
-    DENTRY_MOUNT = 8,     /* the root of a mount: EBUSY for whoever would move it */
-    DENTRY_UNLINKED = 16, /* its name is gone; whoever still holds it sees " (deleted)" */
-    DENTRY_LISTED = 32,   /* known from a listing: exists, node not made yet (ino and type are reserved) */
-    DENTRY_OWN_NAME = 64, /* the name was renamed: a heap string */
+    DENTRY_GIVEN = 1,      /* something by this name existed before the guest ran */
+    DENTRY_REPLACED = 2,   /* … but it is no longer that */
+    DENTRY_WHITEOUT = 4,   /* negative for good: the guest removed what was given, or the policy said absent */
+    DENTRY_MOUNT = 8,      /* the root of a mount: EBUSY for whoever would move it */
+    DENTRY_UNLINKED = 16,  /* its name is gone; whoever still holds it sees " (deleted)" */
+    DENTRY_LISTED = 32,    /* known from a listing: exists, node not made yet (ino and type are reserved) */
+    DENTRY_OWN_NAME = 64,  /* the name was renamed: a heap string */
     DENTRY_FLOATING = 128, /* never had a place in the tree (memfd): shown as "/NAME (deleted)" */
-    DENTRY_HASHED = 256,  /* in its parent's table */
-    DENTRY_HIDDEN = 512,  /* the policy said absent: whatever the mount has by this name is never seen */
+    DENTRY_HASHED = 256,   /* in its parent's table */
+    DENTRY_HIDDEN = 512,   /* the policy said absent: whatever the mount has by this name is never seen */
 };
 
 struct dentry {
-    struct dentry *parent;      /* referenced; NULL at the root of the tree */
+    struct dentry *parent; /* referenced; NULL at the root of the tree */
     union {
-        struct node *node;      /* referenced; NULL: negative */
-        uint64_t listed_ino;    /* with DENTRY_LISTED: node is then not to be looked at */
+        struct node *node;   /* referenced; NULL: negative */
+        uint64_t listed_ino; /* with DENTRY_LISTED: node is then not to be looked at */
     };
     const char *name;           /* NUL-terminated; inline, or owned with DENTRY_OWN_NAME */
     struct directory *children; /* NULL: none yet, or no directory */
     struct dentry *hash_next;
-    uint64_t cookie;            /* where it stands in a listing */
+    uint64_t cookie; /* where it stands in a listing */
     uint32_t hash;
     uint32_t references;
-    uint16_t flags;             /* enum dentry_flags */
-    uint8_t length;             /* of the name */
-    uint8_t type;               /* DT_*: with DENTRY_LISTED its own, in a given place what was given there (else 0) */
+    uint16_t flags; /* enum dentry_flags */
+    uint8_t length; /* of the name */
+    uint8_t type;   /* DT_*: with DENTRY_LISTED its own, in a given place what was given there (else 0) */
     char inline_name[];
 };
 
@@ -182,9 +185,9 @@ struct directory {
     struct directory_slot { /* a removed entry leaves its cookie with a NULL dentry until the array is compacted */
         uint64_t cookie;
         struct dentry *dentry;
-    } *slots;
+    } * slots;
     uint32_t slot_count, slot_room, slot_dead;
-    bool complete;          /* the table holds every name: what is not in it does not exist */
+    bool complete; /* the table holds every name: what is not in it does not exist */
     uint64_t next_cookie;
 };
 
@@ -196,55 +199,58 @@ static inline bool dentry_positive(const struct dentry *d)
 uint32_t name_hash(const struct vfs *v, const char *name, size_t length);
 /* In no table yet, references 1. The node's reference is taken over (NULL: negative). NULL: out of memory. */
 struct dentry *dentry_new(struct dentry *parent, const char *name, size_t length, uint32_t hash, struct node *node);
-int dentry_attach(struct dentry *d);   /* into its parent's table, which takes a reference; -ENOMEM */
-void dentry_detach(struct dentry *d);  /* out of it */
+int dentry_attach(struct dentry *d);  /* into its parent's table, which takes a reference; -ENOMEM */
+void dentry_detach(struct dentry *d); /* out of it */
 /* A new name and parent, while detached. `name` is on the heap and is taken over. */
 void dentry_rename(struct dentry *d, struct dentry *parent, char *name, size_t length, uint32_t hash);
 struct directory *directory_of(struct dentry *d); /* made on demand; NULL: out of memory */
 void directory_clear(struct dentry *d);           /* forget every child, recursively */
-int directory_reserve(struct dentry *d); /* room for one entry more: the next attach cannot fail. -ENOMEM */
+int directory_reserve(struct dentry *d);          /* room for one entry more: the next attach cannot fail. -ENOMEM */
 int directory_populate(struct dentry *d);         /* 0, or why the host could not be read */
 int directory_complete(struct dentry *d);         /* during populate: build the listing order, mark complete */
 bool directory_empty(struct dentry *d);           /* no positive child (populates) */
 /* The child of that name: referenced in *out, or NULL when there is none (then *cached may tell a negative dentry that
  * stands in the table, borrowed; cached may be NULL). No permission is checked. */
-int dentry_child(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct dentry **out, struct dentry **cached);
+int dentry_child(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct dentry **out,
+                 struct dentry **cached);
 struct dentry *dentry_cached(const struct dentry *dir, const char *name, size_t length, uint32_t hash); /* borrowed */
 int dentry_resolve(struct dentry *d); /* DENTRY_LISTED becomes positive; harmless otherwise */
 /* Put a new name into the tree where none is, in place of the negative dentry if there is one. Takes node's reference
  * over also on failure. *out (may be NULL) is referenced. */
-int dentry_create(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct node *node, struct dentry **out);
+int dentry_create(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct node *node,
+                  struct dentry **out);
 int dentry_remove(struct dentry *d); /* unlink: leaves a whiteout where the name was given; -ENOMEM */
 
 uint8_t dentry_given_type(const struct dentry *d); /* DT_* of what was given in this place; 0 */
 
 /* Every change as vfs_each_change tells it, with the dentry (NULL: deleted). (vfs/changes.c) */
-int changes_walk(struct vfs *v, int (*each)(void *context, enum change_kind kind, const char *path, struct dentry *d), void *context);
+int changes_walk(struct vfs *v, int (*each)(void *context, enum change_kind kind, const char *path, struct dentry *d),
+                 void *context);
 
 /* ---- filesystems ---------------------------------------------------------------------------------------------- */
 
 struct fs_ops {
-    const char *type;                   /* as /proc/mounts and statfs(2) call it */
-    uint64_t magic;                     /* statfs f_type */
-    void (*release)(struct fs *fs);     /* private */
+    const char *type;               /* as /proc/mounts and statfs(2) call it */
+    uint64_t magic;                 /* statfs f_type */
+    void (*release)(struct fs *fs); /* private */
 };
 
 struct fs {
     const struct fs_ops *ops;
     struct vfs *vfs;
-    struct fs *next;        /* of all the vfs's */
-    uint64_t dev;           /* st_dev: makedev(0, n), n in order of mounting */
+    struct fs *next; /* of all the vfs's */
+    uint64_t dev;    /* st_dev: makedev(0, n), n in order of mounting */
     bool read_only;
-    uint64_t quota_bytes;   /* 0: none of its own */
-    uint64_t bytes;         /* charged to it */
+    uint64_t quota_bytes; /* 0: none of its own */
+    uint64_t bytes;       /* charged to it */
     uint64_t nodes;
-    struct node *root;      /* referenced until it is mounted, then NULL */
+    struct node *root;        /* referenced until it is mounted, then NULL */
     char *device, *at, *type; /* for /proc/mounts; owned; at NULL: not mounted; type NULL: ops->type */
     void *private;
 };
 
 struct fs *fs_new(struct vfs *v, const struct fs_ops *ops, void *private); /* in v's list; NULL: out of memory */
-int fs_charge(struct fs *fs, uint64_t bytes);   /* against both quotas: -ENOSPC */
+int fs_charge(struct fs *fs, uint64_t bytes);                              /* against both quotas: -ENOSPC */
 void fs_charge_all(struct fs *fs, uint64_t bytes); /* they are taken already, whatever the quotas say */
 void fs_refund(struct fs *fs, uint64_t bytes);
 
@@ -260,17 +266,17 @@ struct host_lru {
 
 /* What the objects no path leads to share across one world; all zero at first (vfs_free calls objects_release). */
 struct objects {
-    uint64_t pipe_pages;           /* vfs/pipe.c: slots of all pipes */
-    uint64_t epoll_wave;           /* vfs/epoll.c: the wake-up being passed on … */
-    uint32_t epoll_depth;          /* … through that many epolls */
-    uint32_t epoll_items;          /* in all of them */
-    uint32_t lock_records;         /* vfs/lock.c: of the whole world */
-    struct lock_edge *lock_edges;  /* vfs/lock.c: who waits for whose POSIX lock */
-    struct terminal *terminals;    /* vfs/terminal.c: all of them */
-    struct pty_table *ptys;        /* vfs/pty.c: by number */
-    struct dev *dev;               /* vfs/dev.c: the owner of /dev */
-    struct netstack *net;          /* vfs/unix.c */
-    struct inet_table *inet;       /* vfs/inet.c */
+    uint64_t pipe_pages;          /* vfs/pipe.c: slots of all pipes */
+    uint64_t epoll_wave;          /* vfs/epoll.c: the wake-up being passed on … */
+    uint32_t epoll_depth;         /* … through that many epolls */
+    uint32_t epoll_items;         /* in all of them */
+    uint32_t lock_records;        /* vfs/lock.c: of the whole world */
+    struct lock_edge *lock_edges; /* vfs/lock.c: who waits for whose POSIX lock */
+    struct terminal *terminals;   /* vfs/terminal.c: all of them */
+    struct pty_table *ptys;       /* vfs/pty.c: by number */
+    struct dev *dev;              /* vfs/dev.c: the owner of /dev */
+    struct netstack *net;         /* vfs/unix.c */
+    struct inet_table *inet;      /* vfs/inet.c */
 };
 void objects_release(struct vfs *v);
 void dev_release(struct dev *dev); /* NULL is allowed */
@@ -280,8 +286,8 @@ struct vfs {
     struct vfs_usage usage;
     struct dentry *root;
     struct fs *filesystems, **filesystems_end; /* in order of mounting */
-    struct memory *memfds, *recount_next; /* vfs/memfd.c: memory files that were mapped, and whose turn it is */
-    struct fs *anonymous;        /* home of memfds and other nodes without a place: st_dev 0:1 */
+    struct memory *memfds, *recount_next;      /* vfs/memfd.c: memory files that were mapped, and whose turn it is */
+    struct fs *anonymous;                      /* home of memfds and other nodes without a place: st_dev 0:1 */
     uint64_t next_ino, next_file, next_key;
     uint32_t next_minor;
     uint32_t host_uid, host_gid; /* the supervisor's own, as the host knows it */
@@ -322,25 +328,25 @@ int node_open(struct node *n, struct dentry *d, int flags, const struct cred *c,
 enum { MAY_EXECUTE = 1, MAY_WRITE = 2, MAY_READ = 4 };
 bool cred_has(const struct cred *c, int capability); /* CAP_* */
 bool cred_in_group(const struct cred *c, uint32_t gid);
-bool cred_owns(const struct cred *c, const struct node *n); /* fsuid is the owner, or CAP_FOWNER */
+bool cred_owns(const struct cred *c, const struct node *n);                /* fsuid is the owner, or CAP_FOWNER */
 int node_permission(const struct node *n, const struct cred *c, int mask); /* 0 or -EACCES */
 int may_create(struct dentry *dir, const struct cred *c);
 int may_delete(struct dentry *dir, struct dentry *victim, const struct cred *c); /* sticky: inode(7) */
 
 /* ---- walking (vfs/walk.c) ------------------------------------------------------------------------------------- */
 
-enum { /* beside enum walk_flags */
-    WALK_PARENT = 1 << 8,    /* the last component may be absent, and is not followed unless WALK_FOLLOW_LAST */
-    WALK_FOLLOW_LAST = 1 << 9, /* with WALK_PARENT: O_CREAT follows a final symlink, also a dangling one */
+enum {                            /* beside enum walk_flags */
+       WALK_PARENT = 1 << 8,      /* the last component may be absent, and is not followed unless WALK_FOLLOW_LAST */
+       WALK_FOLLOW_LAST = 1 << 9, /* with WALK_PARENT: O_CREAT follows a final symlink, also a dangling one */
 };
 enum walk_last { LAST_NAME, LAST_ROOT, LAST_DOT, LAST_DOTDOT };
 
 struct walked {
-    struct dentry *parent;      /* with WALK_PARENT: referenced */
-    struct dentry *dentry;      /* referenced; NULL when absent (WALK_PARENT) or when it is a file */
-    struct file *open_file;     /* referenced: a magic link led to a file without a dentry */
+    struct dentry *parent;  /* with WALK_PARENT: referenced */
+    struct dentry *dentry;  /* referenced; NULL when absent (WALK_PARENT) or when it is a file */
+    struct file *open_file; /* referenced: a magic link led to a file without a dentry */
     enum walk_last last;
-    bool slash;                 /* the path ended in one */
+    bool slash; /* the path ended in one */
     uint32_t hash;
     uint8_t length;
     char name[VFS_NAME_MAX + 1]; /* with WALK_PARENT: the last component */
@@ -353,17 +359,18 @@ void walked_release(struct walked *w);
 /* fifo(7): opens the pipe behind a FIFO node. The new file gets no dentry: the caller adds it. -ENXIO. */
 int fifo_open(struct vfs *v, struct node *n, int flags, struct file **out);
 bool fifo_open_waits(struct file *f, struct poll_table *t);
-void fifo_release(struct pipe *p);                      /* the node goes (no file is open any more) */
-void lock_file_closed(struct file *f, void *owner);     /* a descriptor of f was closed: owner's POSIX locks on the node go */
-void lock_file_released(struct file *f);                /* the last reference: flock and OFD locks go */
-void lock_node_released(struct node *n);                /* extra->locks is set: free it */
+void fifo_release(struct pipe *p); /* the node goes (no file is open any more) */
+void lock_file_closed(struct file *f,
+                      void *owner);      /* a descriptor of f was closed: owner's POSIX locks on the node go */
+void lock_file_released(struct file *f); /* the last reference: flock and OFD locks go */
+void lock_node_released(struct node *n); /* extra->locks is set: free it */
 /* Something happened to d: tell who watches its node, and who watches its parent (by d's name). mask: IN_*, with IN_ISDIR.
  * IN_CREATE, IN_DELETE and IN_MOVED_* are told to the parent alone, IN_*_SELF to the node alone. move: pairs two moves. */
 void inotify_event(struct dentry *d, uint32_t mask, uint32_t move);
 void inotify_self_event(struct node *n, uint32_t mask); /* to who watches the node itself, whatever its name */
 /* extra->watches is set: the node is gone for good. IN_DELETE_SELF when it lost its last name, IN_IGNORED. */
 void inotify_node_released(struct node *n);
-void epoll_file_released(struct file *f);               /* f->epoll_items is set: leave every epoll */
+void epoll_file_released(struct file *f); /* f->epoll_items is set: leave every epoll */
 
 static inline void node_event(struct dentry *d, uint32_t mask)
 {

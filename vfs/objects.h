@@ -8,7 +8,7 @@
 
 /* pipe(7): ends[0] reads, ends[1] writes. flags: O_NONBLOCK, O_DIRECT (packets). Writes up to PIPE_BUF are atomic. */
 int pipe_new(struct vfs *v, int flags, struct file *ends[2]);
-int pipe_capacity(struct file *f);                                /* F_GETPIPE_SZ; -EBADF when not a pipe */
+int pipe_capacity(struct file *f);                                      /* F_GETPIPE_SZ; -EBADF when not a pipe */
 int pipe_set_capacity(struct file *f, uint32_t bytes, bool privileged); /* F_SETPIPE_SZ: the new size; EBUSY, EPERM */
 bool file_is_pipe(const struct file *f);
 /* splice(2), tee(2), sendfile(2), copy_file_range(2): move up to n bytes between two open files without the guest.
@@ -29,7 +29,8 @@ struct timer_clock {
 };
 struct file *timerfd_new(struct vfs *v, const struct timer_clock *clock, int clock_id, int flags);
 bool file_is_timerfd(const struct file *f);
-int timerfd_set(struct file *f, int flags, const struct itimerspec *value, struct itimerspec *old); /* old may be NULL */
+int timerfd_set(struct file *f, int flags, const struct itimerspec *value,
+                struct itimerspec *old); /* old may be NULL */
 int timerfd_get(struct file *f, struct itimerspec *value);
 
 /* epoll(7): level, edge, oneshot, EPOLLEXCLUSIVE, nested (ELOOP at 5 and on cycles). */
@@ -37,13 +38,16 @@ struct epoll_event; /* <sys/epoll.h> */
 struct file *epoll_new(struct vfs *v, int flags);
 bool file_is_epoll(const struct file *f);
 int epoll_control(struct file *epoll, int operation, int fd, struct file *target, const struct epoll_event *event);
-int epoll_collect(struct file *epoll, struct epoll_event *events, int max); /* 0 when nothing is ready: poll the epoll file itself */
+int epoll_collect(struct file *epoll, struct epoll_event *events,
+                  int max); /* 0 when nothing is ready: poll the epoll file itself */
 
 /* memfd_create(2): a memory file with seals. name is shown as "/memfd:NAME (deleted)". */
 struct file *memfd_new(struct vfs *v, const char *name, unsigned flags);
-struct file *memfd_shared_anonymous(struct vfs *v); /* mmap(2), MAP_SHARED | MAP_ANONYMOUS: "/dev/zero (deleted)"; size 0 */
-int memfd_seals(struct file *f);                    /* F_GET_SEALS; -EINVAL when the file has none */
-int memfd_add_seals(struct file *f, int seals);     /* F_ADD_SEALS; -EPERM once F_SEAL_SEAL is set, -EBUSY with writable maps */
+struct file *
+memfd_shared_anonymous(struct vfs *v); /* mmap(2), MAP_SHARED | MAP_ANONYMOUS: "/dev/zero (deleted)"; size 0 */
+int memfd_seals(struct file *f);       /* F_GET_SEALS; -EINVAL when the file has none */
+int memfd_add_seals(struct file *f,
+                    int seals); /* F_ADD_SEALS; -EPERM once F_SEAL_SEAL is set, -EBUSY with writable maps */
 
 /* inotify(7) */
 struct file *inotify_new(struct vfs *v, int flags);
@@ -55,13 +59,15 @@ int inotify_remove(struct file *inotify, int wd);
  * wait_on: on -EAGAIN, where to wait for a change (the caller hangs a waiter there, then asks again). */
 struct flock; /* <fcntl.h>, 64-bit */
 int lock_get(struct file *f, struct flock *lock, void *owner, int32_t pid);
-int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid, bool would_wait, struct waitq **wait_on); /* -EDEADLK */
+int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid, bool would_wait,
+             struct waitq **wait_on);                                  /* -EDEADLK */
 int lock_flock(struct file *f, int operation, struct waitq **wait_on); /* flock(2): LOCK_SH, LOCK_EX, LOCK_UN */
-void lock_wait_ended(struct vfs *v, void *owner); /* an F_SETLKW stopped waiting: forget its edge in the deadlock graph */
+void lock_wait_ended(struct vfs *v,
+                     void *owner); /* an F_SETLKW stopped waiting: forget its edge in the deadlock graph */
 
 /* Pseudo-terminals: ptmx and pts, with line discipline (termios(3), ioctl_tty(2)). Job-control signals go through hooks. */
 struct tty_hooks {
-    void (*signal_group)(void *context, int32_t pgrp, int signal);       /* ^C, ^\, ^Z, SIGWINCH, SIGHUP */
+    void (*signal_group)(void *context, int32_t pgrp, int signal); /* ^C, ^\, ^Z, SIGWINCH, SIGHUP */
     /* The caller of the current operation: its process group and session, whether it ignores or blocks `signal`, whether
      * its group is orphaned: enough for TIOCSPGRP, TIOCSCTTY and background read/write (SIGTTIN, SIGTTOU, EIO). */
     int32_t (*caller_pgrp)(void *context);
@@ -77,13 +83,13 @@ struct tty_hooks {
 /* A terminal as the hooks know it (`tty`), borrowed: it lives as long as a file of it is open, and set_controlling(NULL)
  * tells of its end. Operations that a background process may not do return -EIO, or -ERESTARTSYS (512) after SIGTTIN or
  * SIGTTOU was sent through the hooks. */
-void *file_tty(const struct file *f);                 /* of a pts file or a host stream on a terminal; else NULL */
-struct file *tty_open(void *tty, int flags);          /* what opening /dev/tty gives: referenced; NULL: it hung up (EIO) */
+void *file_tty(const struct file *f);        /* of a pts file or a host stream on a terminal; else NULL */
+struct file *tty_open(void *tty, int flags); /* what opening /dev/tty gives: referenced; NULL: it hung up (EIO) */
 void tty_attach(void *tty, int32_t session, int32_t foreground); /* at the start of a world: it controls that session */
-void tty_detach(void *tty);                           /* the session's leader ended: SIGHUP to the foreground, hang up */
-void tty_signal(void *tty, int signal);               /* to the foreground group, if any: ^C or SIGWINCH of the host's terminal */
-int32_t tty_session(const void *tty);                 /* 0: controls none */
-int32_t tty_foreground(const void *tty);              /* 0: none */
+void tty_detach(void *tty);              /* the session's leader ended: SIGHUP to the foreground, hang up */
+void tty_signal(void *tty, int signal);  /* to the foreground group, if any: ^C or SIGWINCH of the host's terminal */
+int32_t tty_session(const void *tty);    /* 0: controls none */
+int32_t tty_foreground(const void *tty); /* 0: none */
 /* VTIME (termios(3)). Nanoseconds after which a read of f that said -EAGAIN is over, or -1: no limit, and for every file
  * that is no terminal. When they have passed, say tty_read_expired and read again: it gives what there is, or 0. */
 int64_t tty_read_timeout(const struct file *f);
@@ -93,21 +99,23 @@ void tty_read_expired(struct file *f);
 struct file *ptmx_new(struct vfs *v, const struct tty_hooks *hooks, int flags, const struct cred *owner);
 int pts_open(struct vfs *v, uint32_t number, int flags, struct file **out);
 bool pts_exists(struct vfs *v, uint32_t number, uint32_t *mode, uint32_t *uid, uint32_t *gid); /* outputs may be NULL */
-int pts_next(struct vfs *v, uint32_t from);           /* the lowest number >= from in use, or -1 */
+int pts_next(struct vfs *v, uint32_t from); /* the lowest number >= from in use, or -1 */
 
 /* The world's own streams: a host descriptor of the caller of terrarium (its stdin, stdout, stderr), as a pipe, a
  * file or a terminal. Reads never block: -EAGAIN, and poll says when the host has something (the supervisor watches
  * the descriptor with `host_stream_fd` when the world is idle). Bytes out are counted by the hook, which may refuse. */
 struct host_stream_hooks {
-    int (*output)(void *context, int stream, const void *bytes, size_t n); /* stream 1 or 2: 0 to write it on, -errno: limit reached */
+    int (*output)(void *context, int stream, const void *bytes,
+                  size_t n); /* stream 1 or 2: 0 to write it on, -errno: limit reached */
     void *context;
 };
 /* The host descriptor stays the caller's and must outlive the file. flags: O_APPEND, O_NONBLOCK, and the access mode
  * asked for; the file never gets more than the host descriptor's own mode allows. Stream 2 is host_fd 2, everything else
  * is 1. The process must ignore SIGPIPE. */
-struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks, const struct tty_hooks *tty);
-int host_stream_fd(const struct file *f);             /* -1 when it is none */
-bool host_stream_waited(const struct file *f);         /* somebody waits for it to become ready */
+struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks,
+                             const struct tty_hooks *tty);
+int host_stream_fd(const struct file *f);                /* -1 when it is none */
+bool host_stream_waited(const struct file *f);           /* somebody waits for it to become ready */
 void host_stream_ready(struct file *f, uint32_t events); /* the supervisor saw the host descriptor become ready */
 
 #endif

@@ -24,9 +24,9 @@
 #include <sys/types.h>
 
 enum {
-    VFS_PATH_MAX = 4096,  /* with the NUL, as Linux: longer is ENAMETOOLONG */
+    VFS_PATH_MAX = 4096, /* with the NUL, as Linux: longer is ENAMETOOLONG */
     VFS_NAME_MAX = 255,
-    VFS_SYMLINK_MAX = 40, /* ELOOP beyond */
+    VFS_SYMLINK_MAX = 40,    /* ELOOP beyond */
     VFS_IO_MAX = 0x7ffff000, /* one read or write transfers no more (read(2)) */
 };
 
@@ -52,22 +52,22 @@ struct cred {
 struct vfs_config {
     int64_t (*now)(void *context); /* CLOCK_REALTIME of the world, nanoseconds since the epoch; for timestamps */
     void *context;
-    uint64_t quota_bytes;   /* bytes all memory (and copy-on-write) files may hold together; beyond: ENOSPC. 0: half of
+    uint64_t quota_bytes; /* bytes all memory (and copy-on-write) files may hold together; beyond: ENOSPC. 0: half of
                              * the machine's memory, as tmpfs(5) */
     uint64_t quota_anonymous; /* the same for what is no file of any directory: memfds, shared anonymous memory */
-    uint64_t quota_nodes;   /* nodes that the guest may create; 0 = unlimited; beyond: ENOSPC */
+    uint64_t quota_nodes;     /* nodes that the guest may create; 0 = unlimited; beyond: ENOSPC */
     /* Host ids are never shown: host uid 0 stays 0, the supervisor's own uid becomes guest_uid, all others 65534. */
     uint32_t guest_uid, guest_gid;
 };
 
 struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory filesystem, root:root 0755 */
-void vfs_free(struct vfs *v); /* after every file, dentry and descriptor table of it was put */
-struct dentry *vfs_root(struct vfs *v); /* borrowed */
+void vfs_free(struct vfs *v);                         /* after every file, dentry and descriptor table of it was put */
+struct dentry *vfs_root(struct vfs *v);               /* borrowed */
 
 /* What was used and whether a quota was ever hit: the report's `files` limit. */
 struct vfs_usage {
     uint64_t bytes, bytes_peak, nodes, nodes_peak;
-    uint64_t anonymous;     /* bytes of memfds and shared anonymous memory; not in `bytes` */
+    uint64_t anonymous; /* bytes of memfds and shared anonymous memory; not in `bytes` */
     bool quota_hit, anonymous_hit;
 };
 void vfs_usage(const struct vfs *v, struct vfs_usage *out);
@@ -84,7 +84,8 @@ enum mount_mode { MOUNT_READ_ONLY, MOUNT_COPY_ON_WRITE };
  * vfs_mount_host: `source` may be a directory or one regular file; it is opened now, and everything below is reached
  * from that descriptor by openat2(2) with RESOLVE_BENEATH|RESOLVE_NO_MAGICLINKS (no symlink of the host is followed by
  * the host kernel: the walk does it, inside the world). The host is never written. */
-int vfs_mount_memory(struct vfs *v, const char *at, uint32_t mode, uint32_t uid, uint32_t gid, uint64_t quota_bytes, char *why, size_t n);
+int vfs_mount_memory(struct vfs *v, const char *at, uint32_t mode, uint32_t uid, uint32_t gid, uint64_t quota_bytes,
+                     char *why, size_t n);
 int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount_mode mode, char *why, size_t n);
 /* vfs_mount_tar: read once, now. Names stay below `at` (".." is refused, a leading "/" dropped), the last of two equal names
  * counts, and number of entries (a million), data (half of the memory) and declared sizes (1 TiB) are bounded. */
@@ -93,13 +94,17 @@ int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount
 int vfs_mount_fs(struct vfs *v, const char *at, struct fs *fs, char *why, size_t n);
 
 /* Files the policy declares inline. They count as given, not as created by the guest. */
-int vfs_put_file(struct vfs *v, const char *path, const void *bytes, size_t size, uint32_t mode, uint32_t uid, uint32_t gid);
+int vfs_put_file(struct vfs *v, const char *path, const void *bytes, size_t size, uint32_t mode, uint32_t uid,
+                 uint32_t gid);
 int vfs_put_dir(struct vfs *v, const char *path, uint32_t mode, uint32_t uid, uint32_t gid);
 int vfs_put_symlink(struct vfs *v, const char *path, const char *target);
 int vfs_put_absent(struct vfs *v, const char *path); /* hides what a mount has there */
 
 /* One line per mount for /proc/mounts: device, directory, type, options. Order: as mounted. */
-int vfs_each_mount(struct vfs *v, int (*each)(void *context, const char *device, const char *at, const char *type, const char *options), void *context);
+int vfs_each_mount(struct vfs *v,
+                   int (*each)(void *context, const char *device, const char *at, const char *type,
+                               const char *options),
+                   void *context);
 
 /* ---- paths ------------------------------------------------------------------------------------------------- */
 
@@ -112,9 +117,9 @@ struct place {
 };
 
 enum walk_flags {
-    WALK_NOFOLLOW = 1,      /* do not follow a final symlink (AT_SYMLINK_NOFOLLOW, O_NOFOLLOW) */
-    WALK_EMPTY_PATH = 2,    /* "" means `start` itself (AT_EMPTY_PATH) */
-    WALK_DIRECTORY = 4,     /* the result must be a directory: ENOTDIR */
+    WALK_NOFOLLOW = 1,   /* do not follow a final symlink (AT_SYMLINK_NOFOLLOW, O_NOFOLLOW) */
+    WALK_EMPTY_PATH = 2, /* "" means `start` itself (AT_EMPTY_PATH) */
+    WALK_DIRECTORY = 4,  /* the result must be a directory: ENOTDIR */
 };
 
 /* All of them: 0 or -errno. A dentry given out is referenced: dentry_put it. */
@@ -124,7 +129,7 @@ int vfs_walk(const struct place *at, const char *path, unsigned flags, struct de
  * "(unreachable)" is put before. */
 ssize_t dentry_path(const struct dentry *d, const struct dentry *root, char *buf, size_t n);
 void dentry_get(struct dentry *d);
-void dentry_put(struct dentry *d); /* NULL is allowed */
+void dentry_put(struct dentry *d);                /* NULL is allowed */
 struct node *dentry_node(const struct dentry *d); /* borrowed */
 
 /* open(2), openat2(2). flags: O_*; mode: already without the umask; resolve: RESOLVE_* of openat2. Creates, truncates,
@@ -135,26 +140,34 @@ int vfs_open(const struct place *at, const char *path, int flags, uint32_t mode,
 int vfs_open_dentry(const struct place *at, struct dentry *d, int flags, struct file **out);
 
 int vfs_stat(const struct place *at, const char *path, unsigned walk_flags, struct statx *out);
-int vfs_access(const struct place *at, const char *path, int mode, unsigned walk_flags); /* uses cred->fsuid: the caller sets it */
+int vfs_access(const struct place *at, const char *path, int mode,
+               unsigned walk_flags); /* uses cred->fsuid: the caller sets it */
 int vfs_mkdir(const struct place *at, const char *path, uint32_t mode);
 int vfs_mknod(const struct place *at, const char *path, uint32_t mode, uint64_t rdev);
 int vfs_symlink(const struct place *at, const char *target, const char *path);
-int vfs_link(const struct place *from, const char *oldpath, unsigned walk_flags, const struct place *to, const char *newpath);
+int vfs_link(const struct place *from, const char *oldpath, unsigned walk_flags, const struct place *to,
+             const char *newpath);
 int vfs_link_file(struct file *f, const struct place *to, const char *newpath); /* AT_EMPTY_PATH, O_TMPFILE */
 int vfs_unlink(const struct place *at, const char *path);
 int vfs_rmdir(const struct place *at, const char *path);
-int vfs_rename(const struct place *from, const char *oldpath, const struct place *to, const char *newpath, unsigned flags); /* RENAME_* */
+int vfs_rename(const struct place *from, const char *oldpath, const struct place *to, const char *newpath,
+               unsigned flags); /* RENAME_* */
 ssize_t vfs_readlink(const struct place *at, const char *path, unsigned walk_flags, char *buf, size_t n);
 int vfs_chmod(const struct place *at, const char *path, unsigned walk_flags, uint32_t mode);
-int vfs_chown(const struct place *at, const char *path, unsigned walk_flags, uint32_t uid, uint32_t gid); /* (uint32_t)-1: leave */
+int vfs_chown(const struct place *at, const char *path, unsigned walk_flags, uint32_t uid,
+              uint32_t gid); /* (uint32_t)-1: leave */
 /* times: [0] access, [1] modification, with UTIME_NOW and UTIME_OMIT in tv_nsec; NULL: both now. utimensat(2). */
 int vfs_utimens(const struct place *at, const char *path, unsigned walk_flags, const struct timespec times[2]);
 int vfs_truncate(const struct place *at, const char *path, uint64_t size);
-struct vfs_statfs { uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags, fsid; };
+struct vfs_statfs {
+    uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags, fsid;
+};
 int vfs_statfs(const struct place *at, const char *path, unsigned walk_flags, struct vfs_statfs *out);
 /* xattr(7). size 0 asks for the length. */
-ssize_t vfs_getxattr(const struct place *at, const char *path, unsigned walk_flags, const char *name, void *value, size_t size);
-int vfs_setxattr(const struct place *at, const char *path, unsigned walk_flags, const char *name, const void *value, size_t size, int flags);
+ssize_t vfs_getxattr(const struct place *at, const char *path, unsigned walk_flags, const char *name, void *value,
+                     size_t size);
+int vfs_setxattr(const struct place *at, const char *path, unsigned walk_flags, const char *name, const void *value,
+                 size_t size, int flags);
 ssize_t vfs_listxattr(const struct place *at, const char *path, unsigned walk_flags, char *list, size_t size);
 int vfs_removexattr(const struct place *at, const char *path, unsigned walk_flags, const char *name);
 /* Every call above that takes a path takes "" with WALK_EMPTY_PATH and start = the dentry of an open file: that is how
@@ -164,24 +177,26 @@ int vfs_removexattr(const struct place *at, const char *path, unsigned walk_flag
 
 /* ---- open file descriptions --------------------------------------------------------------------------------- */
 
-struct dirent_sink { /* getdents64(2): returns 0 to go on, 1 when this entry no longer fits (it is asked again next time) */
+struct
+    dirent_sink { /* getdents64(2): returns 0 to go on, 1 when this entry no longer fits (it is asked again next time) */
     int (*emit)(struct dirent_sink *s, const char *name, uint64_t ino, uint8_t type, uint64_t next_cookie);
     void *context;
 };
 
 /* A stretch of a file that can be mapped: a host descriptor that stays open as long as the file's node. */
 struct file_mapping {
-    int fd;             /* borrowed; a host file opened read-only, or a memfd */
-    uint64_t offset;    /* of the asked offset within fd: page aligned when the asked one was */
-    bool writable;      /* fd may be mapped MAP_SHARED with PROT_WRITE */
-    uint64_t key;       /* identifies the node (for futexes in shared mappings and for fd caches); never reused */
-    bool lasting;       /* the bytes are there anyway (the host's, or the policy's): fd may be kept beyond the mapping. Else
+    int fd;          /* borrowed; a host file opened read-only, or a memfd */
+    uint64_t offset; /* of the asked offset within fd: page aligned when the asked one was */
+    bool writable;   /* fd may be mapped MAP_SHARED with PROT_WRITE */
+    uint64_t key;    /* identifies the node (for futexes in shared mappings and for fd caches); never reused */
+    bool lasting; /* the bytes are there anyway (the host's, or the policy's): fd may be kept beyond the mapping. Else
                          * a descriptor kept anywhere keeps memory that is on nobody's account */
 };
 
 /* The operations of one kind of open file. NULL: what Linux answers for a file without it (EINVAL, ESPIPE, ENOTTY …). */
 struct file_ops {
-    const char *kind; /* "regular", "pipe", "eventfd" …: what /proc/self/fd and the report call it: pipe:[ino], anon_inode:[eventfd] */
+    const char *
+        kind; /* "regular", "pipe", "eventfd" …: what /proc/self/fd and the report call it: pipe:[ino], anon_inode:[eventfd] */
     /* position: NULL for a file without offsets, else in and out. Short and -EAGAIN as read(2) with O_NONBLOCK. */
     ssize_t (*read)(struct file *f, struct io *io, uint64_t *position);
     ssize_t (*write)(struct file *f, struct io *io, uint64_t *position);
@@ -193,10 +208,11 @@ struct file_ops {
     int (*allocate)(struct file *f, int mode, uint64_t offset, uint64_t length); /* fallocate(2) */
     int (*map)(struct file *f, uint64_t offset, uint64_t length, bool shared, struct file_mapping *out);
     int (*sync)(struct file *f);
-    int (*stat)(struct file *f, struct statx *out);            /* files without a node */
-    int (*set_flags)(struct file *f, int flags);                /* F_SETFL has a say */
-    void (*closed)(struct file *f, void *owner);                /* each close(2) of a descriptor (not the last put): POSIX locks, epoll */
-    void (*release)(struct file *f);                            /* the last reference went */
+    int (*stat)(struct file *f, struct statx *out); /* files without a node */
+    int (*set_flags)(struct file *f, int flags);    /* F_SETFL has a say */
+    void (*closed)(struct file *f,
+                   void *owner);     /* each close(2) of a descriptor (not the last put): POSIX locks, epoll */
+    void (*release)(struct file *f); /* the last reference went */
 };
 
 struct file {
@@ -205,18 +221,19 @@ struct file {
     struct dentry *dentry; /* referenced; NULL for pipes, sockets, eventfd … made by no path */
     struct node *node;     /* borrowed from the dentry, or referenced by the file where there is none; may be NULL */
     uint64_t position;
-    uint64_t id;           /* of this description, from the vfs's own sequence; the ino of anonymous files */
-    int flags;             /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECT, O_PATH …; O_CLOEXEC belongs to the descriptor */
+    uint64_t id; /* of this description, from the vfs's own sequence; the ino of anonymous files */
+    int flags;   /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECT, O_PATH …; O_CLOEXEC belongs to the descriptor */
     uint32_t references;
-    void *private;         /* the kind's own */
+    void *private; /* the kind's own */
     /* F_SETOWN, F_SETSIG: kept here, used by the signal side of the kernel. */
-    int32_t owner_pid;     /* >0 process, <0 process group */
-    int32_t owner_type;    /* F_OWNER_* */
+    int32_t owner_pid;  /* >0 process, <0 process group */
+    int32_t owner_type; /* F_OWNER_* */
     int32_t owner_signal;
     struct epoll_item *epoll_items; /* private to vfs/epoll.c */
 };
 
-struct file *file_new(struct vfs *v, const struct file_ops *ops, int flags, void *private); /* references = 1; NULL: out of memory */
+struct file *file_new(struct vfs *v, const struct file_ops *ops, int flags,
+                      void *private); /* references = 1; NULL: out of memory */
 void file_get(struct file *f);
 void file_put(struct file *f); /* NULL is allowed */
 
@@ -235,7 +252,8 @@ int file_allocate(struct file *f, int mode, uint64_t offset, uint64_t length);
 int file_map(struct file *f, uint64_t offset, uint64_t length, bool shared, struct file_mapping *out);
 int file_sync(struct file *f);
 int file_stat(struct file *f, struct statx *out);
-int file_set_flags(struct file *f, int flags); /* F_SETFL: O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC; others ignored */
+int file_set_flags(struct file *f,
+                   int flags); /* F_SETFL: O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC; others ignored */
 /* True while an opened FIFO waits for its other end (fifo(7)): poll the file; when it is false the open is complete. */
 bool file_open_waits(struct file *f, struct poll_table *t);
 /* Text of /proc/self/fd/N: a path, or "pipe:[7]", "anon_inode:[eventfd]". Returns its length or -errno. */
@@ -248,7 +266,9 @@ enum change_kind { CHANGE_CREATED, CHANGE_MODIFIED, CHANGE_DELETED, CHANGE_READ 
  * export. `each` returning nonzero stops. st is NULL for what was deleted. A path that was both changed and read is told
  * twice. A directory that was deleted is told once, without what it held; a name whose thing is of another type now, or is
  * a new directory, is told as deleted and then as created. */
-int vfs_each_change(struct vfs *v, int (*each)(void *context, enum change_kind kind, const char *path, const struct statx *st), void *context);
+int vfs_each_change(struct vfs *v,
+                    int (*each)(void *context, enum change_kind kind, const char *path, const struct statx *st),
+                    void *context);
 /* Writes what was created or changed to a directory (made if missing), or to a tar when the name ends in .tar, .tar.gz,
  * .tgz, .tar.zst or .tar.xz. What was deleted is listed in a file `.deleted` at its root, if there is any: one path a line,
  * relative to the world's root, "\\" for a backslash and "\n" for a newline in a name; to apply an export, delete these,

@@ -2,14 +2,14 @@
 #ifndef SUPERVISOR_GLASS_H
 #define SUPERVISOR_GLASS_H
 
-#define GLASS_CODE 0x10000    /* one page, read and execute */
-#define GLASS_DATA 0x11000    /* one page, read and write: scratch of injected calls */
-#define GLASS_END 0x12000     /* nothing of the guest's may be mapped over what lies below */
+#define GLASS_CODE 0x10000           /* one page, read and execute */
+#define GLASS_DATA 0x11000           /* one page, read and write: scratch of injected calls */
+#define GLASS_END 0x12000            /* nothing of the guest's may be mapped over what lies below */
 #define GLASS_AFTER (GLASS_CODE + 9) /* where an injected call returns to */
-#define GLASS_MARK 0x1f7f     /* no system call has this number: the stop at which an injected call's result is read */
-#define GLASS_SOCKET 0        /* the guest's only descriptors: where files to map are handed over … */
-#define GLASS_PROGRAM 1       /* … and the glass program itself, for the next execve */
-#define GLASS_FIRST_FREE 2    /* the first that a handed-over descriptor gets */
+#define GLASS_MARK 0x1f7f  /* no system call has this number: the stop at which an injected call's result is read */
+#define GLASS_SOCKET 0     /* the guest's only descriptors: where files to map are handed over … */
+#define GLASS_PROGRAM 1    /* … and the glass program itself, for the next execve */
+#define GLASS_FIRST_FREE 2 /* the first that a handed-over descriptor gets */
 
 /* Constants in the code page, where the guest cannot write. */
 #define GLASS_EMPTY_STRING (GLASS_CODE + 0x40)

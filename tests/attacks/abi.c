@@ -4,7 +4,10 @@
 static long int80(uint32_t nr, uint32_t a, uint32_t b, uint32_t c)
 {
     long result;
-    __asm__ volatile("int $0x80" : "=a"(result) : "0"((uint64_t)nr), "b"((uint64_t)a), "c"((uint64_t)b), "d"((uint64_t)c) : "memory", "r8", "r9", "r10", "r11");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "0"((uint64_t)nr), "b"((uint64_t)a), "c"((uint64_t)b), "d"((uint64_t)c)
+                     : "memory", "r8", "r9", "r10", "r11");
     return (int32_t)result;
 }
 
@@ -80,17 +83,17 @@ static void in_compat_mode(void)
 {
     char *low = low_page();
     const unsigned char code[] = {
-        0xb8, 20, 0, 0, 0,        /* mov $20, %eax: getpid */
-        0xcd, 0x80,               /* int $0x80 */
-        0x89, 0xc6,               /* mov %eax, %esi */
-        0xb8, 24, 0, 0, 0,        /* mov $24, %eax: getuid there, sched_yield here */
-        0xcd, 0x80,               /* int $0x80; `syscall` is no instruction of this mode on every processor */
-        0x6a, 0x33,               /* push $0x33 */
-        0xe8, 0, 0, 0, 0,         /* call next */
-        0x83, 0x04, 0x24, 5,      /* addl $5, (%esp) */
-        0xcb,                     /* lret */
-        0xbf, 5, 0, 0, 0,         /* 64-bit again: mov $5, %edi */
-        0xb8, 231, 0, 0, 0,       /* mov $231, %eax: exit_group */
+        0xb8, 20,   0,    0, 0, /* mov $20, %eax: getpid */
+        0xcd, 0x80,             /* int $0x80 */
+        0x89, 0xc6,             /* mov %eax, %esi */
+        0xb8, 24,   0,    0, 0, /* mov $24, %eax: getuid there, sched_yield here */
+        0xcd, 0x80,             /* int $0x80; `syscall` is no instruction of this mode on every processor */
+        0x6a, 0x33,             /* push $0x33 */
+        0xe8, 0,    0,    0, 0, /* call next */
+        0x83, 0x04, 0x24, 5,    /* addl $5, (%esp) */
+        0xcb,                   /* lret */
+        0xbf, 5,    0,    0, 0, /* 64-bit again: mov $5, %edi */
+        0xb8, 231,  0,    0, 0, /* mov $231, %eax: exit_group */
         0x0f, 0x05,
     };
     memcpy(low, code, sizeof code);
@@ -102,7 +105,10 @@ static void in_compat_mode(void)
     __asm__ volatile("mov %0, %%rsp\n"
                      "push $0x23\n"
                      "push %1\n"
-                     "lretq\n" : : "a"(stack), "d"(at) : "memory");
+                     "lretq\n"
+                     :
+                     : "a"(stack), "d"(at)
+                     : "memory");
 }
 
 int main(int argc, char **argv)

@@ -88,7 +88,10 @@ static void by_stores(void)
 static void jump(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
 {
     register uint64_t r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
-    __asm__ volatile("jmp *%5" : : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(SYSCALL_INSTRUCTION), "r"(r8) : "memory", "rcx", "r11");
+    __asm__ volatile("jmp *%5"
+                     :
+                     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(SYSCALL_INSTRUCTION), "r"(r8)
+                     : "memory", "rcx", "r11");
 }
 
 static void in_child(const char *name, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t flags)
@@ -102,14 +105,15 @@ static void in_child(const char *name, uint64_t nr, uint64_t a, uint64_t b, uint
     }
     int status = 0;
     waitpid(pid, &status, 0);
-    printf("%s %s%d\n", name, WIFSIGNALED(status) ? "signal " : "exit ", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    printf("%s %s%d\n", name, WIFSIGNALED(status) ? "signal " : "exit ",
+           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 static void by_jumps(void)
 {
     char *argv[] = {"/bin/true", NULL};
     in_child("exit_group", SYS_exit_group, 7, 0, 0, 0);
-    in_child("openat", SYS_openat, AT_FDCWD, (uint64_t)"/etc/shadow", 0, 0);
+    in_child("openat", SYS_openat, AT_FDCWD, (uint64_t) "/etc/shadow", 0, 0);
     in_child("execve", SYS_execve, (uint64_t)argv[0], (uint64_t)argv, 0, 0);
     in_child("execveat", SYS_execveat, 1, CODE + 0x40, CODE + 0x48, 0); /* just what the supervisor injects */
     in_child("recvmsg", SYS_recvmsg, 0, DATA, 0x40, 0);
@@ -164,7 +168,9 @@ static void by_stacks(void)
     }
     int status = 0;
     waitpid(pid, &status, 0);
-    printf("handler %s\n", WIFEXITED(status) && WEXITSTATUS(status) == 6 ? "fine" : WIFSIGNALED(status) ? "killed" : "odd");
+    printf("handler %s\n", WIFEXITED(status) && WEXITSTATUS(status) == 6 ? "fine"
+                           : WIFSIGNALED(status)                         ? "killed"
+                                                                         : "odd");
 
     /* A stack pointer inside, during a call and a signal. */
     pid = fork();
@@ -172,7 +178,10 @@ static void by_stacks(void)
         struct sigaction act = {.sa_handler = on_signal};
         sigaction(SIGALRM, &act, NULL);
         ualarm(20000, 0);
-        __asm__ volatile("mov %0, %%rsp; 1: mov $39, %%eax; syscall; jmp 1b" : : "r"(CODE + 0x800) : "rax", "rcx", "r11", "memory");
+        __asm__ volatile("mov %0, %%rsp; 1: mov $39, %%eax; syscall; jmp 1b"
+                         :
+                         : "r"(CODE + 0x800)
+                         : "rax", "rcx", "r11", "memory");
     }
     waitpid(pid, &status, 0);
     printf("stack %s\n", WIFSIGNALED(status) ? "killed" : "odd");

@@ -33,10 +33,10 @@ struct fake_machine {
     uint64_t blocked;       /* the thread's signal mask */
     bool suspended;         /* suspend_with was called, with this mask */
     uint64_t suspended_mask;
-    int rung;        /* the last signal rung */
-    unsigned rings;  /* how often */
+    int rung;               /* the last signal rung */
+    unsigned rings;         /* how often */
     struct task *rung_task; /* for whom; NULL: whoever unblocks it */
-    int clone_error; /* what machine->clone answers */
+    int clone_error;        /* what machine->clone answers */
     unsigned clones;
     bool exiting, exiting_group; /* machine->exit was called, with this status */
     int exit_status;
