@@ -3,7 +3,7 @@
 
 CC ?= gcc
 BUILD := build/$(if $(SANITIZE),sanitize,release)
-PACKAGES := libseccomp libarchive libzstd libsodium yaml-0.1 jansson
+PACKAGES := libseccomp libarchive libzstd libsodium yaml-0.1 jansson libpcre2-8
 CFLAGS ?= -O2 -g
 FORTIFY := $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. \
@@ -13,7 +13,7 @@ comma := ,
 LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now -Wl,--gc-sections
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-ROOMS := vfs policy trace kernel stubs supervisor cli
+ROOMS := vfs policy network trace kernel stubs supervisor cli
 SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o
 # What unit tests link: everything but main.
@@ -22,7 +22,7 @@ UNITS := $(wildcard tests/unit/*.c)
 UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 
 # What Debian 12 must have. docs/dependencies.md says why each.
-BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev
+BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev libpcre2-dev
 PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
 TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema python3-yaml
@@ -109,7 +109,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := -std=gnu17 -g -O1 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzz-policy:
 	@mkdir -p build/fuzz/policy
-	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_policy tests/fuzz/fuzz_policy.c policy/*.c kernel/sysent.c -lyaml -lsodium
+	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_policy tests/fuzz/fuzz_policy.c policy/*.c kernel/sysent.c -lyaml -lsodium -ljansson -lpcre2-8
 	build/fuzz/fuzz_policy -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
 		-dict=tests/fuzz/policy.dict build/fuzz/policy tests/fuzz/seeds/policy
 
