@@ -14,7 +14,7 @@ LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli
-SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c))
+SOURCES := $(filter-out supervisor/glass/vdso.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o
 # What unit tests link: everything but main.
 LIBRARY := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
@@ -25,7 +25,7 @@ UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev libpcre2-dev
 PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
-TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps python3-jsonschema python3-yaml
+TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl-tools python3-jsonschema python3-yaml
 
 .PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy bench-policy
 all: terrarium
@@ -71,13 +71,19 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/cli/profiles.o: override CFLAGS += -DTERRARIUM_PREFIX='"$(PREFIX)"'
 
-# The static program that the kernel executes in place of the guest's, and its bytes as an object.
+# The static program that the kernel executes in place of the guest's, the guest's vDSO, and their bytes as an object.
 $(BUILD)/supervisor/glass/glass: supervisor/glass/glass.S supervisor/glass/glass.h supervisor/glass/glass.ld
 	@mkdir -p $(@D)
 	$(CC) -nostdlib -static -no-pie -I. -Wl,-T,supervisor/glass/glass.ld -Wl,-z,max-page-size=4096 -Wl,--build-id=none -o $@ $<
 
-$(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S $(BUILD)/supervisor/glass/glass
-	$(CC) -c -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -o $@ $<
+$(BUILD)/supervisor/glass/vdso: supervisor/glass/vdso.c supervisor/glass/vdso.ld supervisor/glass/clock_page.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. -fPIC -fno-stack-protector \
+		-shared -nostdlib -Wl,-T,supervisor/glass/vdso.ld -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both -Wl,--eh-frame-hdr \
+		-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-Bsymbolic -Wl,--build-id=none -s -o $@ $<
+
+$(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S supervisor/glass/glass.h $(BUILD)/supervisor/glass/glass $(BUILD)/supervisor/glass/vdso
+	$(CC) -c -I. -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -DVDSO_IMAGE='"$(BUILD)/supervisor/glass/vdso"' -o $@ $<
 
 # A unit test links what it names in its first line: whole rooms and single files, `// rooms: policy kernel/sysent`.
 unit_objects = $(filter $(foreach room,$(shell sed -n '1s,^// rooms: ,,p' $(1)),$(BUILD)/$(room)$(if $(findstring /,$(room)),.o,/%)),$(LIBRARY))

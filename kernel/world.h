@@ -200,6 +200,9 @@ struct world {
     void (*shm_release)(struct shm_table *t);
     uint64_t output_bytes;
     uint64_t events; /* trapped calls */
+    /* Questions for the time that the guest's vDSO answered, as far as they were heard of (supervisor/fast_clock.h): each moved
+     * the clock as a trapped call does. What a record must keep of them is how many there were since the event before. */
+    uint64_t clock_reads;
     struct call_counter counters[SYSENT_COUNT];
     uint64_t unknown_calls; /* numbers outside the table */
     uint64_t foreign_calls; /* int 0x80, x32 */

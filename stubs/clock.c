@@ -1,5 +1,6 @@
 /* What time it is, and sleeping: clock_gettime(2), nanosleep(2), time(2), times(2) … Model: the kernel's kernel/time/.
- * The guest has no vDSO, so that every question comes here; nothing can set the world's time. */
+ * Most questions are answered without coming here, with the same values: supervisor/fast_clock.h. Nothing can set the world's
+ * time. */
 #include "stubs/cpu_clock.h"
 #include "stubs/durations.h"
 #include "stubs/processes.h"

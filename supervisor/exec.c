@@ -4,6 +4,8 @@
 #include "supervisor/exec.h"
 
 #include "supervisor/elf.h"
+#include "supervisor/fast_clock.h"
+#include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/tracee.h"
 
@@ -32,6 +34,7 @@ struct loading {
     struct elf_image program, interpreter;
     struct file *interpreter_file; /* referenced; NULL: static */
     uint64_t program_bias, interpreter_bias;
+    uint64_t vdso; /* address; 0: there is none */
 };
 
 static int64_t inject(struct loading *l, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
@@ -102,6 +105,21 @@ static int reserve(struct loading *l, const struct elf_image *image, uint64_t *b
     return 0;
 }
 
+/* The world's own, with the clock page before it, where the kernel would put its own. */
+static int map_vdso(struct loading *l)
+{
+    if (!fast_clock_works(l->tracee->holder))
+        return 0;
+    int64_t got = inject(l, SYS_mmap, 0, CLOCK_PAGE_SIZE + GLASS_VDSO_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE,
+                         GLASS_PROGRAM, GLASS_VDSO_OFFSET - CLOCK_PAGE_SIZE);
+    if (got < 0 && got > -4096)
+        return (int)got;
+    l->vdso = (uint64_t)got + CLOCK_PAGE_SIZE;
+    got = inject(l, SYS_mmap, (uint64_t)got, CLOCK_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                 GLASS_CLOCK, 0);
+    return got < 0 && got > -4096 ? (int)got : 0;
+}
+
 /* ---- the initial stack: System V ABI, AMD64, "Process Initialization" ------------------------------------------- */
 
 struct stack_image {
@@ -121,6 +139,8 @@ static uint32_t fill_auxv(struct loading *l, uint64_t execfn, uint64_t random, u
     const struct cred *c = &l->task->cred;
     uint32_t n = 0;
 #define AUX(type, value) (v[n++] = (type), v[n++] = (uint64_t)(value))
+    if (l->vdso != 0)
+        AUX(AT_SYSINFO_EHDR, l->vdso);
     AUX(AT_HWCAP, getauxval(AT_HWCAP));
     AUX(AT_PAGESZ, PAGE);
     AUX(AT_CLKTCK, 100);
@@ -239,6 +259,8 @@ static int load(struct loading *l, struct file *program, const char *path, const
     l->program_bias = l->program.relocatable
                           ? ((PIE_BASE + l->program.alignment - 1) & ~(l->program.alignment - 1)) - l->program.low
                           : 0;
+    if (error == 0)
+        error = map_vdso(l);
     if (error == 0)
         error = map_image(l, program, &l->program, l->program_bias);
     if (error == 0 && l->interpreter_file != NULL) {

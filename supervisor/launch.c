@@ -2,6 +2,7 @@
  * from a memfd. Every step happens in the child before anything of the guest's is there. */
 #include "supervisor/launch.h"
 
+#include "supervisor/fast_clock.h"
 #include "supervisor/filter.h"
 #include "supervisor/glass/glass.h"
 
@@ -22,11 +23,12 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern const char glass_image[], glass_image_end[];
+extern const char glass_image[], glass_image_end[], vdso_image[], vdso_image_end[];
 
 enum {
     NATIVE_DESCRIPTORS = 256, /* room for GLASS_* and HANDED_MAX, whatever the guest's own limit says */
@@ -51,8 +53,10 @@ static int glass_memfd(void)
     int fd = memfd_create("terrarium", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    size_t size = (size_t)(glass_image_end - glass_image);
+    size_t size = (size_t)(glass_image_end - glass_image), vdso_size = (size_t)(vdso_image_end - vdso_image);
     if (write(fd, glass_image, size) != (ssize_t)size ||
+        pwrite(fd, vdso_image, vdso_size, GLASS_VDSO_OFFSET) != (ssize_t)vdso_size ||
+        ftruncate(fd, GLASS_VDSO_OFFSET + GLASS_VDSO_SIZE) < 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
         int error = -errno;
         close(fd);
@@ -89,7 +93,7 @@ __attribute__((noreturn)) static void fail(int to, enum step step)
 }
 
 /* The child, between fork and the glass program. `go` ends when it was seized; failures are told to `failures`. */
-__attribute__((noreturn)) static void child(const int go[2], int failures, int socket, int program,
+__attribute__((noreturn)) static void child(const int go[2], int failures, int socket, int program, int clock,
                                             const struct sock_fprog *filter)
 {
     char byte;
@@ -108,10 +112,11 @@ __attribute__((noreturn)) static void child(const int go[2], int failures, int s
     set_limit(RLIMIT_STACK, NATIVE_STACK);
     set_limit(RLIMIT_NOFILE, NATIVE_DESCRIPTORS);
     drop_capabilities();
-    /* Put the three descriptors where they belong, by way of numbers that nothing else has. */
-    int s = fcntl(socket, F_DUPFD, 10), p = fcntl(program, F_DUPFD, 10), f = fcntl(failures, F_DUPFD_CLOEXEC, 10);
-    if (s < 0 || p < 0 || f < 0 || dup2(s, GLASS_SOCKET) < 0 || dup2(p, GLASS_PROGRAM) < 0 ||
-        dup3(f, GLASS_FIRST_FREE, O_CLOEXEC) < 0)
+    /* Put the descriptors where they belong, by way of numbers that nothing else has. */
+    int s = fcntl(socket, F_DUPFD, 10), p = fcntl(program, F_DUPFD, 10), c = fcntl(clock, F_DUPFD, 10),
+        f = fcntl(failures, F_DUPFD_CLOEXEC, 10);
+    if (s < 0 || p < 0 || c < 0 || f < 0 || dup2(s, GLASS_SOCKET) < 0 || dup2(p, GLASS_PROGRAM) < 0 ||
+        dup2(c, GLASS_CLOCK) < 0 || dup3(f, GLASS_FIRST_FREE, O_CLOEXEC) < 0)
         fail(failures, STEP_SETUP);
     if (syscall(SYS_close_range, GLASS_FIRST_FREE + 1, ~0U, 0) < 0)
         for (int fd = GLASS_FIRST_FREE + 1; fd < 1024; fd++)
@@ -193,6 +198,13 @@ int launch_first(struct holder *h, struct task *first, struct run_error *e)
     int sockets[2] = {-1, -1}, go[2] = {-1, -1}, failures[2] = {-1, -1}, result = -1;
     int program = glass_memfd();
     int error = program < 0 ? program : filter_guest(h->world->policy, &filter.filter, &filter.len);
+    struct stat st;
+    if (error == 0 && fstat(program, &st) < 0)
+        error = -errno;
+    if (error == 0) {
+        h->glass_device = st.st_dev;
+        h->glass_inode = st.st_ino;
+    }
     if (error == 0 && (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 || pipe2(go, O_CLOEXEC) < 0 ||
                        pipe2(failures, O_CLOEXEC) < 0))
         error = -errno;
@@ -202,7 +214,7 @@ int launch_first(struct holder *h, struct task *first, struct run_error *e)
     }
     pid_t pid = fork();
     if (pid == 0)
-        child(go, failures[1], sockets[1], program, &filter);
+        child(go, failures[1], sockets[1], program, fast_clock_descriptor(h), &filter);
     if (pid < 0) {
         snprintf(e->text, sizeof e->text, "cannot fork: %s", strerror(errno));
         goto out;

@@ -3,6 +3,7 @@
 #include "supervisor/loop.h"
 
 #include "supervisor/ends.h"
+#include "supervisor/fast_clock.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/idle.h"
 #include "supervisor/limits.h"
@@ -138,6 +139,7 @@ static bool on_tick(struct holder *h, struct tracee *t)
 /* Resume and wait for the next stop of this task, whatever else is going on. */
 static void go_on(struct holder *h, struct tracee *t)
 {
+    fast_clock_publish(t);
     int error = tracee_resume(t);
     while (error == -EINTR && t->where == TRACEE_RUNNING) {
         bool must_stop = on_tick(h, t);
@@ -148,6 +150,7 @@ static void go_on(struct holder *h, struct tracee *t)
         if (t->where == TRACEE_RUNNING)
             error = tracee_wait(t);
     }
+    fast_clock_fold(t);
 }
 
 /* True: it stopped and may be resumed. */
@@ -173,12 +176,12 @@ static bool pick_up(struct tracee *t)
     return !t->task->in_call || finish(t, dispatch(t->task));
 }
 
-static bool must_yield(struct holder *h, struct tracee *t, uint64_t until)
+static bool must_yield(struct holder *h, struct tracee *t)
 {
     struct world *w = h->world;
     if (w->ending || h->any_killed || h->gone != NULL || t->task->process->stopped)
         return true;
-    bool waited = t->task->calls >= until || t->yields;
+    bool waited = t->task->calls >= t->until || t->yields;
     t->yields = false;
     return waited && sched_others_ready(w);
 }
@@ -188,14 +191,14 @@ static void run_task(struct holder *h, struct task *task)
     struct world *w = h->world;
     struct tracee *t = task->machine;
     w->current = task;
-    uint64_t until = task->calls + sched_slice(w);
+    t->until = task->calls + sched_slice(w);
     bool goes_on = pick_up(t);
     while (goes_on) {
         if (t->exiting) {
             ends_let_exit(h, t);
             break;
         }
-        if (must_yield(h, t, until)) {
+        if (must_yield(h, t)) {
             if (!task->process->stopped)
                 sched_ready(task);
             break;

@@ -2,6 +2,7 @@
  * the VFS, nothing of the glass pages. */
 #include "supervisor/maps.h"
 
+#include "supervisor/fast_clock.h"
 #include "supervisor/glass/glass.h"
 
 #include <errno.h>
@@ -61,8 +62,15 @@ void maps_forget_all(struct holder *h)
 static void set_name(const struct holder *h, const struct mm *mm, struct memory_map *m, unsigned major, unsigned minor,
                      ino_t inode)
 {
+    const dev_t device = makedev(major, minor);
     m->name = "";
     m->ino = 0;
+    if (fast_clock_is(h, device, inode) || (inode == h->glass_inode && device == h->glass_device)) {
+        m->name = fast_clock_is(h, device, inode) ? "[vvar]" : "[vdso]";
+        m->backed = false;
+        m->offset = 0;
+        return;
+    }
     if (inode == 0) {
         if (m->start < mm->stack_top && m->end > mm->stack_bottom)
             m->name = "[stack]";
@@ -71,7 +79,7 @@ static void set_name(const struct holder *h, const struct mm *mm, struct memory_
         return;
     }
     for (const struct mapped_name *n = h->names; n != NULL; n = n->next) {
-        if (n->device != makedev(major, minor) || n->inode != inode)
+        if (n->device != device || n->inode != inode)
             continue;
         m->name = n->path;
         m->ino = n->world_inode;

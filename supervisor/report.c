@@ -214,6 +214,7 @@ static json_t *build(const struct holder *h)
     add(o, "policy", json_string(w->policy->path != NULL ? w->policy->path : "(built in)"));
     add(o, "policy_digest", w->policy->digest != NULL ? json_string(w->policy->digest) : json_null());
     add(o, "events", json_integer((json_int_t)w->events));
+    add(o, "clock_reads", json_integer((json_int_t)w->clock_reads));
     add(o, "stops", json_integer((json_int_t)h->stops));
     add(o, "calls", calls(w));
     add(o, "denied", denied(w));

@@ -2,6 +2,7 @@
 #include "supervisor/supervisor.h"
 
 #include "supervisor/ends.h"
+#include "supervisor/fast_clock.h"
 #include "supervisor/launch.h"
 #include "supervisor/limits.h"
 #include "supervisor/loop.h"
@@ -134,7 +135,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     }
     void (*pipe_before)(int) = signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error of the guest's write */
     h.world = world_new(r->policy, &ptrace_machine, &h);
-    if (h.world == NULL || limits_new(&h) < 0) {
+    if (h.world == NULL || limits_new(&h) < 0 || fast_clock_new(&h) < 0) {
         snprintf(e->text, sizeof e->text, "out of memory");
     } else {
         h.world->verbose = r->verbose;
@@ -153,6 +154,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         fclose(h.report);
     maps_forget_all(&h);
     limits_free(&h);
+    fast_clock_free(&h);
     world_free(h.world);
     signal(SIGPIPE, pipe_before);
     return status;

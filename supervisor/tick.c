@@ -2,6 +2,7 @@
  * belongs to no world: signals arrive at a process, not at a world. */
 #include "supervisor/tick.h"
 
+#include "supervisor/fast_clock.h"
 #include "supervisor/limits.h"
 #include "vfs/terminal.h"
 
@@ -105,10 +106,16 @@ void tick_take(struct holder *h)
 bool tick_computing(struct holder *h, struct tracee *t)
 {
     struct world *w = h->world;
+    fast_clock_fold(t); /* it runs on, and what it reads from now on is of the next look */
     bool same = h->tick_task == t->task && h->tick_calls == t->task->calls;
+    /* It may have stood still itself, on a busy machine: only what it computed counts. */
+    int64_t cpu = w->machine->cpu_time(t->task->process);
+    bool whole = same && cpu - h->tick_cpu >= TICK_NS;
     h->tick_task = t->task;
     h->tick_calls = t->task->calls;
-    if (!same)
+    if (whole || !same)
+        h->tick_cpu = cpu;
+    if (!whole)
         return false;
     if (!w->clock.real && clock_next(&w->clock) != INT64_MAX) {
         /* Time passes only by calls, and this task makes none: a deadline that its computing has outlasted is honoured. */
@@ -120,6 +127,7 @@ bool tick_computing(struct holder *h, struct tracee *t)
         }
     }
     clock_run(&w->clock);
+    fast_clock_publish(t);
     if (sched_others_ready(w)) {
         world_not_reproducible(w, "order: a task that computed without a call was preempted by real time");
         t->yields = true;

@@ -44,6 +44,7 @@ struct tracee {
     uint64_t restart_nr; /* which call that was */
     bool listening_to_all;    /* running, and it may die of what it was given */
     bool killed;              /* SIGKILL was sent to its process */
+    uint64_t until;           /* its turn: when task->calls reaches this, others that are ready have theirs */
     bool yields;              /* its turn is over: others wait, and it computes */
     struct tracee *next_gone; /* in holder->gone: died while another one was waited for */
     bool suspend;             /* the interrupted call ends as sigsuspend(suspend_mask) */
@@ -71,22 +72,26 @@ enum { HOLDER_BUCKETS = 256 };
 struct holder {
     struct world *world;
     struct tracee *by_real[HOLDER_BUCKETS];
-    int socket;          /* our end of the descriptor hand-over */
+    int socket; /* our end of the descriptor hand-over */
+    dev_t glass_device;
+    ino_t glass_inode;   /* the glass program's file, which holds the vDSO too */
     struct tracee *gone; /* dead, and the world not told yet */
     pid_t early;
-    int early_status;      /* a stop of somebody not known yet (tracee_new asks), or 0 */
-    bool any_killed;       /* some tracee has `killed` set */
-    int cpu;               /* the one both sides are pinned to, or -1 */
-    struct limits *limits; /* supervisor/limits.c */
+    int early_status;              /* a stop of somebody not known yet (tracee_new asks), or 0 */
+    bool any_killed;               /* some tracee has `killed` set */
+    int cpu;                       /* the one both sides are pinned to, or -1 */
+    struct limits *limits;         /* supervisor/limits.c */
+    struct fast_clock *fast_clock; /* supervisor/fast_clock.c */
     struct confinement confinement;
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
     FILE *report; /* open for writing, or NULL */
     uint64_t tick_calls;
     const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
-    int64_t computed;             /* ns that tasks computed while something waited for time to pass */
-    uint64_t stops;               /* ptrace stops seen, for the report and bench/ */
-    uint64_t injected;            /* injected calls */
+    int64_t tick_cpu;  /* CPU time of its process, ns, when it was last found to have computed, or made a call */
+    int64_t computed;  /* ns that tasks computed while something waited for time to pass */
+    uint64_t stops;    /* ptrace stops seen, for the report and bench/ */
+    uint64_t injected; /* injected calls */
 };
 
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);

@@ -8,8 +8,11 @@
 #define GLASS_AFTER (GLASS_CODE + 9) /* where an injected call returns to */
 #define GLASS_MARK 0x1f7f  /* no system call has this number: the stop at which an injected call's result is read */
 #define GLASS_SOCKET 0     /* the guest's only descriptors: where files to map are handed over … */
-#define GLASS_PROGRAM 1    /* … and the glass program itself, for the next execve */
-#define GLASS_FIRST_FREE 2 /* the first that a handed-over descriptor gets */
+#define GLASS_PROGRAM 1    /* … the glass program itself, for the next execve … */
+#define GLASS_CLOCK 2      /* … and the clock page */
+#define GLASS_FIRST_FREE 3 /* the first that a handed-over descriptor gets */
+#define GLASS_VDSO_OFFSET 0x8000 /* where in the glass program's file the vDSO stands, to be mapped … */
+#define GLASS_VDSO_SIZE 0x1000   /* … with the clock page before it */
 
 /* Constants in the code page, where the guest cannot write. */
 #define GLASS_EMPTY_STRING (GLASS_CODE + 0x40)

@@ -1,8 +1,21 @@
-/* The glass program's file, as bytes in the supervisor: it is executed from a memfd. GLASS_IMAGE comes from the Makefile. */
+/* The glass program's file and the vDSO's, as bytes in the supervisor: they are put into one memfd, the first to be executed, the
+ * second to be mapped. GLASS_IMAGE and VDSO_IMAGE come from the Makefile. */
+#include "supervisor/glass/glass.h"
+
     .section .note.GNU-stack, "", @progbits
     .section .rodata
-    .globl glass_image, glass_image_end
+    .globl glass_image, glass_image_end, vdso_image, vdso_image_end
     .balign 16
 glass_image:
     .incbin GLASS_IMAGE
 glass_image_end:
+    .if glass_image_end - glass_image > GLASS_VDSO_OFFSET
+    .error "the glass program reaches into the vDSO"
+    .endif
+    .balign 16
+vdso_image:
+    .incbin VDSO_IMAGE
+vdso_image_end:
+    .if vdso_image_end - vdso_image > GLASS_VDSO_SIZE
+    .error "the vDSO is larger than GLASS_VDSO_SIZE"
+    .endif
