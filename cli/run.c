@@ -159,7 +159,7 @@ int command_run(int argc, char **argv)
     int status;
     if (apply(p, &o, &e) < 0)
         status = command_fail("%s", e.text);
-    else if (p->has_network)
+    else if (p->network != NULL)
         status = command_fail("%s:%d:%d: network: not in this version", p->network_origin.file, p->network_origin.line,
                               p->network_origin.column);
     else if (policy_check_sources(p, &e) < 0)

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include "policy/lists.h"
+#include "policy/network.h"
+#include "policy/network_content.h"
 #include "policy/schema.h"
 
 static struct reader option_reader(struct policy *p, const char *option, struct policy_error *error)
@@ -162,5 +164,13 @@ int policy_check_sources(const struct policy *p, struct policy_error *error)
         if (p->files[i].kind == POLICY_FILE_HOST &&
             check_source(p->files[i].bytes, S_IFREG, p->files[i].origin, error) < 0)
             return -1;
+    for (size_t i = 0; p->network != NULL && i < p->network->rule_count; i++) {
+        const struct network_rule *rule = p->network->rules[i];
+        if (rule->content == NULL || rule->content->path == NULL)
+            continue;
+        mode_t wanted = rule->content->kind == CONTENT_RESPOND ? S_IFDIR : S_IFREG;
+        if (check_source(rule->content->path, wanted, rule->content->origin, error) < 0)
+            return -1;
+    }
     return 0;
 }

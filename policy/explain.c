@@ -14,6 +14,7 @@
 #include "policy/conditions.h"
 #include "policy/explain.h"
 #include "policy/glob.h"
+#include "policy/network.h"
 #include "policy/schema.h"
 
 enum verdict { NO, PERHAPS, YES };
@@ -352,6 +353,20 @@ int policy_explain(const struct policy *p, int argc, const char *const *argv, ch
     *text = NULL;
     if (argc < 1)
         return fail(error, "policy explain: which call? (%s%s)", "such as: policy explain openat /etc/shadow", "");
+    size_t size;
+    FILE *f = open_memstream(text, &size);
+    int about_network = f != NULL ? network_explain(p, argc, argv, f, error) : 1;
+    if (f != NULL && fclose(f) != 0)
+        return fail(error, "policy explain: %s%s", "out of memory", "");
+    if (about_network <= 0) {
+        if (about_network < 0) {
+            free(*text);
+            *text = NULL;
+        }
+        return about_network;
+    }
+    free(*text);
+    *text = NULL;
     struct question q = {.nr = sysent_number(argv[0])};
     if (q.nr < 0) {
         const char *near = strlen(argv[0]) < 64 ? sysent_nearest(argv[0]) : NULL;
@@ -362,8 +377,7 @@ int policy_explain(const struct policy *p, int argc, const char *const *argv, ch
     }
     q.sysent = sysent_get((uint64_t)q.nr);
     int result = read_question(p, &q, argc - 1, argv + 1, error);
-    size_t size;
-    FILE *f = result == 0 ? open_memstream(text, &size) : NULL;
+    f = result == 0 ? open_memstream(text, &size) : NULL;
     if (f != NULL) {
         answer(f, p, &q);
         if (fclose(f) != 0)

@@ -33,18 +33,6 @@ int lists_read_clock(struct reader *r, const struct node *value)
     return schema_read(r, value, "clock", schema_clock, p);
 }
 
-int lists_read_network(struct reader *r, const struct node *value)
-{
-    if (value->kind != NODE_SEQUENCE)
-        return reader_fail(r, value, "network: expected a list");
-    for (size_t i = 0; i < value->count; i++)
-        if (value->items[i]->kind != NODE_MAPPING)
-            return reader_fail(r, value->items[i], "network[%zu]: expected keys and values", i);
-    r->policy->has_network = true;
-    r->policy->network_origin = reader_origin(r, value);
-    return 0;
-}
-
 int lists_add_mount(struct reader *r, const struct node *at, const struct policy_mount *mount)
 {
     struct policy *p = r->policy;

@@ -9,7 +9,7 @@ int lists_read_clock(struct reader *r, const struct node *value);
 int lists_read_mounts(struct reader *r, const struct node *value);
 int lists_read_files(struct reader *r, const struct node *value);
 int lists_read_environment(struct reader *r, const struct node *value);
-int lists_read_network(struct reader *r, const struct node *value);
+int lists_read_network(struct reader *r, const struct node *value); /* policy/network.c */
 
 /* One more of each, a later one in the place of an earlier one of the same name. Strings are the policy's. */
 int lists_add_mount(struct reader *r, const struct node *at, const struct policy_mount *mount);

@@ -22,6 +22,8 @@ struct policy_error {
     char text[1024];
 };
 
+struct network_policy;
+
 enum mount_kind { POLICY_MOUNT_HOST, POLICY_MOUNT_TAR, POLICY_MOUNT_MEMORY };
 
 struct policy_mount {
@@ -85,7 +87,7 @@ struct policy {
     size_t file_count; /* likewise */
     char **environment;
     size_t environment_count; /* "NAME=VALUE", in the order given */
-    bool has_network;         /* a network: section was given; its origin */
+    struct network_policy *network; /* policy/network.h; NULL: no network: section was given */
     struct policy_origin network_origin;
     char *path;                     /* of the file it was read from, or NULL */
     char *digest;                   /* BLAKE2b-256 of every byte that was read for it, hex */

@@ -59,7 +59,7 @@ const struct schema_key schema_policy[] = {
     {.name = "mounts", .type = SCHEMA_OTHER, .read = lists_read_mounts, .keys = schema_mount},
     {.name = "files", .type = SCHEMA_OTHER, .read = lists_read_files, .keys = schema_file},
     {.name = "environment", .type = SCHEMA_OTHER, .read = lists_read_environment},
-    {.name = "network", .type = SCHEMA_OTHER, .read = lists_read_network},
+    {.name = "network", .type = SCHEMA_OTHER, .read = lists_read_network, .keys = schema_network},
     {.name = "calls", .type = SCHEMA_OTHER, .read = rules_read, .keys = schema_rule},
     {.name = NULL},
 };

@@ -44,6 +44,7 @@ extern const struct schema_key schema_clock[];      /* below `clock:`; likewise 
 extern const struct schema_key schema_mount[];      /* an item of `mounts:`; struct policy_mount */
 extern const struct schema_key schema_file[];       /* a value of `files:`; struct policy_file */
 extern const struct schema_key schema_rule[];       /* an item of `calls:` */
+extern const struct schema_key schema_network[];    /* an item of `network:`; struct network_rule */
 extern const struct schema_key schema_operations[]; /* of a condition below `args:` */
 
 /* Reads a mapping's keys into object. where: "mounts[0]", "" at the top. Keys of type

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "policy/schema.h"
+#include "policy/show.h"
 #include "policy/units.h"
 
-static void put_origin(FILE *f, struct policy_origin o)
+void show_origin(FILE *f, struct policy_origin o)
 {
     fprintf(f, "  # %s", o.file);
     if (o.line > 0)
@@ -48,7 +49,7 @@ static bool is_printable(int32_t point)
 }
 
 /* YAML's double-quoted form. */
-static void put_quoted(FILE *f, const char *text, size_t size)
+void show_quoted(FILE *f, const char *text, size_t size)
 {
     fputc('"', f);
     for (size_t i = 0, length; i < size; i += length) {
@@ -69,9 +70,9 @@ static void put_quoted(FILE *f, const char *text, size_t size)
     fputc('"', f);
 }
 
-static void put_text(FILE *f, const char *text)
+void show_text(FILE *f, const char *text)
 {
-    put_quoted(f, text, strlen(text));
+    show_quoted(f, text, strlen(text));
 }
 
 /* Words that need no quotes in YAML, nor in the flow style the rules are written in. */
@@ -83,11 +84,11 @@ static void put_word(FILE *f, const char *text)
     if (plain)
         fputs(text, f);
     else
-        put_text(f, text);
+        show_text(f, text);
 }
 
 /* What a quoted text can hold; else it is written as base64. */
-static bool is_text(const char *bytes, size_t size)
+bool show_is_text(const char *bytes, size_t size)
 {
     for (size_t i = 0, length; i < size; i += length)
         if (decode(bytes + i, size - i, &length) < 0)
@@ -139,7 +140,7 @@ static void put_value(FILE *f, const struct schema_key *key, const void *field)
         fputs(*(const bool *)field ? "all" : "default", f);
         break;
     default: /* the texts */
-        put_text(f, *(char *const *)field);
+        show_text(f, *(char *const *)field);
     }
 }
 
@@ -158,7 +159,7 @@ static void put_scalars(FILE *f, const struct policy *p, const struct schema_key
         } else if (k->type != SCHEMA_OTHER && !is_unset_text(k, field)) {
             fprintf(f, "%s%s: ", indent, k->name);
             put_value(f, k, field);
-            put_origin(f, schema_origin(p, k));
+            show_origin(f, schema_origin(p, k));
         }
     }
 }
@@ -170,7 +171,7 @@ static void put_clock(FILE *f, const struct policy *p)
         while (strcmp(k->name, "clock") != 0)
             k++;
         fputs("clock: real", f);
-        put_origin(f, schema_origin(p, k));
+        show_origin(f, schema_origin(p, k));
         return;
     }
     fputs("clock:\n", f);
@@ -186,22 +187,22 @@ static void put_mounts(FILE *f, const struct policy *p)
     for (size_t i = 0; i < p->mount_count; i++) {
         const struct policy_mount *m = &p->mounts[i];
         fputs("  - {at: ", f);
-        put_text(f, m->at);
+        show_text(f, m->at);
         fprintf(f, ", %s: ", kinds[m->kind]);
         if (m->kind == POLICY_MOUNT_MEMORY)
             fputs("true", f);
         else
-            put_text(f, m->source);
+            show_text(f, m->source);
         if (m->kind != POLICY_MOUNT_MEMORY)
             fprintf(f, ", mode: %s", m->copy_on_write ? "cow" : "ro");
         if (m->quota_bytes > 0)
             fprintf(f, ", quota: %s", units_print_size(m->quota_bytes, buffer));
         fputc('}', f);
-        put_origin(f, m->origin);
+        show_origin(f, m->origin);
     }
 }
 
-static void put_base64(FILE *f, const char *bytes, size_t size)
+void show_base64(FILE *f, const char *bytes, size_t size)
 {
     size_t room = sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL);
     char *text = malloc(room);
@@ -222,19 +223,19 @@ static void put_content(FILE *f, const struct policy_file *file)
         break;
     case POLICY_FILE_LINK:
         fputs("link: ", f);
-        put_text(f, file->bytes);
+        show_text(f, file->bytes);
         break;
     case POLICY_FILE_HOST:
         fputs("file: ", f);
-        put_text(f, file->bytes);
+        show_text(f, file->bytes);
         break;
     case POLICY_FILE_BYTES:
-        if (is_text(file->bytes, file->size)) {
+        if (show_is_text(file->bytes, file->size)) {
             fputs("text: ", f);
-            put_quoted(f, file->bytes, file->size);
+            show_quoted(f, file->bytes, file->size);
         } else {
             fputs("base64: ", f);
-            put_base64(f, file->bytes, file->size);
+            show_base64(f, file->bytes, file->size);
         }
     }
 }
@@ -246,7 +247,7 @@ static void put_files(FILE *f, const struct policy *p)
     for (size_t i = 0; i < p->file_count; i++) {
         const struct policy_file *file = &p->files[i];
         fputs("  ", f);
-        put_text(f, file->path);
+        show_text(f, file->path);
         fputs(": {", f);
         put_content(f, file);
         if (file->mode != 0)
@@ -256,7 +257,7 @@ static void put_files(FILE *f, const struct policy *p)
         if (file->gid >= 0)
             fprintf(f, ", gid: %" PRId64, file->gid);
         fputs(file->secret ? ", secret: true}" : "}", f);
-        put_origin(f, file->origin);
+        show_origin(f, file->origin);
     }
 }
 
@@ -267,10 +268,10 @@ static void put_environment(FILE *f, const struct policy *p)
     for (size_t i = 0; i < p->environment_count; i++) {
         const char *equals = strchr(p->environment[i], '=');
         fputs("  ", f);
-        put_quoted(f, p->environment[i], (size_t)(equals - p->environment[i]));
+        show_quoted(f, p->environment[i], (size_t)(equals - p->environment[i]));
         fputs(": ", f);
-        put_text(f, equals + 1);
-        put_origin(f, p->sources->environment_origins[i]);
+        show_text(f, equals + 1);
+        show_origin(f, p->sources->environment_origins[i]);
     }
 }
 
@@ -324,10 +325,10 @@ static void put_rule(FILE *f, const struct rule *rule)
         fprintf(f, ", value: %" PRId64, rule->shown.answer);
     if (rule->shown.note != NULL) {
         fputs(", note: ", f);
-        put_text(f, rule->shown.note);
+        show_text(f, rule->shown.note);
     }
     fputc('}', f);
-    put_origin(f, rule->shown.origin);
+    show_origin(f, rule->shown.origin);
 }
 
 char *policy_show(const struct policy *p)
@@ -343,10 +344,7 @@ char *policy_show(const struct policy *p)
     put_mounts(f, p);
     put_files(f, p);
     put_environment(f, p);
-    if (p->has_network) {
-        fputs("# network: is kept as it was written", f);
-        put_origin(f, p->network_origin);
-    }
+    show_network(f, p);
     if (p->sources->rule_count > 0)
         fputs("calls:\n", f);
     for (size_t i = 0; i < p->sources->rule_count; i++)

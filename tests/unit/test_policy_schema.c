@@ -70,6 +70,7 @@ static void test_tables(void **state)
     compare("mounts", below(definitions, "mount", "properties"), schema_mount);
     compare("files", below(definitions, "file", "properties"), schema_file);
     compare("calls", below(definitions, "rule", "properties"), schema_rule);
+    compare("network", below(definitions, "network_rule", "properties"), schema_network);
     compare("args", below(definitions, "condition", "properties"), schema_operations);
 }
 

@@ -3,6 +3,7 @@
  */
 #include "tests/unit/policy_fixture.h"
 
+#include "policy/network.h"
 #include "policy/units.h"
 
 static void test_defaults(void **state)
@@ -34,7 +35,7 @@ static void test_defaults(void **state)
     assert_int_equal(p->limits.open_files, 1024);
     assert_int_equal(p->limits.file_count, 200000);
     assert_int_equal(p->mount_count + p->file_count + p->environment_count, 0);
-    assert_false(p->has_network);
+    assert_null(p->network);
     assert_null(p->path);
     assert_int_equal(strlen(p->digest), 64);
     policy_free(p);
@@ -65,7 +66,15 @@ static const char everything[] =
     "  /etc/g: {directory: true, mode: 01777}\n"
     "environment: {B: 1, A: \"two words\", C: \"\"}\n"
     "network:\n"
-    "  - {connect: \"a.example:80\", respond: x}\n"
+    "  - {connect: \"a.example:80\", refuse: true, delay: 1.5s, note: \"a \\\"note\\\"\"}\n"
+    "  - {connect: [\"*.b.example:1-1024\", \"10.0.0.0/8:*\", \"[2001:db8::/32]:53\"], protocol: udp, timeout: true}\n"
+    "  - {connect: \"c.example:443\", forward: \"[::1]:8443\"}\n"
+    "  - {connect: \"*:25\", close-after: 64KiB}\n"
+    "  - {resolve: \"*.example.com\", to: [203.0.113.7, \"2001:db8::7\"], mx: [\"10 mx.example\"], txt: \"v=spf1 -all\", srv: "
+    "\"0 5 5060 sip.example\", ns: [a.ns, b.ns], ttl: 1h}\n"
+    "  - {resolve: gone.example, to: nxdomain}\n"
+    "  - {resolve: www.example, cname: WWW.example.com.}\n"
+    "  - {default: blackhole}\n"
     "calls:\n"
     "  - {deny: [open, \"sched_*\"], errno: EWOULDBLOCK}\n"
     "  - {answer: getppid}\n"
@@ -129,7 +138,8 @@ static void test_every_key(void **state)
     assert_string_equal(p->environment[0], "B=1");
     assert_string_equal(p->environment[1], "A=two words");
     assert_string_equal(p->environment[2], "C=");
-    assert_true(p->has_network);
+    assert_int_equal(p->network->rule_count, 7);
+    assert_int_equal(p->network->otherwise, NETWORK_TIMEOUT);
     assert_int_equal(p->network_origin.line, 25);
     assert_string_equal(p->path, "sub/q.yaml");
     policy_free(p);
