@@ -2,12 +2,10 @@
 #include "supervisor/report.h"
 
 #include "kernel/describe.h"
-#include "policy/units.h"
 #include "supervisor/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,38 +91,6 @@ static json_t *limits(const struct holder *h)
     add(o, "files", counted(files.bytes_peak, allowed->files));
     add(o, "file_count", counted(files.nodes_peak, allowed->file_count));
     return o;
-}
-
-void report_limit(const struct holder *h, char *text, size_t size)
-{
-    const struct policy_limits *allowed = &h->world->policy->limits;
-    char room[UNITS_ROOM];
-    const char *most = "";
-    switch (h->world->verdict) {
-    case VERDICT_CPU:
-        most = units_print_duration(allowed->cpu, room);
-        break;
-    case VERDICT_WALL:
-        most = units_print_duration(allowed->wall, room);
-        break;
-    case VERDICT_MEMORY:
-        most = units_print_size(allowed->memory, room);
-        break;
-    case VERDICT_OUTPUT:
-        most = units_print_size(allowed->output, room);
-        break;
-    case VERDICT_PROCESSES:
-        snprintf(room, sizeof room, "%" PRIu64, allowed->processes);
-        most = room;
-        break;
-    case VERDICT_FILES:
-        most = units_print_size(allowed->files, room);
-        break;
-    default:
-        *text = '\0';
-        return;
-    }
-    snprintf(text, size, "ended by the limit %s=%s", report_verdict_name(h->world->verdict), most);
 }
 
 static json_t *calls(const struct world *w)

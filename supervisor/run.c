@@ -113,7 +113,6 @@ static int start(struct holder *h, const struct run_request *r, struct run_error
 static int finish(struct holder *h, const struct run_request *r, struct run_error *e)
 {
     int status = report_exit_status(h->world);
-    report_limit(h, e->notice, sizeof e->notice);
     char why[512] = "";
     int error = r->export_to != NULL ? vfs_export(h->world->vfs, r->export_to, why, sizeof why) : 0;
     if (error < 0) {
@@ -129,7 +128,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
 {
     struct holder h = {.socket = -1, .cpu = -1};
     int status = EXIT_SELF;
-    *e = (struct run_error){0};
+    e->text[0] = '\0';
     if (sodium_init() < 0) {
         snprintf(e->text, sizeof e->text, "libsodium cannot start");
         return EXIT_SELF;

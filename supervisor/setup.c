@@ -85,6 +85,7 @@ static int put_etc(struct world *w, struct run_error *e)
                  "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\n"
                  "services: files\n",
                  e);
+    error |= put_text(w, "/etc/host.conf", "multi on\n", e); /* every address of a name in /etc/hosts */
     error |= put_text(w, "/etc/resolv.conf", "nameserver 127.0.0.53\n", e);
     error |= put_text(w, "/etc/timezone", "Etc/UTC\n", e);
     error |= put_text(w, "/etc/shells", "/bin/sh\n", e);
