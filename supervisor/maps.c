@@ -2,6 +2,7 @@
  * the VFS, nothing of the glass pages. */
 #include "supervisor/maps.h"
 
+#include "supervisor/exec.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/glass.h"
 
@@ -109,6 +110,12 @@ static bool parse_line(const char *line, const struct holder *h, const struct mm
     return true;
 }
 
+/* What keeps the kernel from choosing (supervisor/exec.h), or what the guest's own mappings left of it. */
+static bool is_reserved(const struct memory_map *m)
+{
+    return m->start >= EXEC_MMAP_TOP && m->protection == PROT_NONE && strcmp(m->name, "[vdso]") == 0; /* by its file */
+}
+
 int maps_each(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m), void *context)
 {
     const struct tracee *tracee = t->machine;
@@ -128,7 +135,7 @@ int maps_each(struct task *t, bool with_resident, int (*each)(void *context, con
             if (have)
                 result = each(context, &m);
             m = next;
-            have = m.start >= GLASS_END && m.start < (UINT64_C(1) << 47);
+            have = m.start >= GLASS_END && m.start < (UINT64_C(1) << 47) && !is_reserved(&m);
         } else if (have && sscanf(line, "Rss: %lu kB", &kb) == 1) {
             m.resident = kb * 1024;
         }
