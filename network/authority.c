@@ -197,3 +197,10 @@ const char *contents_authority(struct contents *cs)
     struct tls_world *t = tls_world_of(cs);
     return t != NULL ? t->pem : NULL;
 }
+
+unsigned long contents_authority_hash(struct contents *cs)
+{
+    struct tls_world *t = tls_world_of(cs);
+    int done;
+    return t != NULL ? X509_NAME_hash_ex(X509_get_subject_name(t->authority), t->library, NULL, &done) : 0;
+}

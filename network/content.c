@@ -1,6 +1,7 @@
 /* From a content of the policy to somebody who answers: making ready before the run, opening for each connection. */
 #include "network/content.h"
 
+#include "network/file_end.h"
 #include "network/http.h"
 #include "network/service.h"
 #include "network/talk.h"
@@ -131,7 +132,7 @@ int contents_prepare(struct contents *cs, const struct policy_content *c, char *
 /* The end in the clear. */
 static struct far_end *open_plain(struct contents *cs, const struct policy_content *c, const struct content_peer *peer)
 {
-    const struct prepared *p = find(cs, c);
+    struct prepared *p = find(cs, c);
     switch (c->kind) {
     case CONTENT_RESPOND:
     case CONTENT_HTTP:
@@ -142,8 +143,9 @@ static struct far_end *open_plain(struct contents *cs, const struct policy_conte
     case CONTENT_SERVICE:
         return service_new(cs, c->service, peer);
     case CONTENT_PROGRAM:
+        return peer->datagram ? NULL : program_end_new(cs, c);
     case CONTENT_SERVE:
-        return NULL;
+        return p != NULL && !peer->datagram ? serve_end_new(cs, c, &p->started, peer->port) : NULL;
     }
     return NULL;
 }

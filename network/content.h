@@ -16,7 +16,9 @@ struct file;
 struct contents_config {
     uint64_t seed;
     int64_t (*now)(void *context); /* CLOCK_REALTIME of the world, ns */
-    /* Starts a program of the world with `end` as its stdin and stdout: 0 or -errno. NULL: programs cannot be run. */
+    struct vfs *world;             /* where programs' ends and servers are; NULL: programs cannot be run */
+    /* Starts a program of the world with `end` as its stdin and stdout (NULL: it is a server, which needs none): 0 or
+     * -errno. NULL: programs cannot be run. */
     int (*spawn)(void *context, char *const *arguments, struct file *end);
     void *context;
 };
@@ -45,5 +47,6 @@ struct far_end *contents_expected(struct contents *cs, const struct sockaddr_sto
 
 /* The world's authority as PEM, made from the seed at the first use; owned by n. NULL: out of memory. */
 const char *contents_authority(struct contents *cs);
+unsigned long contents_authority_hash(struct contents *cs); /* of its name: as OpenSSL's directories want it */
 
 #endif

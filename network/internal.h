@@ -19,6 +19,7 @@ struct prepared {
     struct prepared *next;
     const struct policy_content *content;
     struct http_handler *handler; /* respond, http, exchange */
+    bool started;                 /* serve */
 };
 
 struct contents {

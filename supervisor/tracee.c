@@ -362,6 +362,19 @@ static int await_exec(struct tracee *t)
     }
 }
 
+int tracee_to_mark(struct tracee *t)
+{
+    if (t->where != TRACEE_AT_EVENT)
+        return -ESRCH;
+    t->changed = false;
+    t->where = TRACEE_RUNNING;
+    (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+    if (await_mark(t) < 0)
+        return -ESRCH;
+    t->injecting = true;
+    return 0;
+}
+
 int tracee_execute(struct tracee *t)
 {
     const uint64_t argument[6] = {GLASS_PROGRAM, GLASS_EMPTY_STRING, GLASS_ARGV, GLASS_ENVP, AT_EMPTY_PATH};

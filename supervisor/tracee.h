@@ -119,6 +119,8 @@ int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6]);
 /* The same for execveat(2): every other thread of the process dies of it, and a thread that is not the leader takes the
  * leader's tid. 0 when the new glass program stands at its mark; -errno when the program is still the old one; -ESRCH. */
 int tracee_execute(struct tracee *t);
+/* A child just born goes on to where calls can be injected, without having run anything of the guest's. 0 or -ESRCH. */
+int tracee_to_mark(struct tracee *t);
 /* At a stop: the next resume answers the trapped call with `result`. */
 void tracee_answer(struct tracee *t, int64_t result);
 /* At a stop: the next resume runs this call of the kernel's in place of the trapped one. */

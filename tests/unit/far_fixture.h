@@ -19,9 +19,9 @@
 
 struct wire {
     struct far_end *end;
-    char sent[8 << 20];      /* by the far end, not yet looked at */
+    char sent[1 << 20];      /* by the far end, not yet looked at */
     size_t sent_size, limit; /* limit: so much fits */
-    char kept[1 << 20];      /* of the guest's bytes that were not taken */
+    char kept[1 << 18];      /* of the guest's bytes that were not taken */
     size_t kept_size;
     int64_t armed; /* -1: no timer */
     bool finished, reset, inside, pull, gone;
