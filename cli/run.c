@@ -125,6 +125,8 @@ static int start(const struct policy *p, const struct options *o, int argc, char
         status = command_fail("%s: %s", r.script, strerror(errno));
     else {
         status = supervisor_run(&r, &e);
+        if (e.notice[0] != '\0' && !r.quiet)
+            fprintf(stderr, "terrarium: %s\n", e.notice);
         if (e.text[0] != '\0')
             status = command_fail("%s", e.text);
     }

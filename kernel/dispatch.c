@@ -32,6 +32,7 @@ static bool begin(struct task *t, int64_t *decided)
     clock_event(&w->clock);
     t->cpu += w->clock.per_event;
     t->process->cpu += w->clock.per_event;
+    w->cpu += w->clock.per_event;
     if (t->process->cpu_alarm != 0 && t->process->cpu >= t->process->cpu_alarm)
         process_timers_cpu(t->process);
     if (!sysent_get(c->nr)) {

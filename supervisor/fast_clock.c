@@ -21,9 +21,12 @@ struct fast_clock {
     int fd;
     dev_t device;
     ino_t inode;
-    bool works;
-    int64_t seen;  /* page->now, when it was last written or folded */
-    int64_t limit; /* page->limit, as it was last written */
+    bool works;        /* the page is believed */
+    bool reads;        /* the guest has a vDSO that reads it */
+    int64_t seen;      /* page->now, when it was last written or folded */
+    int64_t limit;     /* page->limit, as it was last written */
+    int64_t armed;     /* page->armed, the same */
+    int64_t looked_at; /* page->left at the last tick */
 };
 
 static const int answered[] = {SYS_clock_gettime, SYS_gettimeofday, SYS_time, SYS_clock_getres, SYS_getcpu};
@@ -31,7 +34,7 @@ static const int answered[] = {SYS_clock_gettime, SYS_gettimeofday, SYS_time, SY
 static bool wanted(const struct world *w)
 {
     const struct policy *p = w->policy;
-    if (w->clock.real || w->clock.per_event == 0 || p->trap_all)
+    if (p->trap_all)
         return false;
     for (size_t i = 0; i < sizeof answered / sizeof *answered; i++)
         if (policy_has_rules(p, answered[i]))
@@ -58,7 +61,8 @@ int fast_clock_new(struct holder *h)
     f->page = page;
     f->device = st.st_dev;
     f->inode = st.st_ino;
-    f->works = wanted(h->world);
+    f->works = !clock->real && clock->per_event > 0;
+    f->reads = f->works && wanted(h->world);
     f->seen = clock->elapsed;
     *f->page = (struct clock_page){
         .now = clock->elapsed, .per_event = clock->per_event, .epoch = clock->epoch, .boot = clock->boot};
@@ -80,7 +84,21 @@ void fast_clock_free(struct holder *h)
 
 bool fast_clock_works(const struct holder *h)
 {
+    return h->fast_clock->works && h->fast_clock->reads;
+}
+
+bool fast_clock_counts(const struct holder *h)
+{
     return h->fast_clock->works;
+}
+
+bool fast_clock_moves(struct holder *h)
+{
+    struct fast_clock *f = h->fast_clock;
+    int64_t left = __atomic_load_n(&f->page->left, __ATOMIC_RELAXED);
+    bool moved = left != f->looked_at;
+    f->looked_at = left;
+    return moved;
 }
 
 int fast_clock_descriptor(const struct holder *h)
@@ -99,6 +117,7 @@ static void give_up(struct world *w, struct fast_clock *f)
     f->works = false;
     f->limit = INT64_MIN;
     __atomic_store_n(&f->page->limit, f->limit, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->page->left, INT64_MAX, __ATOMIC_RELAXED); /* checks are not stopped at any more */
     world_not_reproducible(w, "clock: the guest wrote into the page of its vDSO");
 }
 
@@ -111,13 +130,21 @@ static bool as_written(const struct fast_clock *f, const struct clock *c)
            __atomic_load_n(&p->boot, __ATOMIC_RELAXED) == c->boot;
 }
 
-/* What a read did, done for `reads` of them. None of them reached a CPU timer: the limit was before it. */
+/* What reads and checks did. None of them reached a CPU timer: the limit was before it. */
 static void charge(struct task *t, int64_t ns, int64_t reads)
 {
     t->calls += (uint64_t)reads;
     t->world->clock_reads += (uint64_t)reads;
     t->cpu += ns;
     t->process->cpu += ns;
+    t->world->cpu += ns;
+}
+
+/* The page's words that move, as they were found: whether reads and checks can have made them of what was written. */
+static bool can_be(const struct fast_clock *f, const struct clock *c, int64_t read, int64_t armed, int64_t counted)
+{
+    return read >= 0 && read <= f->limit - f->seen && read % c->per_event == 0 && armed == f->armed - read &&
+           counted >= 0 && counted % CLOCK_CHECK_NS == 0 && counted - CLOCK_CHECK_NS <= f->limit - f->seen - read;
 }
 
 void fast_clock_fold(struct tracee *t)
@@ -125,21 +152,28 @@ void fast_clock_fold(struct tracee *t)
     struct fast_clock *f = t->holder->fast_clock;
     if (!f->works || t->task == NULL)
         return;
-    int64_t now = __atomic_load_n(&f->page->now, __ATOMIC_RELAXED);
     struct world *w = t->holder->world;
-    if (!as_written(f, &w->clock) || now < f->seen) {
+    int64_t now = __atomic_load_n(&f->page->now, __ATOMIC_RELAXED),
+            left = __atomic_load_n(&f->page->left, __ATOMIC_RELAXED);
+    int64_t armed = __atomic_load_n(&f->page->armed, __ATOMIC_RELAXED), counted;
+    if (!as_written(f, &w->clock) || now < f->seen || __builtin_sub_overflow(armed, left, &counted)) {
         give_up(w, f);
         return;
     }
-    if (now == f->seen)
+    if (now == f->seen && counted == 0)
         return;
-    if (now >= f->limit || (now - f->seen) % w->clock.per_event != 0) {
+    if (!can_be(f, &w->clock, now - f->seen, armed, counted)) {
         give_up(w, f);
         return;
     }
-    charge(t->task, now - f->seen, (now - f->seen) / w->clock.per_event);
-    clock_jump(&w->clock, now);
-    f->seen = now;
+    charge(t->task, now - f->seen + counted, (now - f->seen) / w->clock.per_event);
+    w->checks += (uint64_t)(counted / CLOCK_CHECK_NS);
+    f->seen = now + counted;
+    f->armed = left;
+    __atomic_store_n(&f->page->armed, left, __ATOMIC_RELAXED);
+    if (counted != 0)
+        __atomic_store_n(&f->page->now, f->seen, __ATOMIC_RELAXED);
+    clock_jump(&w->clock, f->seen);
 }
 
 static int64_t sum(int64_t a, int64_t b) /* b >= 0 */
@@ -158,7 +192,13 @@ static int64_t limit_of(const struct tracee *t)
     if (sched_others_ready(w) && left < reads)
         reads = left;
     int64_t end = __builtin_mul_overflow(reads, w->clock.per_event, &turn) ? INT64_MAX : sum(now, turn);
+    if (sched_others_ready(w) && t->turn_end < end)
+        end = t->turn_end;
     limit = end < limit ? end : limit;
+    if (w->policy->limits.cpu != 0 && (uint64_t)w->cpu < w->policy->limits.cpu) {
+        int64_t cut = sum(now, (int64_t)w->policy->limits.cpu - w->cpu);
+        limit = cut < limit ? cut : limit;
+    }
     if (p->cpu_alarm != 0) {
         int64_t alarm = p->cpu < p->cpu_alarm ? sum(now, p->cpu_alarm - p->cpu) : now;
         limit = alarm < limit ? alarm : limit;
@@ -184,4 +224,7 @@ void fast_clock_publish(struct tracee *t)
         seen = f->seen;
     }
     f->seen = elapsed;
+    f->armed = limit > elapsed ? limit - elapsed : 0;
+    __atomic_store_n(&f->page->armed, f->armed, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->page->left, f->armed, __ATOMIC_RELAXED);
 }

@@ -18,6 +18,10 @@
 int fast_clock_new(struct holder *h);
 void fast_clock_free(struct holder *h);
 bool fast_clock_works(const struct holder *h);
+/* Whether time moves by an interpreter's checks (supervisor/count/): with every virtual clock, unless the page was tampered with. */
+bool fast_clock_counts(const struct holder *h);
+/* The task runs: whether its checks moved the page since the last question. */
+bool fast_clock_moves(struct holder *h);
 int fast_clock_descriptor(const struct holder *h); /* of the page, for the guest's table: there is always one */
 
 /* The task ran, or runs: what it read since the last fold is put into the world's clock and on the task's account. Before

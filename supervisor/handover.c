@@ -3,6 +3,7 @@
  * the next mapping of the same file (a library is mapped in four or five pieces), unless it is of the guest's own memory files:
  * a descriptor would keep their pages after they were deleted. No call of the guest's that names a
  * descriptor ever reaches the kernel, so it cannot use them. */
+#include "supervisor/count/patch.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/maps.h"
 #include "supervisor/tracee.h"
@@ -142,5 +143,7 @@ int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int prot
                                         .is_private = true};
         shared_map_add(t->task, &what);
     }
+    if (got > 0 && (flags & MAP_TYPE) == MAP_PRIVATE && protection == (PROT_READ | PROT_EXEC))
+        patch_mapped(t, (uint64_t)got, length, m, f);
     return got;
 }

@@ -1,16 +1,16 @@
-/* CPU, wall clock and memory, looked at every tick (10 ms of real time) and when a process ends. What is counted in calls
+/* CPU, wall clock and memory, looked at every tick (10 ms of real time) and when a process ends. CPU time of a virtual clock is counted
+ * (calls, and an interpreter's checks at their nominal speed: docs/counting.md), and ends the run at an exact place; real CPU time
+ * is what stands behind it. What is counted in calls
  * (output, processes, open files, bytes of files) is counted where it happens, by the stubs and the VFS.
  *
  * Memory is what was touched: anonymous pages of every process (proc_pid_statm(5): resident less shared), what memory files,
  * memfds and shared anonymous memory hold, and page tables, which reading one byte in every 2 MiB of a reserved stretch makes
  * out of nothing. Pages that fork(2) shares are counted once: when the cheap sum is over the limit, smaps_rollup's
  * proportional share decides. Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB, or 100 MiB in huge
- * pages.
- *
- * Where the host's /proc is not mounted, waitpid(2)'s own account stands in: the most that the process ever had in memory, with
- * its libraries and what it shares with its relatives. That is never less than what was touched, and it is looked at more
- * often than the guest may like: a task that computes is stopped at every tick for it. */
+ * pages. */
 #include "supervisor/limits.h"
+
+#include "supervisor/fast_clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,12 +21,17 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    CEILING = 3
+}; /* times the limit, of real CPU time, for what is counted: a machine may be slower than the nominal one */
+static const uint64_t ceiling_more = 1000000000;
 enum { RECOUNT_MOST = 1024 }; /* memory files looked at in one tick */
 
 struct limits {
     int64_t started;    /* CLOCK_MONOTONIC */
     int64_t cpu_before; /* of children that ended before this world */
     struct limits_usage usage;
+    bool no_proc; /* /proc is not mounted: memory cannot be looked at */
 };
 
 static int64_t now(void)
@@ -52,7 +57,7 @@ int limits_new(struct holder *h)
         return -ENOMEM;
     h->limits->started = now();
     h->limits->cpu_before = cpu_of_ended();
-    h->no_proc = access("/proc/self/statm", R_OK) != 0;
+    h->limits->no_proc = access("/proc/self/statm", R_OK) != 0;
     return 0;
 }
 
@@ -108,18 +113,6 @@ static void look_at_page_tables(const struct holder *h)
         leader->page_tables = strtoull(line + strlen("\nVmPTE:"), NULL, 10) * 1024;
 }
 
-/* Without /proc. */
-static uint64_t sum_most(const struct holder *h)
-{
-    uint64_t sum = 0;
-    for (const struct process *p = h->world->processes; p != NULL; p = p->next)
-        if (p->machine != NULL && ((const struct tracee *)p->machine)->where != TRACEE_GONE)
-            sum += ((const struct tracee *)p->machine)->most;
-    struct vfs_usage files;
-    vfs_usage(h->world->vfs, &files);
-    return sum + files.bytes;
-}
-
 static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
 {
     uint64_t sum = 0;
@@ -151,9 +144,7 @@ static void check_memory(struct holder *h)
     const struct policy_limits *allowed = &h->world->policy->limits;
     struct vfs_usage files;
     (void)vfs_recount(h->world->vfs, RECOUNT_MOST);
-    if (h->no_proc) {
-        l->usage.memory = sum_most(h);
-    } else {
+    if (!l->no_proc) {
         look_at_page_tables(h);
         l->usage.memory = sum_memory(h, touched);
         if (allowed->memory != 0 && l->usage.memory > allowed->memory) {
@@ -179,8 +170,18 @@ static void check_cpu(struct holder *h)
     if (cpu > l->usage.cpu)
         l->usage.cpu = cpu;
     uint64_t allowed = h->world->policy->limits.cpu;
-    if (allowed != 0 && (uint64_t)l->usage.cpu > allowed)
-        world_end(h->world, VERDICT_CPU);
+    bool counted = h->world->checks != 0 && fast_clock_counts(h);
+    if (allowed == 0 || (uint64_t)l->usage.cpu <= (counted ? allowed * CEILING + ceiling_more : allowed))
+        return;
+    world_not_reproducible(h->world, "limits: the run was ended by real CPU time");
+    world_end(h->world, VERDICT_CPU);
+}
+
+void limits_count(struct holder *h)
+{
+    struct world *w = h->world;
+    if (!w->clock.real && w->policy->limits.cpu != 0 && (uint64_t)w->cpu >= w->policy->limits.cpu)
+        world_end(w, VERDICT_CPU);
 }
 
 void limits_check(struct holder *h)
@@ -213,6 +214,7 @@ bool limits_nothing_can_happen(struct holder *h)
 void limits_usage(const struct holder *h, struct limits_usage *out)
 {
     *out = h->limits->usage;
+    out->counted = h->world->clock.real ? 0 : h->world->cpu;
     out->wall = now() - h->limits->started;
     out->processes_peak = h->world->process_peak;
 }

@@ -6,12 +6,14 @@
 
 struct limits_usage {             /* for the report */
     int64_t cpu, wall;            /* ns, real */
+    int64_t counted;              /* ns of CPU time of a virtual clock: calls and checks; 0: the clock is real */
     uint64_t memory, memory_peak; /* bytes touched by guest processes and held by memory files */
     uint64_t processes_peak;
 };
 
 int limits_new(struct holder *h); /* h->limits; the wall clock starts. -ENOMEM */
 void limits_free(struct holder *h);
+void limits_count(struct holder *h);              /* the same for CPU time of a virtual clock, at the place where it passes */
 void limits_check(struct holder *h);              /* ends the world with the verdict of a limit that is passed */
 int64_t limits_wall_left(const struct holder *h); /* ns, 0 when passed, -1: no limit */
 /* All tasks sleep without a deadline and nothing outside is waited for. With a wall limit the world ends now, as it would then; true:

@@ -2,6 +2,7 @@
  * Shape: strace's `while (dispatch_event(next_event()))`, but that here the next event is chosen, not awaited. */
 #include "supervisor/loop.h"
 
+#include "supervisor/count/patch.h"
 #include "supervisor/ends.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/glass.h"
@@ -64,13 +65,18 @@ static bool finish(struct tracee *t, int64_t result)
 }
 
 /* A call was asked for. False: the task does not go on now. */
-static bool at_call(struct tracee *t)
+static bool at_call(struct holder *h, struct tracee *t)
 {
     struct task *task = t->task;
     if (tracee_load_registers(t) < 0)
         return true; /* it died at this moment: resuming tells */
     const struct user_regs_struct *r = &t->regs;
     const uint64_t argument[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+    if ((uint32_t)r->orig_rax == GLASS_COUNT && patch_is_count(task->mm, r->rip)) {
+        h->count_stops++; /* nothing was asked: the clock has moved, and the loop looks what is due */
+        tracee_answer(t, 0);
+        return true;
+    }
     task->in_call = true;
     /* The kernel looks at eax alone, and so do we: arch/x86/entry/common.c, do_syscall_64. */
     call_begin(&task->call, task, (uint32_t)r->orig_rax, argument);
@@ -133,7 +139,7 @@ static bool on_tick(struct holder *h, struct tracee *t)
         ;
     if (w->ending || t->where != TRACEE_RUNNING)
         return true;
-    return tick_computing(h, t) || h->no_proc;
+    return tick_computing(h, t);
 }
 
 /* Resume and wait for the next stop of this task, whatever else is going on. */
@@ -158,7 +164,7 @@ static bool handle_stop(struct holder *h, struct tracee *t)
 {
     switch (t->where) {
     case TRACEE_AT_CALL:
-        return at_call(t);
+        return at_call(h, t);
     case TRACEE_AT_SIGNAL:
         at_signal(t);
         return !t->task->process->stopped;
@@ -181,9 +187,21 @@ static bool must_yield(struct holder *h, struct tracee *t)
     struct world *w = h->world;
     if (w->ending || h->any_killed || h->gone != NULL || t->task->process->stopped)
         return true;
-    bool waited = t->task->calls >= t->until || t->yields;
+    bool waited = t->task->calls >= t->until || clock_elapsed(&w->clock) >= t->turn_end || t->yields;
     t->yields = false;
     return waited && sched_others_ready(w);
+}
+
+/* As many calls, or as much computing as they would have cost. */
+static void begin_turn(struct tracee *t)
+{
+    struct world *w = t->holder->world;
+    uint64_t slice = sched_slice(w);
+    int64_t turn;
+    t->until = t->task->calls + slice;
+    if (w->clock.real || w->clock.per_event == 0 || __builtin_mul_overflow(slice, w->clock.per_event, &turn) ||
+        __builtin_add_overflow(clock_elapsed(&w->clock), turn, &t->turn_end))
+        t->turn_end = INT64_MAX;
 }
 
 static void run_task(struct holder *h, struct task *task)
@@ -191,7 +209,7 @@ static void run_task(struct holder *h, struct task *task)
     struct world *w = h->world;
     struct tracee *t = task->machine;
     w->current = task;
-    t->until = task->calls + sched_slice(w);
+    begin_turn(t);
     bool goes_on = pick_up(t);
     while (goes_on) {
         if (t->exiting) {
@@ -207,6 +225,7 @@ static void run_task(struct holder *h, struct task *task)
         goes_on = handle_stop(h, t);
         if (clock_next(&w->clock) <= clock_elapsed(&w->clock))
             clock_run(&w->clock);
+        limits_count(h);
         if (tick_came())
             tick_take(h);
     }

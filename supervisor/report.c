@@ -2,10 +2,13 @@
 #include "supervisor/report.h"
 
 #include "kernel/describe.h"
+#include "policy/units.h"
+#include "supervisor/glass/clock_page.h"
 #include "supervisor/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,7 +86,9 @@ static json_t *limits(const struct holder *h)
     limits_usage(h, &used);
     vfs_usage(h->world->vfs, &files);
     json_t *o = json_object();
-    add(o, "cpu", used_allowed((double)used.cpu / 1e9, (double)allowed->cpu / 1e9));
+    json_t *cpu = used_allowed((double)used.cpu / 1e9, (double)allowed->cpu / 1e9);
+    add(cpu, "counted", h->world->clock.real ? json_null() : json_real((double)used.counted / 1e9));
+    add(o, "cpu", cpu);
     add(o, "wall", used_allowed((double)used.wall / 1e9, (double)allowed->wall / 1e9));
     add(o, "memory", counted(used.memory_peak, allowed->memory));
     add(o, "output", counted(h->world->output_bytes, allowed->output));
@@ -91,6 +96,38 @@ static json_t *limits(const struct holder *h)
     add(o, "files", counted(files.bytes_peak, allowed->files));
     add(o, "file_count", counted(files.nodes_peak, allowed->file_count));
     return o;
+}
+
+void report_limit(const struct holder *h, char *text, size_t size)
+{
+    const struct policy_limits *allowed = &h->world->policy->limits;
+    char room[UNITS_ROOM];
+    const char *most = "";
+    switch (h->world->verdict) {
+    case VERDICT_CPU:
+        most = units_print_duration(allowed->cpu, room);
+        break;
+    case VERDICT_WALL:
+        most = units_print_duration(allowed->wall, room);
+        break;
+    case VERDICT_MEMORY:
+        most = units_print_size(allowed->memory, room);
+        break;
+    case VERDICT_OUTPUT:
+        most = units_print_size(allowed->output, room);
+        break;
+    case VERDICT_PROCESSES:
+        snprintf(room, sizeof room, "%" PRIu64, allowed->processes);
+        most = room;
+        break;
+    case VERDICT_FILES:
+        most = units_print_size(allowed->files, room);
+        break;
+    default:
+        *text = '\0';
+        return;
+    }
+    snprintf(text, size, "ended by the limit %s=%s", report_verdict_name(h->world->verdict), most);
 }
 
 static json_t *calls(const struct world *w)
@@ -199,6 +236,18 @@ static json_t *confined(const struct confinement *c)
     return o;
 }
 
+/* What counts the work of code that makes no calls, if anything does. */
+static json_t *counter(const struct holder *h)
+{
+    json_t *o = json_object();
+    add(o, "name", h->count_sites != 0 ? json_string("eval-breaker checks") : json_null());
+    add(o, "patched", json_integer(h->count_sites));
+    add(o, "checks", json_integer((json_int_t)h->world->checks));
+    add(o, "stops", json_integer((json_int_t)h->count_stops));
+    add(o, "ns_per_check", json_integer(CLOCK_CHECK_NS));
+    return o;
+}
+
 static json_t *build(const struct holder *h)
 {
     const struct world *w = h->world;
@@ -215,6 +264,7 @@ static json_t *build(const struct holder *h)
     add(o, "policy_digest", w->policy->digest != NULL ? json_string(w->policy->digest) : json_null());
     add(o, "events", json_integer((json_int_t)w->events));
     add(o, "clock_reads", json_integer((json_int_t)w->clock_reads));
+    add(o, "counter", counter(h));
     add(o, "stops", json_integer((json_int_t)h->stops));
     add(o, "calls", calls(w));
     add(o, "denied", denied(w));

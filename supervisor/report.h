@@ -8,6 +8,8 @@
 const char *report_verdict_name(enum verdict v);
 /* What terrarium exits with. */
 int report_exit_status(const struct world *w);
+/* Which limit ended the world, as a sentence; "" when none did. */
+void report_limit(const struct holder *h, char *text, size_t size);
 /* To h->report. 0, or -1 with *e filled. Call it before the world is torn down. */
 int report_write(const struct holder *h, struct run_error *e);
 

@@ -1,6 +1,7 @@
 /* A run, from a request to an exit status: the order in which everything else in this room is used. */
 #include "supervisor/supervisor.h"
 
+#include "supervisor/count/patch.h"
 #include "supervisor/ends.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/launch.h"
@@ -113,6 +114,7 @@ static int start(struct holder *h, const struct run_request *r, struct run_error
 static int finish(struct holder *h, const struct run_request *r, struct run_error *e)
 {
     int status = report_exit_status(h->world);
+    report_limit(h, e->notice, sizeof e->notice);
     char why[512] = "";
     int error = r->export_to != NULL ? vfs_export(h->world->vfs, r->export_to, why, sizeof why) : 0;
     if (error < 0) {
@@ -128,7 +130,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
 {
     struct holder h = {.socket = -1, .cpu = -1};
     int status = EXIT_SELF;
-    e->text[0] = '\0';
+    *e = (struct run_error){0};
     if (sodium_init() < 0) {
         snprintf(e->text, sizeof e->text, "libsodium cannot start");
         return EXIT_SELF;
@@ -155,6 +157,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     maps_forget_all(&h);
     limits_free(&h);
     fast_clock_free(&h);
+    patch_forget_all(&h);
     world_free(h.world);
     signal(SIGPIPE, pipe_before);
     return status;

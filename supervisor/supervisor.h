@@ -31,14 +31,15 @@ struct run_request {
     bool verbose;            /* each denial once, as it happens, on stderr */
 };
 
-/* Why terrarium itself could not do its work: one sentence, without "terrarium: " before it and newline behind. */
+/* What a person is told, each one sentence without "terrarium: " before it and newline behind, or empty. */
 struct run_error {
-    char text[1024];
+    char text[1024];  /* why terrarium itself could not do its work */
+    char notice[256]; /* which limit ended the run */
 };
 
 /* Runs the guest to its end and leaves no process behind. Returns the status terrarium exits with: the guest's own,
- * 128+N for signal N, 124 when a limit ended it; 125 with *e filled when terrarium could not do its work. Writes nothing
- * to stderr itself but the report ("-") and, if verbose, the denials. */
+ * 128+N for signal N, 124 with e->notice filled when a limit ended it; 125 with e->text filled when terrarium could not
+ * do its work. Writes nothing to stderr itself but the report ("-") and, if verbose, the denials. */
 int supervisor_run(const struct run_request *r, struct run_error *e);
 
 #endif

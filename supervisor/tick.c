@@ -2,6 +2,7 @@
  * belongs to no world: signals arrive at a process, not at a world. */
 #include "supervisor/tick.h"
 
+#include "supervisor/count/patch.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/limits.h"
 #include "vfs/terminal.h"
@@ -103,9 +104,28 @@ void tick_take(struct holder *h)
     }
 }
 
+/* A task whose checks are counted makes none, nor a call: it is in C code. That ends by itself, mostly, and where it does everything
+ * stays exact; only what may be waiting for somebody else for ever is interrupted. */
+static bool stuck(struct holder *h, const struct tracee *t)
+{
+    int64_t cpu = h->world->machine->cpu_time(t->task->process);
+    if (fast_clock_moves(h) || h->moved_task != t->task || h->moved_calls != t->task->calls) {
+        h->moved_task = t->task;
+        h->moved_calls = t->task->calls;
+        h->moved_cpu = cpu;
+    }
+    if (cpu - h->moved_cpu < STUCK_NS)
+        return false;
+    if (h->computed < cpu - h->moved_cpu)
+        h->computed = cpu - h->moved_cpu;
+    return true;
+}
+
 bool tick_computing(struct holder *h, struct tracee *t)
 {
     struct world *w = h->world;
+    if (patch_counts(t->task->mm) && fast_clock_counts(h) && !stuck(h, t))
+        return false;   /* it will stop by itself, at the check where something is due */
     fast_clock_fold(t); /* it runs on, and what it reads from now on is of the next look */
     bool same = h->tick_task == t->task && h->tick_calls == t->task->calls;
     /* It may have stood still itself, on a busy machine: only what it computed counts. */

@@ -4,7 +4,10 @@
 
 #include "supervisor/tracee.h"
 
-enum { TICK_NS = 10 * 1000 * 1000 };
+enum {
+    TICK_NS = 10 * 1000 * 1000,
+    STUCK_NS = 1000 * 1000 * 1000, /* CPU time without a check, in an interpreter whose checks are counted */
+};
 
 void tick_start(void);        /* installs handlers; the timer runs until tick_stop */
 void tick_stop(void);         /* puts the old handlers back */

@@ -31,20 +31,20 @@ struct tracee {
     struct user_regs_struct regs; /* the guest's, at its stop; kept while calls are injected */
     bool regs_known;              /* read at this stop */
     bool changed;                 /* the tracee's registers are to become `regs` when it is resumed */
-    uint64_t most;        /* a leader's, without /proc: bytes its process ever had in memory, as of its last stop */
-    uint64_t page_tables; /* a leader's: bytes, when its process was last looked at (limits.c) */
-    bool injecting;       /* regs are the guest's, but the tracee stands in the glass page */
-    int event;            /* AT_EVENT: PTRACE_EVENT_* */
-    pid_t born;           /* the real tid of the task that an injected clone made, or 0 */
-    bool fresh;           /* stands at the mark of a glass program that nothing was mapped into yet */
-    bool foreign;         /* AT_SIGNAL: SIGSYS, a call by another ABI */
-    int signal;           /* AT_SIGNAL: which */
-    uint64_t bells;       /* signals whose stop came during an injection: rung again at the resume */
-    int deliver;          /* to hand the guest when it is resumed; its siginfo is set already */
+    uint64_t page_tables;         /* a leader's: bytes, when its process was last looked at (limits.c) */
+    bool injecting;               /* regs are the guest's, but the tracee stands in the glass page */
+    int event;                    /* AT_EVENT: PTRACE_EVENT_* */
+    pid_t born;                   /* the real tid of the task that an injected clone made, or 0 */
+    bool fresh;                   /* stands at the mark of a glass program that nothing was mapped into yet */
+    bool foreign;                 /* AT_SIGNAL: SIGSYS, a call by another ABI */
+    int signal;                   /* AT_SIGNAL: which */
+    uint64_t bells;               /* signals whose stop came during an injection: rung again at the resume */
+    int deliver;                  /* to hand the guest when it is resumed; its siginfo is set already */
     int restart;         /* CALL_RESTART_*: the last call was interrupted; what it becomes shows at the signal's stop */
     uint64_t restart_nr; /* which call that was */
     bool listening_to_all;    /* running, and it may die of what it was given */
     bool killed;              /* SIGKILL was sent to its process */
+    int64_t turn_end;         /* the same in elapsed time, for a task that computes without a call */
     uint64_t until;           /* its turn: when task->calls reaches this, others that are ready have theirs */
     bool yields;              /* its turn is over: others wait, and it computes */
     struct tracee *next_gone; /* in holder->gone: died while another one was waited for */
@@ -62,9 +62,16 @@ struct handed {
 };
 enum { HANDED_MAX = 48 };
 
+enum { PATCHED_MAX = 4 };
+
 struct handed_table { /* mm->machine: descriptors go with the address space (CLONE_FILES is set wherever CLONE_VM is) */
     struct handed entry[HANDED_MAX]; /* descriptor GLASS_FIRST_FREE + index; key 0: free */
     uint64_t clock;
+    struct { /* interpreters whose checks are counted (supervisor/count/patch.c), and where their trampolines are */
+        uint64_t trampolines;
+        uint32_t count;
+    } patched[PATCHED_MAX];
+    uint32_t patched_count;
 };
 
 enum { HOLDER_BUCKETS = 256 };
@@ -82,15 +89,20 @@ struct holder {
     bool any_killed;               /* some tracee has `killed` set */
     int cpu;                       /* the one both sides are pinned to, or -1 */
     struct limits *limits;         /* supervisor/limits.c */
-    bool no_proc;                  /* the host's /proc is not mounted: stops tell what is in memory */
     struct fast_clock *fast_clock; /* supervisor/fast_clock.c */
+    struct learned *learned;       /* supervisor/count/patch.c: of each file that was mapped to be executed */
+    uint32_t count_sites;          /* checks of the interpreter patched last */
+    uint64_t count_stops;          /* stops at a check */
     struct confinement confinement;
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
     FILE *report; /* open for writing, or NULL */
     uint64_t tick_calls;
     const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
-    int64_t tick_cpu;  /* CPU time of its process, ns, when it was last found to have computed, or made a call */
+    int64_t tick_cpu; /* CPU time of its process, ns, when it was last found to have computed, or made a call */
+    const struct task *moved_task; /* the same for checks and calls: the last tick at which it had made one */
+    uint64_t moved_calls;
+    int64_t moved_cpu;
     int64_t computed;  /* ns that tasks computed while something waited for time to pass */
     uint64_t stops;    /* ptrace stops seen, for the report and bench/ */
     uint64_t injected; /* injected calls */
@@ -119,8 +131,6 @@ int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6]);
 /* The same for execveat(2): every other thread of the process dies of it, and a thread that is not the leader takes the
  * leader's tid. 0 when the new glass program stands at its mark; -errno when the program is still the old one; -ESRCH. */
 int tracee_execute(struct tracee *t);
-/* A child just born goes on to where calls can be injected, without having run anything of the guest's. 0 or -ESRCH. */
-int tracee_to_mark(struct tracee *t);
 /* At a stop: the next resume answers the trapped call with `result`. */
 void tracee_answer(struct tracee *t, int64_t result);
 /* At a stop: the next resume runs this call of the kernel's in place of the trapped one. */

@@ -4,9 +4,11 @@
 
 #define GLASS_CODE 0x10000           /* one page, read and execute */
 #define GLASS_DATA 0x11000           /* one page, read and write: scratch of injected calls */
-#define GLASS_END 0x12000            /* nothing of the guest's may be mapped over what lies below */
+#define GLASS_COUNTER 0x12000        /* the clock page once more, where trampolines reach it (supervisor/count/) */
+#define GLASS_END 0x13000            /* nothing of the guest's may be mapped over what lies below */
 #define GLASS_AFTER (GLASS_CODE + 9) /* where an injected call returns to */
 #define GLASS_MARK 0x1f7f  /* no system call has this number: the stop at which an injected call's result is read */
+#define GLASS_COUNT 0x1f7e /* nor this one: a trampoline's, when its count is at zero */
 #define GLASS_SOCKET 0     /* the guest's only descriptors: where files to map are handed over … */
 #define GLASS_PROGRAM 1    /* … the glass program itself, for the next execve … */
 #define GLASS_CLOCK 2      /* … and the clock page */

@@ -24,17 +24,21 @@ static inline long call(long nr, const void *a, const void *b, const void *c)
 }
 
 /* One event. The elapsed time after it; -1: it must be a call. Whatever stops the task between the look and the step has
- * moved `now`, or else the limit still stands. */
+ * moved `now`, or else the limit still stands. What the read costs is taken from what checks may still use, so that they stop
+ * at the same limit. */
 static inline int64_t event(void)
 {
     struct clock_page *p = &clock_page;
-    int64_t before = __atomic_load_n(&p->now, __ATOMIC_RELAXED), after;
+    int64_t before = __atomic_load_n(&p->now, __ATOMIC_RELAXED), after, counted, elapsed;
     do {
-        if (__builtin_add_overflow(before, p->per_event, &after) ||
-            after >= __atomic_load_n(&p->limit, __ATOMIC_RELAXED))
+        counted = __atomic_load_n(&p->armed, __ATOMIC_RELAXED) - __atomic_load_n(&p->left, __ATOMIC_RELAXED);
+        if (__builtin_add_overflow(before, p->per_event, &after) || __builtin_add_overflow(after, counted, &elapsed) ||
+            elapsed >= __atomic_load_n(&p->limit, __ATOMIC_RELAXED))
             return -1;
     } while (!__atomic_compare_exchange_n(&p->now, &before, after, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    return after;
+    p->armed -= p->per_event;
+    p->left -= p->per_event;
+    return elapsed;
 }
 
 /* ns of a clock whose beginning is `start`, after one event; negative: it must be a call. */

@@ -145,7 +145,7 @@ def call_without(call, answer, *words):
 
 
 FORBIDDEN = [
-    ("ptrace", "ptrace"), ("process_vm_readv", "guest memory"),
+    ("ptrace", "ptrace"), ("personality", "fixed addresses"), ("process_vm_readv", "guest memory"),
     ("process_vm_writev", "guest memory"), ("seccomp", "seccomp"), ("memfd_create", "memfd"), ("execveat", "memfd"),
     ("openat2", "host files"),
 ]
@@ -165,10 +165,10 @@ def test_doctor_where_a_call_is_forbidden(call, missing, answer):
 @pytest.mark.parametrize("call, answer, line", [
     ("sched_setaffinity", "EPERM", "missing  one CPU "), ("unshare", "EPERM", "missing  user namespaces "),
     ("landlock_create_ruleset", "ENOSYS", "missing  Landlock "),
-    ("personality", "EPERM", "ok       fixed addresses    randomisation cannot be switched off "),
     ("openat2", "ENOSYS", "ok       host files         no openat2: ")])
 def test_doctor_where_a_call_is_missed_only(call, answer, line):
-    assert line not in call_without("getcwd", answer, "doctor").stdout
+    if line in call_without("getcwd", answer, "doctor").stdout:
+        pytest.skip("this machine misses it from the start (in a chroot nobody makes user namespaces)")
     done = call_without(call, answer, "doctor")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert line in done.stdout
@@ -211,3 +211,9 @@ def test_install(tmp_path):
     ]
     done = subprocess.run([base / "bin/terrarium", "policy", "show", "grading"], capture_output=True, text=True, timeout=20)
     assert done.returncode == 0 and f"# {base}/bin/../share/terrarium/profiles/grading.yaml:" in done.stdout
+
+
+@pytest.mark.parametrize("words, said", [([], "terrarium: ended by the limit output=100\n"), (["--quiet"], "")])
+def test_which_limit_ended_the_run_is_said(terrarium, words, said):
+    result = terrarium("run", *words, "--limit", "output=100", "--", "-c", "import os; os.write(1, bytes(1000))")
+    assert (result.status, result.err) == (124, said)

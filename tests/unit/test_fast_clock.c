@@ -22,7 +22,7 @@ static int setup(void **state)
     assert_non_null(g);
     g->fake = fake_machine_with(fake_policy());
     g->holder.world = g->fake->world;
-    g->tracee = (struct tracee){.task = g->fake->task, .holder = &g->holder, .until = 100};
+    g->tracee = (struct tracee){.task = g->fake->task, .holder = &g->holder, .until = 100, .turn_end = INT64_MAX};
     assert_int_equal(fast_clock_new(&g->holder), 0);
     assert_true(fast_clock_works(&g->holder));
     g->page = mmap(NULL, CLOCK_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fast_clock_descriptor(&g->holder), 0);
@@ -46,8 +46,11 @@ static int teardown(void **state)
 static int read_clock(struct guest *g, int n)
 {
     int made = 0;
-    for (; made < n && g->page->now + g->page->per_event < g->page->limit; made++)
+    for (; made < n && g->page->now + g->page->per_event < g->page->limit; made++) {
         g->page->now += g->page->per_event;
+        g->page->armed -= g->page->per_event;
+        g->page->left -= g->page->per_event;
+    }
     return made;
 }
 
@@ -126,6 +129,61 @@ static void a_turn_ends_when_others_are_ready(void **state)
     assert_int_equal(read_clock(g, 50), 0);
 }
 
+/* Checks of an interpreter, as a trampoline makes them; how many until one stops. */
+static int check(struct guest *g, int most)
+{
+    for (int n = 1; n <= most; n++)
+        if ((g->page->left -= CLOCK_CHECK_NS) <= 0)
+            return n;
+    return most + 1;
+}
+
+static void checks_move_the_clock_and_stop_at_a_deadline(void **state)
+{
+    struct guest *g = *state;
+    int rings = 0;
+    assert_true(clock_arm(&g->fake->world->clock, 10 * CLOCK_CHECK_NS, rang, &rings) != 0);
+    fast_clock_publish(&g->tracee);
+    assert_int_equal(check(g, 1000), 10);
+    fast_clock_fold(&g->tracee);
+    assert_int_equal(g->fake->world->checks, 10);
+    assert_int_equal(clock_elapsed(&g->fake->world->clock), 10 * CLOCK_CHECK_NS);
+    assert_int_equal(g->fake->task->cpu, 10 * CLOCK_CHECK_NS);
+    assert_int_equal(g->fake->task->calls, 0);
+    clock_run(&g->fake->world->clock);
+    assert_int_equal(rings, 1);
+    fast_clock_fold(&g->tracee); /* nothing is counted twice */
+    assert_int_equal(g->fake->world->checks, 10);
+    assert_int_equal(g->fake->world->not_reproducible_count, 0);
+}
+
+/* As the vDSO reads between checks: what a read costs is not left to them. */
+static void reads_and_checks_meet_the_same_deadline(void **state)
+{
+    struct guest *g = *state;
+    int rings = 0;
+    assert_true(clock_arm(&g->fake->world->clock, 2 * EVENT, rang, &rings) != 0);
+    fast_clock_publish(&g->tracee);
+    assert_int_equal(check(g, 20), 21);
+    assert_int_equal(read_clock(g, 1), 1);
+    assert_int_equal(check(g, 100000), EVENT / CLOCK_CHECK_NS - 20);
+    fast_clock_fold(&g->tracee);
+    assert_int_equal(clock_elapsed(&g->fake->world->clock), 2 * EVENT);
+    assert_int_equal(g->fake->world->clock_reads, 1);
+    assert_int_equal(g->fake->world->not_reproducible_count, 0);
+}
+
+static void a_limit_of_cpu_time_is_a_place(void **state)
+{
+    struct guest *g = *state;
+    struct policy *p = (struct policy *)(uintptr_t)g->fake->world->policy;
+    p->limits.cpu = 1000 * CLOCK_CHECK_NS;
+    fast_clock_publish(&g->tracee);
+    assert_int_equal(check(g, 100000), 1000);
+    fast_clock_fold(&g->tracee);
+    assert_int_equal(g->fake->world->cpu, p->limits.cpu);
+}
+
 static void a_cpu_timer_is_left_to_a_call(void **state)
 {
     struct guest *g = *state;
@@ -151,6 +209,11 @@ static const struct {
     {"epoch", 3, 0},
     {"boot", 4, INT64_MIN},
     {"limit gone", 1, INT64_MAX},
+    {"armed", 5, 1},
+    {"between two checks", 6, 7},
+    {"more than there was", 6, INT64_MAX},
+    {"years of checks", 6, -INT64_C(100) * 365 * 86400 * 1000000000},
+    {"the end of counting", 6, INT64_MIN},
     {"years of reads", 0, INT64_C(10000) * 365 * 86400 * EVENT},
 };
 
@@ -197,6 +260,9 @@ int main(void)
         TEST(a_deadline_is_left_to_a_call),
         TEST(a_deadline_between_two_events_too),
         TEST(a_turn_ends_when_others_are_ready),
+        TEST(checks_move_the_clock_and_stop_at_a_deadline),
+        TEST(reads_and_checks_meet_the_same_deadline),
+        TEST(a_limit_of_cpu_time_is_a_place),
         TEST(a_cpu_timer_is_left_to_a_call),
         TEST(what_reading_cannot_make_is_not_believed),
         TEST(a_read_while_the_supervisor_looks_is_kept),

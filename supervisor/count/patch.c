@@ -1,0 +1,231 @@
+/* Sites are learned from the file once a run, and checked against the guest's bytes before anything is written. Everything is written by
+ * the supervisor while the task stands in an injected call, so no half of a patch is ever executed. */
+#include "supervisor/count/patch.h"
+
+#include "supervisor/count/sites.h"
+#include "supervisor/count/trampoline.h"
+#include "supervisor/fast_clock.h"
+#include "supervisor/glass/clock_page.h"
+#include "supervisor/glass/glass.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PAGE UINT64_C(4096)
+#define PAGE_DOWN(x) ((x) & ~(PAGE - 1))
+#define PAGE_UP(x) PAGE_DOWN((x) + PAGE - 1)
+
+enum { LEARNED_MOST = 1024, STRETCH_MOST = 1 << 20 };
+
+struct learned {
+    struct learned *next;
+    uint64_t key;             /* of the file's node */
+    uint64_t low;             /* its lowest address */
+    uint64_t shift;           /* address less file offset, of the segment that the sites are in */
+    struct code_sites *sites; /* NULL: nothing to patch in it */
+};
+
+/* ---- what is known of a file ---------------------------------------------------------------------------------------- */
+
+struct source { /* the file's bytes, behind a descriptor that may hold others before them */
+    int fd;
+    uint64_t offset;
+};
+
+static ssize_t read_source(void *context, uint64_t offset, void *to, size_t n)
+{
+    const struct source *s = context;
+    return pread(s->fd, to, n, (off_t)(s->offset + offset));
+}
+
+static void learn(struct learned *l, const struct file_mapping *m, uint64_t offset)
+{
+    struct source source = {m->fd, offset};
+    struct code_file f = {.read = read_source, .context = &source};
+    struct code_sites *sites = malloc(sizeof *sites);
+    if (sites != NULL && code_file_open(&f) == 0 && sites_learn(&f, sites) == 0) {
+        l->sites = sites;
+        l->low = PAGE_DOWN(f.segment[0].address);
+        for (uint32_t i = 0; i < f.segment_count; i++)
+            if (sites->site[0].address - f.segment[i].address < f.segment[i].size)
+                l->shift = f.segment[i].address - f.segment[i].offset;
+    } else {
+        free(sites);
+    }
+    code_file_close(&f);
+}
+
+static struct learned *learned_of(struct holder *h, const struct file_mapping *m, uint64_t offset)
+{
+    uint32_t count = 0;
+    for (struct learned *l = h->learned; l != NULL; l = l->next, count++)
+        if (l->key == m->key && m->lasting)
+            return l;
+    struct learned *l = count < LEARNED_MOST ? calloc(1, sizeof *l) : NULL;
+    if (l == NULL)
+        return NULL;
+    learn(l, m, offset);
+    l->key = m->key;
+    l->next = h->learned;
+    h->learned = l;
+    return l;
+}
+
+void patch_forget_all(struct holder *h)
+{
+    while (h->learned != NULL) {
+        struct learned *l = h->learned;
+        h->learned = l->next;
+        free(l->sites);
+        free(l);
+    }
+}
+
+/* ---- one mapping ------------------------------------------------------------------------------------------------------ */
+
+struct patch {
+    struct tracee *tracee;
+    const struct code_sites *sites;
+    uint64_t address, length; /* the mapping */
+    uint64_t bias;            /* runtime address less the file's */
+    uint32_t first, count;    /* the sites that lie in it whole */
+    uint64_t low;             /* where the whole file's image begins: before it nothing is mapped, mostly */
+    uint64_t trampolines, trampolines_length;
+    uint64_t from; /* the stretch of text from the first site to the last */
+    size_t size;
+    uint8_t *text, *code; /* what that becomes; the trampolines */
+};
+
+static int64_t inject(const struct patch *p, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+{
+    const uint64_t argument[6] = {a, b, c, d, e};
+    return tracee_inject(p->tracee, nr, argument);
+}
+
+static bool failed(int64_t result)
+{
+    return result < 0 && result > -4096;
+}
+
+static void find_sites(struct patch *p)
+{
+    for (uint32_t i = 0; i < p->sites->count; i++) {
+        uint64_t at = p->sites->site[i].address + p->bias;
+        if (at < p->address || at + p->sites->site[i].length > p->address + p->length)
+            continue;
+        if (p->count++ == 0)
+            p->first = i;
+    }
+}
+
+/* The clock page where absolute addresses of 32 bits reach it, and room for trampolines within a jump of the text. */
+static bool map_places(struct patch *p)
+{
+    const struct handed_table *table = p->tracee->task->mm->machine;
+    if (table->patched_count == 0 && failed(inject(p, SYS_mmap, GLASS_COUNTER, CLOCK_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                                                   MAP_SHARED | MAP_FIXED, GLASS_CLOCK)))
+        return false;
+    p->trampolines_length = PAGE_UP((uint64_t)p->count * TRAMPOLINE_SIZE);
+    int64_t got = inject(p, SYS_mmap, p->low - p->trampolines_length, p->trampolines_length, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX);
+    if (failed(got))
+        return false;
+    p->trampolines = (uint64_t)got;
+    return true;
+}
+
+/* Both texts, in our memory. False: the guest's bytes are not the file's, or a place is too far away. */
+static bool build(struct patch *p)
+{
+    const struct code_site *first = &p->sites->site[p->first], *last = &p->sites->site[p->first + p->count - 1];
+    p->from = first->address + p->bias;
+    p->size = last->address + last->length - first->address;
+    if (p->size > STRETCH_MOST)
+        return false;
+    p->text = malloc(p->size);
+    p->code = malloc(p->trampolines_length);
+    if (p->text == NULL || p->code == NULL || tracee_read(p->tracee, p->from, p->text, p->size) != (ssize_t)p->size)
+        return false;
+    memset(p->code, 0xcc, p->trampolines_length);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct code_site *s = first + i;
+        uint8_t *at = p->text + (s->address - first->address), jump[SITE_BYTES_MAX];
+        if (memcmp(at, s->bytes, s->length) != 0 ||
+            !trampoline_build(s, s->address + p->bias, p->trampolines + (uint64_t)i * TRAMPOLINE_SIZE,
+                              GLASS_COUNTER + offsetof(struct clock_page, left), p->code + (size_t)i * TRAMPOLINE_SIZE,
+                              jump))
+            return false;
+        memcpy(at, jump, s->length);
+    }
+    return true;
+}
+
+/* All of it, or nothing. */
+static bool write_text(const struct patch *p)
+{
+    if (tracee_write(p->tracee, p->trampolines, p->code, p->trampolines_length) != (ssize_t)p->trampolines_length ||
+        failed(inject(p, SYS_mprotect, p->trampolines, p->trampolines_length, PROT_READ | PROT_EXEC, 0, 0)) ||
+        failed(inject(p, SYS_mprotect, p->address, p->length, PROT_READ | PROT_WRITE | PROT_EXEC, 0, 0)))
+        return false;
+    /* The whole mapping, so that it stays one. */
+    bool written = tracee_write(p->tracee, p->from, p->text, p->size) == (ssize_t)p->size;
+    (void)inject(p, SYS_mprotect, p->address, p->length, PROT_READ | PROT_EXEC, 0, 0);
+    return written;
+}
+
+void patch_mapped(struct tracee *t, uint64_t address, uint64_t length, const struct file_mapping *m, struct file *f)
+{
+    struct handed_table *table = t->task->mm->machine;
+    struct file_mapping start;
+    if (!fast_clock_counts(t->holder) || table->patched_count == PATCHED_MAX ||
+        file_map(f, 0, PAGE, false, &start) < 0 || start.fd != m->fd || start.offset > m->offset)
+        return;
+    const struct learned *l = learned_of(t->holder, m, start.offset);
+    if (l == NULL || l->sites == NULL)
+        return;
+    struct patch p = {.tracee = t, .sites = l->sites, .address = address, .length = PAGE_UP(length)};
+    p.bias = address - (m->offset - start.offset) - l->shift;
+    p.low = l->low + p.bias;
+    find_sites(&p);
+    if (p.count == 0 || !map_places(&p))
+        return;
+    if (build(&p) && write_text(&p)) {
+        table->patched[table->patched_count].trampolines = p.trampolines;
+        table->patched[table->patched_count++].count = p.count;
+        t->holder->count_sites = p.count;
+    } else {
+        (void)inject(&p, SYS_munmap, p.trampolines, p.trampolines_length, 0, 0, 0);
+    }
+    free(p.text);
+    free(p.code);
+}
+
+/* ---- questions --------------------------------------------------------------------------------------------------------- */
+
+bool patch_is_count(const struct mm *m, uint64_t rip)
+{
+    const struct handed_table *table = m->machine;
+    for (uint32_t i = 0; i < table->patched_count; i++)
+        if (trampoline_calls(table->patched[i].trampolines, table->patched[i].count, rip))
+            return true;
+    return false;
+}
+
+bool patch_counts(const struct mm *m)
+{
+    return m != NULL && m->machine != NULL && ((const struct handed_table *)m->machine)->patched_count > 0;
+}
+
+bool patch_is_ours(const struct mm *m, uint64_t start, uint64_t end)
+{
+    const struct handed_table *table = m->machine;
+    for (uint32_t i = 0; table != NULL && i < table->patched_count; i++)
+        if (start == table->patched[i].trampolines &&
+            end == start + PAGE_UP((uint64_t)table->patched[i].count * TRAMPOLINE_SIZE))
+            return true;
+    return false;
+}

@@ -1,0 +1,102 @@
+/* Writing trampolines, byte by byte: there are a dozen instructions, and their encoding is part of what is promised. */
+#include "supervisor/count/trampoline.h"
+
+#include "supervisor/glass/clock_page.h"
+#include "supervisor/glass/glass.h"
+
+#include <Zydis/Zydis.h>
+#include <string.h>
+
+enum {
+    BACK_AT = 11, /* behind sub and jle */
+    STOP_AT = 64, /* the same in every trampoline, so that an address tells what it is */
+    AFTER_AT = STOP_AT + 5 + 4 + 5 + 2,
+    NEAR_JUMP = 5, /* bytes of jmp rel32 */
+};
+
+struct writer {
+    uint8_t *bytes;
+    size_t n;
+};
+
+static void put(struct writer *w, const void *bytes, size_t n)
+{
+    memcpy(w->bytes + w->n, bytes, n);
+    w->n += n;
+}
+
+#define PUT(w, ...) put(w, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+/* jmp from `from` to `to`. False: beyond rel32. */
+static bool put_jump(struct writer *w, uint64_t from, uint64_t to)
+{
+    int64_t distance = (int64_t)(to - (from + NEAR_JUMP));
+    int32_t rel = (int32_t)distance;
+    if (rel != distance)
+        return false;
+    PUT(w, 0xe9);
+    put(w, &rel, sizeof rel);
+    return true;
+}
+
+/* The site's instructions, for where they stand now: what is relative to rip is not any more. */
+static bool put_moved(struct writer *w, const struct code_site *site, uint64_t site_at, uint64_t at)
+{
+    ZydisDecoder decoder;
+    if (!ZYAN_SUCCESS(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+        return false;
+    for (size_t n = 0; n < site->length;) {
+        ZydisDecodedInstruction i;
+        uint8_t moved[ZYDIS_MAX_INSTRUCTION_LENGTH];
+        if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, site->bytes + n, site->length - n, &i)))
+            return false;
+        memcpy(moved, site->bytes + n, i.length);
+        if (i.raw.disp.size == 32 && i.raw.modrm.mod == 0 && i.raw.modrm.rm == 5) {
+            int64_t disp = i.raw.disp.value + (int64_t)(site_at + n) - (int64_t)(at + w->n);
+            int32_t rel = (int32_t)disp;
+            if (rel != disp)
+                return false;
+            memcpy(moved + i.raw.disp.offset, &rel, sizeof rel);
+        } else if ((i.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0) {
+            return false;
+        }
+        put(w, moved, i.length);
+        n += i.length;
+    }
+    return true;
+}
+
+bool trampoline_build(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t left,
+                      uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX])
+{
+    const uint32_t nr = GLASS_COUNT;
+    struct writer w = {out, 0}, j = {jump, 0};
+    memset(out, 0xcc, TRAMPOLINE_SIZE); /* int3: what is never reached */
+    memset(jump, 0xcc, SITE_BYTES_MAX);
+    if (left > INT32_MAX || site->length < SITE_JUMP || site->length > SITE_BYTES_MAX)
+        return false;
+    PUT(&w, 0x48, 0x83, 0x2c, 0x25); /* subq $imm8, disp32 */
+    put(&w, &left, sizeof left);
+    PUT(&w, CLOCK_CHECK_NS);
+    PUT(&w, 0x7e, STOP_AT - BACK_AT); /* jle stop */
+    if (w.n != BACK_AT || !put_moved(&w, site, site_at, at) || !put_jump(&w, at + w.n, site_at + site->length) ||
+        w.n > STOP_AT)
+        return false;
+    w.n = STOP_AT;
+    PUT(&w, 0x48, 0x8d, 0x64, 0x24, 0x80); /* lea -128(%rsp), %rsp */
+    PUT(&w, 0x50, 0x51, 0x41, 0x53);       /* push %rax, %rcx, %r11 */
+    PUT(&w, 0xb8);                         /* mov $nr, %eax */
+    put(&w, &nr, sizeof nr);
+    PUT(&w, 0x0f, 0x05);                           /* syscall */
+    PUT(&w, 0x41, 0x5b, 0x59, 0x58);               /* pop %r11, %rcx, %rax */
+    PUT(&w, 0x48, 0x8d, 0xa4, 0x24, 128, 0, 0, 0); /* lea 128(%rsp), %rsp */
+    if (!put_jump(&w, at + w.n, at + BACK_AT))
+        return false;
+    return put_jump(&j, site_at, at);
+}
+
+bool trampoline_calls(uint64_t start, uint32_t n, uint64_t address)
+{
+    return address >= start && address - start < (uint64_t)n * TRAMPOLINE_SIZE &&
+           (address - start) % TRAMPOLINE_SIZE == AFTER_AT;
+}

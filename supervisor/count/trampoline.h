@@ -1,0 +1,30 @@
+/* The counting jump. Whole instructions of a site are moved into a trampoline, which first takes a step off the word `left` of the
+ * clock page, and at zero makes a call that does not exist, so that the supervisor gets its turn at exactly this place:
+ *
+ *          sub $CHECK_NS, left          the flags are dead here (sites.c)
+ *          jle stop
+ *   back:  the moved instructions
+ *          jmp behind the site
+ *   stop:  lea -128(%rsp), %rsp         past the red zone
+ *          push %rax, %rcx, %r11        what a system call changes
+ *          mov $GLASS_COUNT, %eax
+ *          syscall
+ *   after: pop %r11, %rcx, %rax
+ *          lea 128(%rsp), %rsp
+ *          jmp back
+ */
+#ifndef SUPERVISOR_COUNT_TRAMPOLINE_H
+#define SUPERVISOR_COUNT_TRAMPOLINE_H
+
+#include "supervisor/count/sites.h"
+
+enum { TRAMPOLINE_SIZE = 128 };
+
+/* The bytes for a site that is mapped at `site_at`, to stand at `at`, and the jump to them, as long as the site. `left` is the
+ * word's address, below 2 GiB. False: too far away, or instructions that cannot be moved there. */
+bool trampoline_build(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t left,
+                      uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX]);
+/* Whether `address` (rip after the call) is where a trampoline among those at [start, start + n * TRAMPOLINE_SIZE) makes its call. */
+bool trampoline_calls(uint64_t start, uint32_t n, uint64_t address);
+
+#endif

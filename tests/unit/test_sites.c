@@ -1,0 +1,229 @@
+// rooms: supervisor/count/code_file supervisor/count/sites supervisor/count/trampoline
+/* What is learned of an interpreter's file, and what is written in place of it; with the file damaged in every way that a hostile image
+ * could be. The interpreter is the one that the tests run with anyway. */
+#include "supervisor/count/trampoline.h"
+
+#include "supervisor/glass/clock_page.h"
+#include "supervisor/glass/glass.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <Zydis/Zydis.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char interpreter[] = "/usr/bin/python3";
+
+struct bytes {
+    uint8_t *at;
+    size_t size;
+};
+
+static ssize_t read_bytes(void *context, uint64_t offset, void *to, size_t n)
+{
+    const struct bytes *b = context;
+    if (offset >= b->size)
+        return 0;
+    size_t part = b->size - offset < n ? b->size - offset : n;
+    memcpy(to, b->at + offset, part);
+    return (ssize_t)part;
+}
+
+static int load(void **state)
+{
+    struct bytes *b = calloc(1, sizeof *b);
+    struct stat st;
+    int fd = open(interpreter, O_RDONLY | O_CLOEXEC);
+    assert_true(b != NULL && fd >= 0 && fstat(fd, &st) == 0);
+    b->size = (size_t)st.st_size;
+    b->at = malloc(b->size);
+    assert_non_null(b->at);
+    assert_int_equal(read(fd, b->at, b->size), b->size);
+    close(fd);
+    *state = b;
+    return 0;
+}
+
+static int unload(void **state)
+{
+    struct bytes *b = *state;
+    free(b->at);
+    free(b);
+    return 0;
+}
+
+static int learn(struct bytes *b, struct code_sites *out)
+{
+    struct code_file f = {.read = read_bytes, .context = b};
+    int error = code_file_open(&f);
+    if (error == 0)
+        error = sites_learn(&f, out);
+    code_file_close(&f);
+    return error;
+}
+
+static void the_checks_of_an_interpreter_are_found(void **state)
+{
+    struct code_sites s;
+    assert_int_equal(learn(*state, &s), 0);
+    assert_true(s.count >= 16);
+    assert_int_equal(s.refused, 0);
+    for (uint32_t i = 0; i < s.count; i++) {
+        assert_true(s.site[i].length >= SITE_JUMP && s.site[i].length <= SITE_BYTES_MAX);
+        assert_true(i == 0 || s.site[i - 1].address + s.site[i - 1].length <= s.site[i].address);
+    }
+}
+
+/* Each site begins with a load of the learned word, as another decoding of the same bytes says. */
+static void each_site_loads_the_word(void **state)
+{
+    struct code_sites s;
+    ZydisDecoder decoder;
+    ZydisDecodedInstruction i;
+    ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
+    assert_int_equal(learn(*state, &s), 0);
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    for (uint32_t n = 0; n < s.count; n++) {
+        assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, s.site[n].bytes, s.site[n].length, &i, operand)));
+        assert_int_equal(i.mnemonic, ZYDIS_MNEMONIC_MOV);
+        assert_int_equal(operand[1].mem.disp.value, s.displacement);
+        assert_int_equal(operand[1].size, s.size * 8);
+    }
+}
+
+static void what_is_no_interpreter_has_none(void **state)
+{
+    struct code_sites s;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    struct bytes b = {malloc(1 << 22), 0};
+    ssize_t got = read(fd, b.at, 1 << 22);
+    assert_true(fd >= 0 && got > 0);
+    b.size = (size_t)got;
+    close(fd);
+    assert_true(learn(&b, &s) < 0);
+    b.size = 3;
+    assert_int_equal(learn(&b, &s), -ENOEXEC);
+    b.size = 0;
+    assert_int_equal(learn(&b, &s), -ENOEXEC);
+    free(b.at);
+}
+
+/* Whatever is changed: an answer, and only sites whose bytes are the file's. */
+static void a_damaged_file_is_no_danger(void **state)
+{
+    struct bytes *b = *state;
+    struct code_sites s;
+    uint32_t chance = 1;
+    for (int round = 0; round < 60; round++) {
+        size_t where[8];
+        uint8_t before[8];
+        for (int i = 0; i < 8; i++) {
+            chance = chance * 1664525 + 1013904223;
+            /* The headers, the dynamic tables, and anywhere. */
+            size_t reach = round % 3 == 0 ? 1024 : round % 3 == 1 ? 1 << 17 : b->size;
+            where[i] = chance % reach;
+            before[i] = b->at[where[i]];
+            b->at[where[i]] = (uint8_t)(chance >> 24);
+        }
+        size_t whole = b->size;
+        if (round % 4 == 0)
+            b->size = chance % whole;
+        (void)learn(b, &s);
+        assert_true(s.count <= SITES_MAX);
+        b->size = whole;
+        for (int i = 8; i-- > 0;)
+            b->at[where[i]] = before[i];
+    }
+    assert_int_equal(learn(b, &s), 0);
+}
+
+/* ---- trampolines ----------------------------------------------------------------------------------------------------- */
+
+static size_t decode(const uint8_t *bytes, ZydisDecodedInstruction *i, ZydisDecodedOperand *operand)
+{
+    ZydisDecoder decoder;
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, ZYDIS_MAX_INSTRUCTION_LENGTH, i, operand)));
+    return i->length;
+}
+
+static void a_trampoline_counts_and_goes_back(void **state)
+{
+    /* mov 0x64(%rax), %eax; mov 0x1000(%rip), %ecx */
+    const struct code_site site = {0x1000, 9, {0x8b, 0x40, 0x64, 0x8b, 0x0d, 0x00, 0x10, 0x00, 0x00}};
+    const uint64_t at = 0x50000, mapped = 0x401000;
+    uint8_t code[TRAMPOLINE_SIZE], jump[SITE_BYTES_MAX];
+    ZydisDecodedInstruction i;
+    ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+    uint64_t target;
+    assert_true(trampoline_build(&site, mapped, at, GLASS_COUNTER, code, jump));
+    decode(jump, &i, o);
+    assert_true(ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&i, &o[0], mapped, &target)));
+    assert_int_equal(target, at);
+    size_t n = decode(code, &i, o);
+    assert_int_equal(i.mnemonic, ZYDIS_MNEMONIC_SUB);
+    assert_int_equal(o[0].mem.disp.value, GLASS_COUNTER);
+    assert_int_equal(o[1].imm.value.s, CLOCK_CHECK_NS);
+    n += decode(code + n, &i, o);
+    assert_int_equal(i.mnemonic, ZYDIS_MNEMONIC_JLE);
+    assert_memory_equal(code + n, site.bytes, 3);
+    n += 3;
+    size_t length = decode(code + n, &i, o);
+    assert_true(ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&i, &o[1], at + n, &target)));
+    assert_int_equal(target, mapped + 9 + 0x1000); /* the same word, from another place */
+    n += length;
+    decode(code + n, &i, o);
+    assert_true(ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&i, &o[0], at + n, &target)));
+    assert_int_equal(target, mapped + site.length);
+}
+
+static void only_its_own_call_is_a_count(void **state)
+{
+    const struct code_site site = {0x1000, 6, {0x8b, 0x80, 0x70, 0x01, 0x00, 0x00}};
+    uint8_t code[TRAMPOLINE_SIZE], jump[SITE_BYTES_MAX];
+    int calls = 0;
+    assert_true(trampoline_build(&site, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
+    for (uint64_t a = 0x50000 - 300; a < 0x50000 + 5 * TRAMPOLINE_SIZE; a++)
+        if (trampoline_calls(0x50000, 2, a)) {
+            calls++;
+            assert_memory_equal(code + (a - 0x50000) % TRAMPOLINE_SIZE - 2, "\x0f\x05", 2);
+        }
+    assert_int_equal(calls, 2);
+}
+
+static void what_cannot_be_moved_is_refused(void **state)
+{
+    uint8_t code[TRAMPOLINE_SIZE], jump[SITE_BYTES_MAX];
+    const struct code_site near = {0x1000, 6, {0x8b, 0x80, 0x70, 0x01, 0x00, 0x00}};
+    const struct code_site branch = {0x1000, 5, {0xe8, 0x00, 0x00, 0x00, 0x00}};
+    const struct code_site small = {0x1000, 3, {0x8b, 0x40, 0x64}};
+    assert_true(trampoline_build(&near, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
+    assert_false(
+        trampoline_build(&near, UINT64_C(0x7ffff7a00000), 0x50000, GLASS_COUNTER, code, jump)); /* beyond rel32 */
+    assert_false(
+        trampoline_build(&near, 0x401000, 0x50000, UINT32_C(0x80000000), code, jump)); /* sign-extended: elsewhere */
+    assert_false(trampoline_build(&branch, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
+    assert_false(trampoline_build(&small, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_checks_of_an_interpreter_are_found, load, unload),
+        cmocka_unit_test_setup_teardown(each_site_loads_the_word, load, unload),
+        cmocka_unit_test(what_is_no_interpreter_has_none),
+        cmocka_unit_test_setup_teardown(a_damaged_file_is_no_danger, load, unload),
+        cmocka_unit_test(a_trampoline_counts_and_goes_back),
+        cmocka_unit_test(only_its_own_call_is_a_count),
+        cmocka_unit_test(what_cannot_be_moved_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
