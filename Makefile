@@ -3,7 +3,7 @@
 
 CC ?= gcc
 BUILD := build/$(if $(SANITIZE),sanitize,release)
-PACKAGES := libseccomp libarchive libzstd libsodium yaml-0.1 jansson libpcre2-8
+PACKAGES := libseccomp libarchive libzstd libsodium yaml-0.1 jansson libpcre2-8 zlib
 CFLAGS ?= -O2 -g
 FORTIFY := $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. \
@@ -11,7 +11,7 @@ override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmiss
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,$(FORTIFY))
 comma := ,
 LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now -Wl,--gc-sections
-LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lZydis
+LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lhttp_parser -lwslay -lZydis -l:libssl.a -l:libcrypto.a
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli
 SOURCES := $(filter-out supervisor/glass/vdso.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
@@ -22,12 +22,12 @@ UNITS := $(wildcard tests/unit/*.c)
 UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 
 # What Debian 12 must have. docs/dependencies.md says why each.
-BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev libzydis-dev libpcre2-dev
+BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev libzydis-dev libpcre2-dev zlib1g-dev libhttp-parser-dev libwslay-dev libssl-dev
 PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
 TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl-tools python3-jsonschema python3-yaml
 
-.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy bench-policy
+.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network bench-policy
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there.
@@ -118,6 +118,12 @@ fuzz-policy:
 	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_policy tests/fuzz/fuzz_policy.c policy/*.c kernel/sysent.c -lyaml -lsodium -ljansson -lpcre2-8
 	build/fuzz/fuzz_policy -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
 		-dict=tests/fuzz/policy.dict build/fuzz/policy tests/fuzz/seeds/policy
+
+fuzz-network:
+	@mkdir -p build/fuzz/network
+	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_network tests/fuzz/fuzz_network.c network/*.c vfs/*.c policy/*.c kernel/sysent.c $(LDLIBS) -lcmocka
+	build/fuzz/fuzz_network -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096 -max_len=8192 -print_final_stats=1 \
+		-dict=tests/fuzz/network.dict build/fuzz/network tests/fuzz/seeds/network
 
 bench-policy: terrarium
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $(BUILD)/bench_policy bench/policy.c $(filter $(BUILD)/policy/% $(BUILD)/kernel/sysent.o,$(LIBRARY)) $(LDLIBS)

@@ -1,8 +1,8 @@
 /* `terrarium doctor`: what this machine offers, found out by trying it. Each line is one thing tried, in a process of
  * its own and under a time limit, so that nothing tried here can hang or hurt what follows; behind it stands what it
- * means for runs. The things themselves are in cli/probes.c. */
+ * means for runs. The things themselves are in supervisor/probes.c. */
 #include "cli/commands.h"
-#include "cli/probes.h"
+#include "supervisor/probes.h"
 
 #include <errno.h>
 #include <jansson.h>

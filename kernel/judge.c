@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What becomes of a final symlink in the first path of a call; in a second path it is never followed (rename(2),
@@ -354,6 +355,26 @@ static void record(struct call *c, const struct policy_rule *rule, const struct 
         say(&more[low]);
 }
 
+/* A name that a rule forbids something by stays: else the thing would be reached by another. A directory takes along the
+ * names of all that is below it; a link(2) is of a file. */
+static const struct policy_rule *keeps_name(struct call *c, const struct policy_query *q)
+{
+    const struct place root = {.vfs = c->world->vfs,
+                               .cred = &(const struct cred){.capabilities = ~UINT64_C(0)},
+                               .root = vfs_root(c->world->vfs),
+                               .start = vfs_root(c->world->vfs)};
+    unsigned lost = policy_names_lost((int)c->nr, c->arg);
+    const struct policy_rule *bars = NULL;
+    for (int i = 0; i < 2 && bars == NULL; i++) {
+        struct statx st;
+        if ((lost >> i & 1) == 0 || q->path[0] == NULL || q->path[1] == NULL ||
+            vfs_stat(&root, q->path[i], WALK_NOFOLLOW, &st) < 0)
+            continue; /* nothing is there: the stub says so */
+        bars = policy_bars_name(c->world->policy, q->path[i], q->path[1 - i], S_ISDIR(st.stx_mode));
+    }
+    return bars;
+}
+
 bool judge_call(struct call *c, int64_t *result)
 {
     struct world *w = c->world;
@@ -375,7 +396,11 @@ bool judge_call(struct call *c, int64_t *result)
                 q.path[paths] = path[paths];
             paths++;
         }
-    const struct policy_rule *rule = policy_decide(w->policy, &q);
+    const struct policy_rule *rule = policy_decide(w->policy, &q), *bars = NULL;
+    if (!rule || rule->action == POLICY_LOG)
+        bars = keeps_name(c, &q);
+    if (bars)
+        rule = bars;
     if (!rule || rule->action == POLICY_ALLOW)
         return false;
     record(c, rule, &q);

@@ -6,6 +6,7 @@
 #include "policy/automaton.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -360,4 +361,54 @@ uint32_t automaton_run(struct automaton *a, const char *path)
         now = next;
     }
     return a->states[now]->accept;
+}
+
+/* ---- two names of one thing ---- */
+
+/* Every position after `path`, in scratch: nothing is left out, because each rule counts and not only the first. */
+static void all_positions(struct automaton *a, const char *path)
+{
+    begin_set(a);
+    add_position(a, 0);
+    close_set(a);
+    for (; *path != '\0'; path++) {
+        uint32_t count = a->scratch_count;
+        memcpy(a->spare, a->scratch, count * sizeof *a->spare);
+        step_set(a, a->spare, count, (uint8_t)*path);
+    }
+}
+
+/* The least rule of `from`'s positions that are none of `to`'s: the others match whatever the name is. */
+static uint32_t least_lost(struct automaton *a, const char *from, const char *to, bool onwards)
+{
+    uint32_t least = AUTOMATON_NONE;
+    all_positions(a, from);
+    uint32_t count = a->scratch_count;
+    uint32_t *positions = malloc((count ? count : 1) * sizeof *positions);
+    if (positions == NULL)
+        return automaton_first(a);
+    memcpy(positions, a->scratch, count * sizeof *positions);
+    all_positions(a, to);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct trie *t = &a->trie[positions[i] / 2];
+        uint32_t rule = onwards ? t->least : t->accept;
+        if (rule < least && a->marks[positions[i]] != a->stamp)
+            least = rule;
+    }
+    free(positions);
+    return least;
+}
+
+uint32_t automaton_lost(struct automaton *a, const char *from, const char *to, bool below)
+{
+    uint32_t itself = least_lost(a, from, to, false);
+    if (!below)
+        return itself;
+    char *from_below = NULL, *to_below = NULL;
+    uint32_t inside = automaton_first(a); /* out of memory: refuse */
+    if (asprintf(&from_below, "%s/", from) > 0 && asprintf(&to_below, "%s/", to) > 0)
+        inside = least_lost(a, from_below, to_below, true);
+    free(from_below);
+    free(to_below);
+    return itself < inside ? itself : inside;
 }

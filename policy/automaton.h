@@ -6,6 +6,7 @@
 #ifndef POLICY_AUTOMATON_H
 #define POLICY_AUTOMATON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,10 @@ uint32_t automaton_first(const struct automaton *a); /* the least rule of all pa
 /* The least rule of the patterns that match, or AUTOMATON_NONE. path: absolute, normalised. Out of memory while
  * building a state is answered the slow way, not with a wrong answer. */
 uint32_t automaton_run(struct automaton *a, const char *path);
+/* The least rule that a file called `from` falls under and would not as `to`; below: or that something beneath the one
+ * could fall under and would not beneath the other. AUTOMATON_NONE: no rule tells the two names apart. Costs a step for
+ * each pattern that fits so far, and remembers nothing. */
+uint32_t automaton_lost(struct automaton *a, const char *from, const char *to, bool below);
 void automaton_free_all(struct automaton_budget *budget);
 
 #endif

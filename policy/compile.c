@@ -8,8 +8,10 @@
  * could win. */
 #include "policy/internal.h"
 
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "policy/automaton.h"
 #include "policy/compile.h"
@@ -60,7 +62,8 @@ struct compiled {
     struct automaton_budget budget;
     struct shared_paths *shared[256];
     size_t entries;
-    struct glob *glob; /* scratch */
+    struct automaton *names; /* of every rule that forbids something by its path, whichever call; NULL: none does */
+    struct glob *glob;       /* scratch */
     uint64_t probes;
 };
 
@@ -289,6 +292,53 @@ static int gather(struct compiled *c, const struct policy_sources *s, int nr, st
     return 0;
 }
 
+/* ---- names that must not change ---- */
+
+static bool forbids_by_path(const struct rule *r)
+{
+    return r->glob_count > 0 && (r->shown.action == POLICY_DENY || r->shown.action == POLICY_KILL);
+}
+
+static int gather_names(struct compiled *c, const struct policy_sources *s)
+{
+    const char *why;
+    for (uint32_t i = 0; i < s->rule_count; i++) {
+        const struct rule *r = s->rules[i];
+        if (!forbids_by_path(r))
+            continue;
+        if (c->names == NULL && (c->names = automaton_new(&c->budget)) == NULL)
+            return -1;
+        for (size_t j = 0; j < r->glob_count; j++)
+            if (glob_parse(r->globs[j], c->glob, &why) < 0 || automaton_add(c->names, c->glob, i) < 0)
+                return -1;
+    }
+    return c->names == NULL ? 0 : automaton_seal(c->names);
+}
+
+unsigned policy_names_lost(int nr, const uint64_t argument[6])
+{
+    switch (nr) {
+    case SYS_rename:
+    case SYS_renameat:
+    case SYS_link:
+    case SYS_linkat:
+        return 1;
+    case SYS_renameat2:
+        return (argument[4] & RENAME_EXCHANGE) != 0 ? 3 : 1;
+    default:
+        return 0;
+    }
+}
+
+const struct policy_rule *policy_bars_name(const struct policy *p, const char *from, const char *to, bool below)
+{
+    struct compiled *c = p->sources->compiled;
+    if (c == NULL || c->names == NULL)
+        return NULL;
+    uint32_t rule = automaton_lost(c->names, from, to, below);
+    return rule == AUTOMATON_NONE ? NULL : &p->sources->rules[rule]->shown;
+}
+
 int policy_compile(struct policy *p, struct policy_error *error)
 {
     struct policy_sources *s = p->sources;
@@ -313,6 +363,10 @@ int policy_compile(struct policy *p, struct policy_error *error)
             result = fill_call(c, &c->calls[nr], s->rules, m.list, m.count, &why);
     }
     free(m.list);
+    if (result == 0 && gather_names(c, s) < 0) {
+        why = "out of memory, or too many patterns";
+        result = -1;
+    }
     if (result < 0) {
         compiled_free(c);
         const struct sysent *call = nr > 0 ? sysent_get((uint64_t)nr - 1) : NULL;
@@ -357,14 +411,21 @@ const struct policy_rule *policy_decide(const struct policy *p, const struct pol
     return best == AUTOMATON_NONE ? NULL : &p->sources->rules[best]->shown;
 }
 
+static bool guards_names(const struct compiled *c, int nr)
+{
+    static const uint64_t any[SYSENT_ARGUMENTS];
+    return c->names != NULL && policy_names_lost(nr, any) != 0;
+}
+
 bool policy_has_rules(const struct policy *p, int nr)
 {
     const struct compiled *c =
         p->sources != NULL ? p->sources->compiled : NULL; /* a policy made by hand has no rules */
-    return c != NULL && nr >= 0 && nr < SYSENT_COUNT && c->calls[nr].shape_count > 0;
+    return c != NULL && nr >= 0 && nr < SYSENT_COUNT && (c->calls[nr].shape_count > 0 || guards_names(c, nr));
 }
 
 bool policy_wants_paths(const struct policy *p, int nr)
 {
-    return policy_has_rules(p, nr) && p->sources->compiled->calls[nr].wants_paths;
+    return policy_has_rules(p, nr) &&
+           (p->sources->compiled->calls[nr].wants_paths || guards_names(p->sources->compiled, nr));
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "policy/arguments.h"
 #include "policy/conditions.h"
@@ -316,6 +317,18 @@ static void put_place(FILE *f, const struct policy *p, const char *path)
     fprintf(f, "  no line of the policy speaks of %s: it exists if the built-in world has it\n", path);
 }
 
+/* As kernel/judge.c has it; what stands at the name is unknown here, so it may be a directory. */
+static const struct policy_rule *keeps_name(const struct policy *p, const struct question *q)
+{
+    unsigned lost = policy_names_lost(q->nr, q->argument);
+    bool link = q->nr == SYS_link || q->nr == SYS_linkat;
+    const struct policy_rule *bars = NULL;
+    for (int i = 0; i < 2 && bars == NULL; i++)
+        if ((lost >> i & 1) != 0 && q->path[0] != NULL && q->path[1] != NULL)
+            bars = policy_bars_name(p, q->path[i], q->path[1 - i], !link);
+    return bars;
+}
+
 static void answer(FILE *f, const struct policy *p, const struct question *q)
 {
     enum { MOST_IFS = 20 };
@@ -336,6 +349,12 @@ static void answer(FILE *f, const struct policy *p, const struct question *q)
     if (ifs > MOST_IFS)
         fprintf(f, "  ... and %zu more rules that depend on what is not given here\n", ifs - MOST_IFS);
     fputs(ifs > 0 ? "  else: " : "  ", f);
+    const struct policy_rule *bars = decides == NULL || decides->action == POLICY_LOG ? keeps_name(p, q) : NULL;
+    if (bars != NULL) {
+        decides = bars;
+        fputs("the old name is one that a rule forbids by, or has such names below it (docs/policy.md \"Paths\"):\n  ",
+              f);
+    }
     if (decides != NULL) {
         put_outcome(f, p, q, decides);
     } else {

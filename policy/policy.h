@@ -124,6 +124,12 @@ const struct policy_rule *policy_decide(const struct policy *p, const struct pol
 bool policy_has_rules(const struct policy *p, int nr); /* any rule may match this call: it must be trapped and asked */
 bool policy_wants_paths(const struct policy *p, int nr); /* some of them look at paths */
 
+/* rename(2) and link(2) give a thing another name, and rules judge names: the first rule that denies or kills something
+ * by the name `from`, or (below) by a name beneath it, and would not by `to`. NULL: the name may change. */
+const struct policy_rule *policy_bars_name(const struct policy *p, const char *from, const char *to, bool below);
+/* Is this call one that gives names: 0, or which of its paths loses its own: 1 the first, 3 both (RENAME_EXCHANGE). */
+unsigned policy_names_lost(int nr, const uint64_t argument[6]);
+
 /* What `terrarium policy explain CALL [ARG]...` prints: which line decides and what the guest would get, also where the
  * decision is built in (the table's). */
 int policy_explain(const struct policy *p, int argc, const char *const *argv, char **text, struct policy_error *error);

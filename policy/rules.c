@@ -123,6 +123,44 @@ static int add_pattern(struct reader *r, const struct node *at, const char *name
     return fitting > 0 ? 0 : fits(r, at, rule, last); /* says why not */
 }
 
+/* Calls that do the same thing to a path by another door. */
+static const char *const ways[][5] = {
+    {"open", "creat", "openat", "openat2"},
+    {"stat", "lstat", "newfstatat", "statx"},
+    {"access", "faccessat", "faccessat2"},
+    {"chmod", "fchmodat", "fchmodat2"},
+    {"chown", "lchown", "fchownat"},
+    {"execve", "execveat"},
+    {"link", "linkat"},
+    {"mkdir", "mkdirat"},
+    {"mknod", "mknodat"},
+    {"readlink", "readlinkat"},
+    {"rename", "renameat", "renameat2"},
+    {"symlink", "symlinkat"},
+    {"unlink", "unlinkat"},
+    {"utime", "utimes", "futimesat", "utimensat"},
+    {"setxattr", "lsetxattr", "setxattrat"},
+    {"getxattr", "lgetxattr", "getxattrat"},
+    {"listxattr", "llistxattr", "listxattrat"},
+    {"removexattr", "lremovexattr", "removexattrat"},
+};
+
+/* A rule about a path that names one door is about all of them, as far as its arguments fit: nobody who writes openat means
+ * that open(2) may. */
+static void add_other_ways(struct reader *r, const struct node *at, const char *name, struct rule *rule)
+{
+    for (size_t i = 0; rule->glob_count > 0 && i < sizeof ways / sizeof *ways; i++) {
+        bool among = false;
+        for (size_t j = 0; ways[i][j] != NULL; j++)
+            among |= strcmp(ways[i][j], name) == 0;
+        for (size_t j = 0; among && ways[i][j] != NULL; j++) {
+            int nr = sysent_number(ways[i][j]);
+            if (fits(r, at, rule, nr) == 0)
+                set_call(rule, nr);
+        }
+    }
+}
+
 static int add_call(struct reader *r, const struct node *item, struct rule *rule)
 {
     if (item->kind != NODE_SCALAR || node_is_null(item) || item->size == 0 || strlen(item->text) != item->size)
@@ -140,7 +178,10 @@ static int add_call(struct reader *r, const struct node *item, struct rule *rule
                            near ? near : "", near ? "'?)" : "");
     }
     set_call(rule, nr);
-    return fits(r, item, rule, nr);
+    if (fits(r, item, rule, nr) < 0)
+        return -1;
+    add_other_ways(r, item, name, rule);
+    return 0;
 }
 
 /* A scalar is a list of one. */

@@ -360,6 +360,23 @@ int64_t stub_capset(struct call *c)
     return commit(c, &new);
 }
 
+struct cred credentials_of_user(const struct policy *p)
+{
+    return (struct cred){
+        .uid = p->user.uid,
+        .euid = p->user.uid,
+        .suid = p->user.uid,
+        .fsuid = p->user.uid,
+        .gid = p->user.gid,
+        .egid = p->user.gid,
+        .sgid = p->user.gid,
+        .fsgid = p->user.gid,
+        .capabilities = p->user.uid == 0 ? ALL_CAPABILITIES : 0,
+        .permitted = p->user.uid == 0 ? ALL_CAPABILITIES : 0,
+        .bounding = ALL_CAPABILITIES,
+    };
+}
+
 /* commoncap.c, cap_bprm_creds_from_file, for a file without capabilities of its own: no file of the world has them. */
 void credentials_execute(struct cred *c)
 {

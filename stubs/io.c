@@ -5,6 +5,7 @@
 #include "stubs/places.h"
 #include "stubs/sockets.h"
 #include "stubs/stubs.h"
+#include "vfs/objects.h"
 
 #include <linux/fs.h>
 #include <string.h>
@@ -21,17 +22,32 @@ struct transfer {
     bool nowait;
 };
 
+/* VTIME (termios(3)): with VMIN 0 from the beginning of the call, else anew with every byte. -1: it waits for ever. */
+static int64_t terminal_deadline(struct call *c, struct file *f)
+{
+    int64_t now = clock_elapsed(&c->world->clock), limit = tty_read_timeout(f);
+    uint64_t bytes = limit < 0 ? 0 : tty_bytes(f);
+    if (limit >= 0 && (c->keep[0] == 0 || c->keep[1] != bytes))
+        c->keep[0] = (uint64_t)(now + limit) + 1;
+    c->keep[1] = bytes;
+    return limit < 0 ? -1 : (int64_t)c->keep[0] - 1;
+}
+
 /* done: bytes moved so far, which an interruption returns. */
 static int64_t wait_for(struct call *c, struct file *f, bool receive, uint64_t done)
 {
     if (file_is_socket(f)) /* it may have a timeout of its own */
         return socket_wait(c, f, receive, done);
     file_poll(f, call_poll_table(c));
-    return call_block(c, -1, done ? (int64_t)done : -CALL_RESTART_SYS);
+    return call_block(c, receive ? terminal_deadline(c, f) : -1, done ? (int64_t)done : -CALL_RESTART_SYS);
 }
 
 static int64_t read_some(struct call *c, struct transfer *t)
 {
+    if (c->timed_out && !file_is_socket(t->file)) {
+        c->timed_out = false;
+        tty_read_expired(t->file);
+    }
     ssize_t n = file_read(t->file, &t->io.io, t->positional ? &t->position : NULL);
     if (n != -EAGAIN || t->nowait || nonblocking(t->file))
         return n;

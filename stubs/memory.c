@@ -135,6 +135,8 @@ int64_t stub_mmap(struct call *c)
     c->arg[3] &= ~(uint64_t)MAP_LOCKED;
     if (!fixed && c->arg[0] < GUARDED)
         c->arg[0] = 0;
+    if (!fixed && (c->arg[3] & MAP_32BIT) != 0 && c->world->addresses_vary)
+        world_not_reproducible(c->world, "addresses: the kernel chooses among the lowest 2 GiB at random (MAP_32BIT)");
     if ((c->arg[3] & MAP_FIXED) != 0)
         shared_map_remove(c->task->mm, c->arg[0], PAGE_UP(c->arg[1]));
     bool of_file = (c->arg[3] & MAP_ANONYMOUS) == 0;

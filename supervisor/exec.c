@@ -243,6 +243,22 @@ static uint64_t stack_size(const struct task *t)
     return size < STACK_LEAST ? STACK_LEAST : size;
 }
 
+uint64_t exec_reserved(const struct mm *m)
+{
+    return m != NULL && m->stack_bottom > EXEC_MMAP_TOP ? m->stack_bottom - EXEC_MMAP_TOP : 0;
+}
+
+/* It is of the glass program's file: so the kernel never makes one mapping of it and a neighbour of the guest's. */
+static void leave_no_choice(struct loading *l)
+{
+    struct mm *mm = l->task->mm;
+    int64_t got = inject(l, SYS_mmap, EXEC_MMAP_TOP, exec_reserved(mm), PROT_NONE,
+                         MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, GLASS_PROGRAM, 0);
+    if (got < 0 && got > -4096 && l->task->world->addresses_vary)
+        world_not_reproducible(l->task->world, "addresses: the kernel randomises them, personality(2) is refused, and "
+                                               "RLIMIT_AS leaves no room to take the choice away");
+}
+
 /* Past the point of no return. */
 static int load(struct loading *l, struct file *program, const char *path, const struct exec_arguments *arguments)
 {
@@ -256,6 +272,8 @@ static int load(struct loading *l, struct file *program, const char *path, const
     mm->stack_bottom = USER_END - size;
     int stack_protection = PROT_READ | PROT_WRITE | (l->program.executable_stack ? PROT_EXEC : 0);
     int error = map_anonymous(l, mm->stack_bottom, size, stack_protection, MAP_NORESERVE | MAP_STACK);
+    if (error == 0)
+        leave_no_choice(l);
     l->program_bias = l->program.relocatable
                           ? ((PIE_BASE + l->program.alignment - 1) & ~(l->program.alignment - 1)) - l->program.low
                           : 0;

@@ -4,6 +4,13 @@
 
 #include "kernel/world.h"
 
+/* The kernel gives mmap(2) the highest hole below a base that it randomises unless personality(2) forbids it, which not every
+ * container lets us say. So everything from here to the stack is taken by one mapping that cannot be touched, and the
+ * highest hole ends here in every run, on every machine: below the lowest base there is (arch/x86/mm/mmap.c: 16 TiB of chance, and
+ * the stack's 16 GiB). */
+#define EXEC_MMAP_TOP UINT64_C(0x6f0000000000)
+uint64_t exec_reserved(const struct mm *m); /* bytes of that mapping: the guest's RLIMIT_AS does not speak of them */
+
 /* machine->exec. `program` is an ELF file of the VFS, `path` what AT_EXECFN says. 0: the task stands at the new program's entry and
  * has a new mm. -errno: nothing happened. -ESRCH: past the point of no return it failed, and the process was killed. */
 int exec_program(struct task *t, struct file *program, const char *path, struct exec_arguments *arguments);

@@ -18,7 +18,8 @@
 /* mmap's flags: what must be read to know that it maps private anonymous memory wherever the kernel likes. Fixed
  * addresses are trapped: one could lie over the glass page, or over a shared mapping the supervisor keeps account of. */
 enum {
-    MMAP_ASKED = MAP_TYPE | MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | MAP_HUGETLB | MAP_LOCKED,
+    MMAP_ASKED = MAP_TYPE | MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | MAP_HUGETLB | MAP_LOCKED |
+                 MAP_32BIT,
     MMAP_GRANTED = MAP_PRIVATE | MAP_ANONYMOUS,
 };
 

@@ -36,7 +36,7 @@ enum {
 };
 
 /* Where the child failed, told over its pipe. */
-enum step { STEP_SETUP, STEP_FILTER, STEP_EXEC };
+enum step { STEP_SETUP, STEP_FILTER, STEP_EXEC, STEP_ADDRESSES /* told, and no failure */ };
 struct failure {
     enum step step;
     int error;
@@ -85,10 +85,15 @@ static void set_limit(__rlimit_resource_t resource, rlim_t soft)
     (void)setrlimit(resource, &limit);
 }
 
-__attribute__((noreturn)) static void fail(int to, enum step step)
+static void tell(int to, enum step step)
 {
     struct failure f = {step, errno};
     (void)!write(to, &f, sizeof f);
+}
+
+__attribute__((noreturn)) static void fail(int to, enum step step)
+{
+    tell(to, step);
     _exit(125);
 }
 
@@ -106,8 +111,10 @@ __attribute__((noreturn)) static void child(const int go[2], int failures, int s
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     for (int signal = 1; signal < NSIG; signal++)
         (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || personality(ADDR_NO_RANDOMIZE) < 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail(failures, STEP_SETUP);
+    if (personality(ADDR_NO_RANDOMIZE) < 0) /* a container's profile (Docker's allows five values, not this one) */
+        tell(failures, STEP_ADDRESSES);
     set_limit(RLIMIT_CORE, 0);
     set_limit(RLIMIT_STACK, NATIVE_STACK);
     set_limit(RLIMIT_NOFILE, NATIVE_DESCRIPTORS);
@@ -142,20 +149,33 @@ static int explain(struct run_error *e, const struct failure *f)
     return -1;
 }
 
+/* What the child told, the last thing first that counts. True: it told of a failure. */
+static bool read_failure(struct holder *h, int failures, struct failure *f)
+{
+    while (read(failures, f, sizeof *f) == (ssize_t)sizeof *f) {
+        if (f->step != STEP_ADDRESSES)
+            return true;
+        h->world->addresses_vary = true;
+    }
+    return false;
+}
+
 /* Drive the seized child through its execve to the glass program's first mark. */
 static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
 {
+    struct failure f = {STEP_SETUP, ECHILD};
     for (;;) {
         while (tracee_wait(t) == -EINTR)
             ;
         if (t->where == TRACEE_GONE) {
-            struct failure f = {STEP_SETUP, ECHILD};
-            (void)!read(failures, &f, sizeof f);
+            if (!read_failure(t->holder, failures, &f))
+                f = (struct failure){STEP_SETUP, ECHILD};
             return explain(e, &f);
         }
         if (t->where == TRACEE_AT_CALL) {
             struct user_regs_struct regs;
             if (ptrace(PTRACE_GETREGS, t->real, 0, &regs) == 0 && regs.orig_rax == GLASS_MARK && regs.rip < GLASS_END) {
+                (void)read_failure(t->holder, failures, &f); /* its end of the pipe was closed by the execve */
                 t->where = TRACEE_AT_MARK;
                 t->injecting = true;
                 t->fresh = true;

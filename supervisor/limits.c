@@ -7,7 +7,11 @@
  * memfds and shared anonymous memory hold, and page tables, which reading one byte in every 2 MiB of a reserved stretch makes
  * out of nothing. Pages that fork(2) shares are counted once: when the cheap sum is over the limit, smaps_rollup's
  * proportional share decides. Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB, or 100 MiB in huge
- * pages. */
+ * pages.
+ *
+ * Where the host's /proc is not mounted, waitpid(2)'s own account stands in: the most that the process ever had in memory, with
+ * its libraries and what it shares with its relatives. That is never less than what was touched, and it is looked at more
+ * often than the guest may like: a task that computes is stopped at every tick for it. */
 #include "supervisor/limits.h"
 
 #include "supervisor/fast_clock.h"
@@ -31,7 +35,6 @@ struct limits {
     int64_t started;    /* CLOCK_MONOTONIC */
     int64_t cpu_before; /* of children that ended before this world */
     struct limits_usage usage;
-    bool no_proc; /* /proc is not mounted: memory cannot be looked at */
 };
 
 static int64_t now(void)
@@ -57,7 +60,7 @@ int limits_new(struct holder *h)
         return -ENOMEM;
     h->limits->started = now();
     h->limits->cpu_before = cpu_of_ended();
-    h->limits->no_proc = access("/proc/self/statm", R_OK) != 0;
+    h->no_proc = access("/proc/self/statm", R_OK) != 0;
     return 0;
 }
 
@@ -113,6 +116,18 @@ static void look_at_page_tables(const struct holder *h)
         leader->page_tables = strtoull(line + strlen("\nVmPTE:"), NULL, 10) * 1024;
 }
 
+/* Without /proc. */
+static uint64_t sum_most(const struct holder *h)
+{
+    uint64_t sum = 0;
+    for (const struct process *p = h->world->processes; p != NULL; p = p->next)
+        if (p->machine != NULL && ((const struct tracee *)p->machine)->where != TRACEE_GONE)
+            sum += ((const struct tracee *)p->machine)->most;
+    struct vfs_usage files;
+    vfs_usage(h->world->vfs, &files);
+    return sum + files.bytes;
+}
+
 static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
 {
     uint64_t sum = 0;
@@ -144,7 +159,9 @@ static void check_memory(struct holder *h)
     const struct policy_limits *allowed = &h->world->policy->limits;
     struct vfs_usage files;
     (void)vfs_recount(h->world->vfs, RECOUNT_MOST);
-    if (!l->no_proc) {
+    if (h->no_proc) {
+        l->usage.memory = sum_most(h);
+    } else {
         look_at_page_tables(h);
         l->usage.memory = sum_memory(h, touched);
         if (allowed->memory != 0 && l->usage.memory > allowed->memory) {

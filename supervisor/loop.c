@@ -139,7 +139,7 @@ static bool on_tick(struct holder *h, struct tracee *t)
         ;
     if (w->ending || t->where != TRACEE_RUNNING)
         return true;
-    return tick_computing(h, t);
+    return tick_computing(h, t) || h->no_proc;
 }
 
 /* Resume and wait for the next stop of this task, whatever else is going on. */

@@ -186,7 +186,10 @@ static int machine_limit(struct process *p, int resource, const struct rlimit64 
         return 0;
     if (prlimit64(leader->real, resource, NULL, &now) < 0)
         return -errno;
-    now.rlim_cur = least(limit->rlim_cur, now.rlim_max);
+    uint64_t soft = limit->rlim_cur;
+    if (resource == RLIMIT_AS && p->threads != NULL && soft < RLIM64_INFINITY - exec_reserved(p->threads->mm))
+        soft += exec_reserved(p->threads->mm);
+    now.rlim_cur = least(soft, now.rlim_max);
     if (resource == RLIMIT_CPU)
         now.rlim_max = least(limit->rlim_max, now.rlim_max);
     return prlimit64(leader->real, resource, &now, NULL) < 0 ? -errno : 0;

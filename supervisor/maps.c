@@ -3,6 +3,7 @@
 #include "supervisor/maps.h"
 
 #include "supervisor/count/patch.h"
+#include "supervisor/exec.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/glass.h"
 
@@ -110,6 +111,12 @@ static bool parse_line(const char *line, const struct holder *h, const struct mm
     return true;
 }
 
+/* What keeps the kernel from choosing (supervisor/exec.h), or what the guest's own mappings left of it. */
+static bool is_reserved(const struct memory_map *m)
+{
+    return m->start >= EXEC_MMAP_TOP && m->protection == PROT_NONE && strcmp(m->name, "[vdso]") == 0; /* by its file */
+}
+
 int maps_each(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m), void *context)
 {
     const struct tracee *tracee = t->machine;
@@ -129,7 +136,8 @@ int maps_each(struct task *t, bool with_resident, int (*each)(void *context, con
             if (have)
                 result = each(context, &m);
             m = next;
-            have = m.start >= GLASS_END && m.start < (UINT64_C(1) << 47) && !patch_is_ours(t->mm, m.start, m.end);
+            have = m.start >= GLASS_END && m.start < (UINT64_C(1) << 47) && !is_reserved(&m) &&
+                   !patch_is_ours(t->mm, m.start, m.end);
         } else if (have && sscanf(line, "Rss: %lu kB", &kb) == 1) {
             m.resident = kb * 1024;
         }

@@ -85,6 +85,7 @@ static int put_etc(struct world *w, struct run_error *e)
                  "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\n"
                  "services: files\n",
                  e);
+    error |= put_text(w, "/etc/host.conf", "multi on\n", e); /* every address of a name in /etc/hosts */
     error |= put_text(w, "/etc/resolv.conf", "nameserver 127.0.0.53\n", e);
     error |= put_text(w, "/etc/timezone", "Etc/UTC\n", e);
     error |= put_text(w, "/etc/shells", "/bin/sh\n", e);
@@ -254,8 +255,7 @@ static bool executable(struct world *w, const char *path)
 
 static const char guest_path[] = "/usr/local/bin:/usr/bin:/bin";
 
-/* The guest path of a program named without a slash, along the guest's PATH. */
-static char *find_program(struct world *w, const char *name)
+char *setup_find_program(struct world *w, const char *name)
 {
     if (strchr(name, '/') != NULL)
         return strdup(name);
@@ -286,7 +286,7 @@ int setup_tree(struct world *w, const struct run_request *r, char **program, str
         return -1;
     if (*program == NULL) {
         const char *name = r->is_exec ? r->argv[0] : w->policy->python != NULL ? w->policy->python : "python3";
-        *program = find_program(w, name);
+        *program = setup_find_program(w, name);
         if (*program == NULL) {
             snprintf(e->text, sizeof e->text, "%s: no such program in the world (PATH is %s)", name, guest_path);
             return -1;
@@ -338,19 +338,7 @@ int setup_first(struct world *w, const struct run_request *r, struct task **firs
         return say(e, "the first process", -ENOMEM, "");
     w->init = p;
     p->pgid = p->sid = p->pid;
-    t->cred = (struct cred){
-        .uid = policy->user.uid,
-        .euid = policy->user.uid,
-        .suid = policy->user.uid,
-        .fsuid = policy->user.uid,
-        .gid = policy->user.gid,
-        .egid = policy->user.gid,
-        .sgid = policy->user.gid,
-        .fsgid = policy->user.gid,
-        .capabilities = policy->user.uid == 0 ? ALL_CAPABILITIES : 0,
-        .permitted = policy->user.uid == 0 ? ALL_CAPABILITIES : 0,
-        .bounding = ALL_CAPABILITIES,
-    };
+    t->cred = credentials_of_user(policy);
     const struct place root = {w->vfs, &t->cred, vfs_root(w->vfs), vfs_root(w->vfs)};
     struct dentry *cwd;
     int error = vfs_walk(&root, policy->cwd, WALK_DIRECTORY, &cwd);

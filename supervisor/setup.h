@@ -14,4 +14,7 @@ int setup_first(struct world *w, const struct run_request *r, struct task **firs
 int setup_arguments(const struct world *w, const struct run_request *r, const char *program,
                     struct exec_arguments *out);
 
+/* The guest path of a program named without a slash, along the guest's PATH; malloc'ed; NULL: there is none. */
+char *setup_find_program(struct world *w, const char *name);
+
 #endif

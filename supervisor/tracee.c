@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -98,10 +99,19 @@ static void put_by(struct tracee *t)
     t->holder->gone = t;
 }
 
+/* Where /proc cannot be asked: of whoever stopped. */
+static void note_usage(struct tracee *t, const struct rusage *u)
+{
+    struct tracee *leader = t->task != NULL ? t->task->process->machine : NULL;
+    if (t->holder->no_proc && leader != NULL)
+        leader->most = (uint64_t)u->ru_maxrss * 1024;
+}
+
 int tracee_wait_any(struct holder *h, bool block)
 {
     int status;
-    pid_t pid = waitpid(-1, &status, __WALL | (block ? 0 : WNOHANG));
+    struct rusage usage = {0};
+    pid_t pid = wait4(-1, &status, __WALL | (block ? 0 : WNOHANG), h->no_proc ? &usage : NULL);
     if (pid < 0)
         return errno == EINTR ? -EINTR : -ECHILD;
     if (pid == 0)
@@ -112,6 +122,7 @@ int tracee_wait_any(struct holder *h, bool block)
         h->early_status = status;
         return 0;
     }
+    note_usage(who, &usage);
     tracee_stopped(who, status);
     if (who->where == TRACEE_GONE) {
         if (who->task != NULL)
@@ -145,7 +156,8 @@ int tracee_wait(struct tracee *t)
             return 0;
     }
     int status;
-    pid_t pid = waitpid(t->real, &status, __WALL);
+    struct rusage usage = {0};
+    pid_t pid = wait4(t->real, &status, __WALL, t->holder->no_proc ? &usage : NULL);
     if (pid < 0) {
         if (errno == EINTR)
             return -EINTR;
@@ -153,6 +165,7 @@ int tracee_wait(struct tracee *t)
         t->wait_status = SIGKILL;
         return 0;
     }
+    note_usage(t, &usage);
     tracee_stopped(t, status);
     return 0;
 }
@@ -347,6 +360,19 @@ static int await_exec(struct tracee *t)
             tracee_free(who);
         }
     }
+}
+
+int tracee_to_mark(struct tracee *t)
+{
+    if (t->where != TRACEE_AT_EVENT)
+        return -ESRCH;
+    t->changed = false;
+    t->where = TRACEE_RUNNING;
+    (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+    if (await_mark(t) < 0)
+        return -ESRCH;
+    t->injecting = true;
+    return 0;
 }
 
 int tracee_execute(struct tracee *t)

@@ -31,15 +31,16 @@ struct tracee {
     struct user_regs_struct regs; /* the guest's, at its stop; kept while calls are injected */
     bool regs_known;              /* read at this stop */
     bool changed;                 /* the tracee's registers are to become `regs` when it is resumed */
-    uint64_t page_tables;         /* a leader's: bytes, when its process was last looked at (limits.c) */
-    bool injecting;               /* regs are the guest's, but the tracee stands in the glass page */
-    int event;                    /* AT_EVENT: PTRACE_EVENT_* */
-    pid_t born;                   /* the real tid of the task that an injected clone made, or 0 */
-    bool fresh;                   /* stands at the mark of a glass program that nothing was mapped into yet */
-    bool foreign;                 /* AT_SIGNAL: SIGSYS, a call by another ABI */
-    int signal;                   /* AT_SIGNAL: which */
-    uint64_t bells;               /* signals whose stop came during an injection: rung again at the resume */
-    int deliver;                  /* to hand the guest when it is resumed; its siginfo is set already */
+    uint64_t most;        /* a leader's, without /proc: bytes its process ever had in memory, as of its last stop */
+    uint64_t page_tables; /* a leader's: bytes, when its process was last looked at (limits.c) */
+    bool injecting;       /* regs are the guest's, but the tracee stands in the glass page */
+    int event;            /* AT_EVENT: PTRACE_EVENT_* */
+    pid_t born;           /* the real tid of the task that an injected clone made, or 0 */
+    bool fresh;           /* stands at the mark of a glass program that nothing was mapped into yet */
+    bool foreign;         /* AT_SIGNAL: SIGSYS, a call by another ABI */
+    int signal;           /* AT_SIGNAL: which */
+    uint64_t bells;       /* signals whose stop came during an injection: rung again at the resume */
+    int deliver;          /* to hand the guest when it is resumed; its siginfo is set already */
     int restart;         /* CALL_RESTART_*: the last call was interrupted; what it becomes shows at the signal's stop */
     uint64_t restart_nr; /* which call that was */
     bool listening_to_all;    /* running, and it may die of what it was given */
@@ -89,6 +90,7 @@ struct holder {
     bool any_killed;               /* some tracee has `killed` set */
     int cpu;                       /* the one both sides are pinned to, or -1 */
     struct limits *limits;         /* supervisor/limits.c */
+    bool no_proc;                  /* the host's /proc is not mounted: stops tell what is in memory */
     struct fast_clock *fast_clock; /* supervisor/fast_clock.c */
     struct learned *learned;       /* supervisor/count/patch.c: of each file that was mapped to be executed */
     uint32_t count_sites;          /* checks of the interpreter patched last */
@@ -131,6 +133,8 @@ int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6]);
 /* The same for execveat(2): every other thread of the process dies of it, and a thread that is not the leader takes the
  * leader's tid. 0 when the new glass program stands at its mark; -errno when the program is still the old one; -ESRCH. */
 int tracee_execute(struct tracee *t);
+/* A child just born goes on to where calls can be injected, without having run anything of the guest's. 0 or -ESRCH. */
+int tracee_to_mark(struct tracee *t);
 /* At a stop: the next resume answers the trapped call with `result`. */
 void tracee_answer(struct tracee *t, int64_t result);
 /* At a stop: the next resume runs this call of the kernel's in place of the trapped one. */

@@ -9,10 +9,11 @@
 
 The suite is Debian's libpython3.11-testsuite under Debian's interpreter: `/usr/bin/python3 -m test -v MODULE`. Natively it
 runs as an ordinary user (uid 65534 by setpriv(1) when the caller is root: inside, the guest is one too). Each module has
-a time limit; a module is one process tree, and one module runs at a time. Results are kept in build/cpython/results.json,
-native ones for good, inside ones with the build they are of; the logs beside it.
+a time limit; a module is one process tree. Results are kept in build/cpython/results.json, native ones for good, inside ones with
+the build they are of; the logs beside it.
 """
 import argparse
+import concurrent.futures
 import datetime
 import hashlib
 import json
@@ -36,15 +37,6 @@ NATIVE_USER = 65534
 # What the machine has too: today's date, for the world's default one is older than the files of the interpreter.
 POLICY = "terrarium: 1\nclock: {{start: {today}T12:00:00Z}}\n"
 LIMITS = "cpu=10m,wall=30m,memory=4GiB,output=256MiB,processes=512,files=2GiB"
-
-# Modules whose subject is the network, or that cannot do without a socket: they belong to the faked network. Others turn out
-# to need one in a few cases: those are told by their tracebacks (needs_sockets).
-SOCKETS = set("""
-    asynchat asyncgen asyncio asyncore audit concurrent_futures contextlib_async docxmlrpc eintr epoll ftplib httplib httpservers imaplib logging
-    multiprocessing_fork multiprocessing_forkserver multiprocessing_spawn nntplib poplib robotparser selectors
-    smtpd smtplib smtpnet socket socketserver ssl telnetlib timeout urllib2_localnet urllib2net urllibnet wsgiref
-    xmlrpc xmlrpc_net
-""".split())
 
 # regrtest's exit statuses (libregrtest/main.py) and what they are called here.
 STATUS = {0: "pass", 2: "fail", 3: "pass", 4: "skip", 5: "fail"}
@@ -97,9 +89,7 @@ def run_native(module, seconds):
 
 
 def run_inside(module, seconds):
-    policy = WORK / "policy.yaml"
-    policy.write_text(POLICY.format(today=datetime.date.today()))
-    return run([str(TERRARIUM), "run", "--policy", str(policy), "--python", PYTHON, "--limit", LIMITS, "--quiet", "--",
+    return run([str(TERRARIUM), "run", "--policy", str(WORK / "policy.yaml"), "--python", PYTHON, "--limit", LIMITS, "--quiet", "--",
                 "-m", "test", "-v", f"test_{module}"], WORK / f"{module}.inside.log", seconds, cwd=WORK)
 
 
@@ -117,7 +107,7 @@ def cases(text):
 
 
 def causes(text):
-    """[(case, last line of its traceback, whether that came of a socket)]: unittest's blocks between two double rules."""
+    """[(case, last line of its traceback)]: unittest's blocks between two double rules."""
     found = []
     for block in text.split("=" * 70 + "\n")[1:]:
         head = BROKEN.match(block)
@@ -126,8 +116,7 @@ def causes(text):
         body = block.split("-" * 70 + "\n")
         traceback = body[1] if len(body) > 1 else ""
         lines = [line for line in traceback.splitlines() if MESSAGE.match(line)]
-        found.append((head[2], lines[-1][:200] if lines else "no traceback",
-                      "Function not implemented" in traceback and "socket" in traceback))
+        found.append((head[2], lines[-1][:200] if lines else "no traceback"))
     return found
 
 
@@ -187,18 +176,18 @@ def judge_again(results):
                 old.update(judge(old["exit"], old["seconds"], log))
 
 
-def take(results, module, build, seconds, again_native):
-    if again_native or module not in results["native"]:
+def take(native, module, build, seconds):
+    """(native result, inside result or None): natively only when there is no result yet."""
+    if native is None:
         status, duration = run_native(module, seconds)
-        results["native"][module] = judge(status, duration, WORK / f"{module}.native.log")
-        save(results)
-    if results["native"][module]["status"] in ("pass", "fail"):
-        status, duration = run_inside(module, seconds)
-        inside = judge(status, duration, WORK / f"{module}.inside.log")
-        inside["build"] = build
-        inside["skipped"] = [[name, state] for name, state in differences(module) if state.startswith("skipped")]
-        results["inside"][module] = inside
-        save(results)
+        native = judge(status, duration, WORK / f"{module}.native.log")
+    if native["status"] not in ("pass", "fail"):
+        return native, None
+    status, duration = run_inside(module, seconds)
+    inside = judge(status, duration, WORK / f"{module}.inside.log")
+    inside["build"] = build
+    inside["skipped"] = [[name, state] for name, state in differences(module) if state.startswith("skipped")]
+    return native, inside
 
 
 # ---- the page -----------------------------------------------------------------------------------------------------------
@@ -206,13 +195,6 @@ def take(results, module, build, seconds, again_native):
 def new_causes(native, inside):
     known = {cause[0] for cause in native.get("causes", [])}
     return [cause for cause in inside.get("causes", []) if cause[0] not in known]
-
-
-def needs_sockets(results, module):
-    """Every case that fails inside alone fails for want of a socket, or the module is known to need one."""
-    native, inside = results["native"].get(module, {}), results["inside"].get(module, {})
-    new = new_causes(native, inside)
-    return module in SOCKETS or bool(new) and all(len(cause) > 2 and cause[2] for cause in new)
 
 
 def why_not(native, inside):
@@ -223,7 +205,7 @@ def why_not(native, inside):
         return f"not done after {inside['seconds']:.0f} s"
     if inside.get("causes"):
         new = new_causes(native, inside) or inside["causes"]
-        name, cause = new[0][:2]
+        name, cause = new[0]
         more = f" and {len(new) - 1} more" if len(new) > 1 else ""
         return f"{name}{more}: {cause}"
     return inside.get("last", f"exit status {inside['exit']}")
@@ -234,8 +216,7 @@ def escape(text):
 
 
 def page(results):
-    sockets = sorted(SOCKETS | {m for m in results["native"] if needs_sockets(results, m)})
-    names = [m for m in sorted(results["native"]) if m not in sockets]
+    names = sorted(results["native"])
     native, inside = results["native"], results["inside"]
     passing = [m for m in names if native[m]["status"] == "pass"]
     good = [m for m in passing if same(results, m)]
@@ -278,16 +259,12 @@ def page(results):
         f"| not run inside yet | {len(untried)} |",
         f"| skip themselves natively (another system, a missing library) | {len(skipped)} |",
         f"| do not pass natively on this machine | {len(broken)} |",
-        f"| need sockets: not counted here | {len(sockets)} |",
         "",
         "Times are of one run each" + (", inside of more than one build" if len(builds) > 1 else "") + ".",
         "",
         "## Not yet the same", "", *table(bad + untried), "",
         "## The same", "", *table(good), "",
         "## Nothing to compare", "", "These skip themselves or fail without the sandbox too.", "", *table(skipped + broken), "",
-        "## Need sockets", "", "They come with the faked network; of those with a reason, these cases alone.", "",
-        "| module | cases that need a socket |", "|---|---|",
-        *(f"| {m} | {escape(why_not(native[m], inside[m])) if m in inside else ''} |" for m in sockets), "",
     ]
     PAGE.write_text("\n".join(lines))
     return len(good), len(passing), bad
@@ -298,7 +275,7 @@ def page(results):
 def show(module):
     for name, state in differences(module):
         print(f"{state:8.40} {name}")
-    for name, cause, _ in causes((WORK / f"{module}.inside.log").read_text(errors="replace")):
+    for name, cause in causes((WORK / f"{module}.inside.log").read_text(errors="replace")):
         print(f"  {name}: {cause}")
 
 
@@ -306,11 +283,18 @@ def chosen(options, results, build):
     listed = [m.removeprefix("test_") for m in options.module]
     if listed:
         return listed
-    every = [m for m in modules() if options.sockets or m not in SOCKETS]
+    every = modules()
     if options.failed:
         return [m for m in every if same(results, m) is False]
     return [m for m in every if options.all or results["inside"].get(m, {}).get("build") != build
             and results["native"].get(m, {}).get("status") not in ("skip", "time", "crash")]
+
+
+def tell(results, module, which):
+    native, inside = results["native"][module], results["inside"].get(module, {"status": "-", "seconds": 0})
+    note = why_not(native, inside) if same(results, module) is False else ""
+    print(f"{which} {module}: native {native['status']} {native['seconds']} s, inside {inside['status']} {inside['seconds']} s {note}",
+          flush=True)
 
 
 def main():
@@ -319,9 +303,9 @@ def main():
     parse.add_argument("--failed", action="store_true", help="those that pass natively and did not inside")
     parse.add_argument("--all", action="store_true", help="every module again")
     parse.add_argument("--new", action="store_true", help="only modules never run inside")
-    parse.add_argument("--sockets", action="store_true", help="those that need sockets too")
     parse.add_argument("--native-again", action="store_true", help="forget the native results of these modules")
-    parse.add_argument("--timeout", type=float, default=120, help="seconds a module may take (120)")
+    parse.add_argument("--timeout", type=float, default=600, help="seconds a module may take (600)")
+    parse.add_argument("--jobs", type=int, default=1, help="modules that run at a time (1)")
     parse.add_argument("--page", action="store_true", help="write docs/fidelity.md and nothing else")
     parse.add_argument("--show", metavar="MODULE", help="how a module differs inside, from its logs")
     options = parse.parse_args()
@@ -333,13 +317,18 @@ def main():
     results = load()
     if not options.page:
         build = build_id()
+        (WORK / "policy.yaml").write_text(POLICY.format(today=datetime.date.today()))
         todo = [m for m in chosen(options, results, build) if not (options.new and m in results["inside"])]
-        for i, module in enumerate(todo):
-            take(results, module, build, options.timeout, options.native_again)
-            native, inside = results["native"][module], results["inside"].get(module, {"status": "-", "seconds": 0})
-            note = why_not(native, inside) if same(results, module) is False else ""
-            print(f"[{i + 1}/{len(todo)}] {module}: native {native['status']} {native['seconds']} s,"
-                  f" inside {inside['status']} {inside['seconds']} s {note}", flush=True)
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            running = {pool.submit(take, None if options.native_again else results["native"].get(m), m, build, options.timeout): m
+                       for m in todo}
+            for i, done in enumerate(concurrent.futures.as_completed(running)):
+                module, (native, inside) = running[done], done.result()
+                results["native"][module] = native
+                if inside is not None:
+                    results["inside"][module] = inside
+                save(results)
+                tell(results, module, f"[{i + 1}/{len(todo)}]")
     judge_again(results)
     good, passing, bad = page(results)
     print(f"{good} of {passing} modules that pass natively pass inside; docs/fidelity.md says which do not")

@@ -137,7 +137,7 @@ int changes_walk(struct vfs *v, int (*each)(void *context, enum change_kind kind
             stop = dentry_resolve(d);
         if (!stop)
             stop = tell(&s, d, &created);
-        if (!stop && d->node && node_is(d->node, S_IFDIR))
+        if (!stop && d->node && node_is(d->node, S_IFDIR) && !d->node->fs->ops->create)
             stop = enter(&s, d, length, created);
         dentry_put(d);
     }

@@ -1,9 +1,11 @@
 /* /dev of the world: the devices that need nothing of the host, the terminals, and the links into /proc.
  *
  * Numbers and modes are those of Debian's udev and devpts. What a device answers: null(4), full(4), random(4), tty(4),
- * pts(4). Memory for POSIX shared memory (shm_overview(7)) is a filesystem of its own, mounted at /dev/shm. */
+ * pts(4). POSIX shared memory (shm_overview(7)) and message queues (mq_overview(7)) have filesystems of their own, mounted at /dev/shm and
+ * /dev/mqueue. */
 #include "vfs/synthetic.h"
 
+#include "vfs/mqueue.h"
 #include "vfs/node.h"
 #include "vfs/objects.h"
 
@@ -251,7 +253,7 @@ static ssize_t link_stderr(const struct synthetic *s, const struct cred *c, char
 /* ---- the directory
  * --------------------------------------------------------------------------------------------------- */
 
-static const struct synthetic_entry shm_children[] = {{0}};
+static const struct synthetic_entry mount_points[] = {{0}};
 
 /* makedev(3) as a constant; for the old numbers, below 256. */
 #define DEVICE(major, minor) ((uint64_t)(major) << 8 | (minor))
@@ -259,11 +261,12 @@ static const struct synthetic_entry shm_children[] = {{0}};
 static const struct synthetic_entry dev_children[] = {
     {.name = "fd", .mode = S_IFLNK | 0777, .link = link_fd},
     {.name = "full", .mode = S_IFCHR | 0666, .rdev = DEVICE(1, 7), .open = open_full},
+    {.name = "mqueue", .mode = S_IFDIR | 01777, .children = mount_points},
     {.name = "null", .mode = S_IFCHR | 0666, .rdev = DEVICE(1, 3), .open = open_null},
     {.name = "ptmx", .mode = S_IFCHR | 0666, .rdev = DEVICE(5, 2), .open = open_ptmx, .owner = owner_of_tty},
     {.name = "pts", .mode = S_IFDIR | 0755, .lookup = lookup_pts, .list = list_pts},
     {.name = "random", .mode = S_IFCHR | 0666, .rdev = DEVICE(1, 8), .open = open_random},
-    {.name = "shm", .mode = S_IFDIR | 01777, .children = shm_children},
+    {.name = "shm", .mode = S_IFDIR | 01777, .children = mount_points},
     {.name = "stderr", .mode = S_IFLNK | 0777, .link = link_stderr},
     {.name = "stdin", .mode = S_IFLNK | 0777, .link = link_stdin},
     {.name = "stdout", .mode = S_IFLNK | 0777, .link = link_stdout},
@@ -291,7 +294,9 @@ int dev_mount(struct vfs *v, const struct dev_hooks *hooks, const struct tty_hoo
     *dev = (struct dev){.vfs = v, .hooks = hooks, .tty = tty};
     v->objects.dev = dev;
     int error = vfs_mount_fs(v, "/dev", fs, why, n);
-    return error ? error : vfs_mount_memory(v, "/dev/shm", 01777, 0, 0, 0, why, n);
+    if (!error)
+        error = vfs_mount_memory(v, "/dev/shm", 01777, 0, 0, 0, why, n);
+    return error ? error : mqueue_mount(v, why, n);
 }
 
 void dev_release(struct dev *dev)

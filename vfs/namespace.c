@@ -20,7 +20,7 @@ static int place_for_new(const struct place *at, const char *path, bool director
         error = -EEXIST;
     else if (w->slash && !directory)
         error = -ENOENT;
-    else if (w->parent->node->ops->list)
+    else if (directory_is_closed(w->parent->node))
         error = -EPERM; /* the world's own filesystems take no new names */
     else
         error = may_create(w->parent, at->cred);

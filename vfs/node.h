@@ -233,6 +233,9 @@ struct fs_ops {
     const char *type;               /* as /proc/mounts and statfs(2) call it */
     uint64_t magic;                 /* statfs f_type */
     void (*release)(struct fs *fs); /* private */
+    /* Its files are kernel objects that have names (mqueue): made by this when open(2) creates one, and neither linked, moved nor
+     * exported. NULL: files of memory. */
+    int (*create)(struct fs *fs, const struct cred *c, uint32_t mode, uint32_t gid, struct node **out);
 };
 
 struct fs {
@@ -277,9 +280,11 @@ struct objects {
     struct dev *dev;              /* vfs/dev.c: the owner of /dev */
     struct netstack *net;         /* vfs/unix.c */
     struct inet_table *inet;      /* vfs/inet.c */
+    struct mqueue_fs *mqueues;    /* vfs/mqueue.c */
 };
 void objects_release(struct vfs *v);
 void dev_release(struct dev *dev); /* NULL is allowed */
+void mqueue_let_go(struct vfs *v); /* before the tree is taken apart */
 
 struct vfs {
     struct vfs_config config;
@@ -304,6 +309,12 @@ int64_t vfs_now(const struct vfs *v);
 static inline struct vfs *node_vfs(const struct node *n)
 {
     return n->fs->vfs;
+}
+
+/* A directory that takes no new names of any kind, but for what open(2) may make in it. */
+static inline bool directory_is_closed(const struct node *dir)
+{
+    return dir->ops->list || dir->fs->ops->create;
 }
 
 /* Storage that several filesystems end in. */

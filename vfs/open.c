@@ -125,7 +125,10 @@ static int create(const struct place *at, const struct walked *w, int flags, uin
     if (error)
         return error;
     node_inherit(dir->node, at->cred, false, &mode, &gid);
-    error = node_create(dir->node->fs, &memory_ops, S_IFREG | mode, at->cred->fsuid, gid, &n);
+    if (dir->node->fs->ops->create)
+        error = dir->node->fs->ops->create(dir->node->fs, at->cred, mode, gid, &n);
+    else
+        error = node_create(dir->node->fs, &memory_ops, S_IFREG | mode, at->cred->fsuid, gid, &n);
     if (!error)
         error = dentry_create(dir, w->name, w->length, w->hash, n, &d);
     if (error)
@@ -180,7 +183,7 @@ static int open_nameless(const struct place *at, struct dentry *dir, int flags, 
     struct node *n;
     uint32_t gid;
     char name[32];
-    int error = dir->node->ops->list ? -EOPNOTSUPP : may_create(dir, at->cred);
+    int error = directory_is_closed(dir->node) ? -EOPNOTSUPP : may_create(dir, at->cred);
     if (error)
         return error;
     node_inherit(dir->node, at->cred, false, &mode, &gid);

@@ -360,6 +360,12 @@ int64_t tty_read_timeout(const struct file *f)
     return f->ops == &slave_ops ? tty_read_wait(&slave_of(f)->pty->tty) : -1;
 }
 
+uint64_t tty_bytes(const struct file *f)
+{
+    const struct tty *t = &slave_of(f)->pty->tty;
+    return t->head - t->tail;
+}
+
 void tty_read_expired(struct file *f)
 {
     if (f->ops == &slave_ops)

@@ -67,7 +67,8 @@ static int check_permission(const struct walked *from, const struct walked *to, 
     }
     if ((old->flags | (new ? new->flags : 0)) & DENTRY_MOUNT)
         return -EBUSY;
-    if (!(old->flags & DENTRY_HASHED) || from->parent->node->ops->list || to->parent->node->ops->list)
+    if (!(old->flags & DENTRY_HASHED) || directory_is_closed(from->parent->node) ||
+        directory_is_closed(to->parent->node))
         return -EPERM;
     if (new && !(flags & RENAME_EXCHANGE) && is_directory(new) && !directory_empty(to->dentry))
         return -ENOTEMPTY;

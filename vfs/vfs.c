@@ -66,6 +66,7 @@ void vfs_free(struct vfs *v)
 {
     if (!v)
         return;
+    mqueue_let_go(v);
     if (v->root) {
         directory_clear(v->root);
         dentry_put(v->root);

@@ -32,7 +32,8 @@ CONSTANT(msgmni, "128")
 CONSTANT(shmmax, "18446744073692774399")
 CONSTANT(shmmni, "4096")
 CONSTANT(printk, "4\t4\t1\t7")
-CONSTANT(entropy, "256")
+CONSTANT(ten, "10")
+CONSTANT(two_hundred_fifty_six, "256")
 CONSTANT(max_map_count, "65530")
 CONSTANT(mmap_min_addr, "65536")
 CONSTANT(file_max, "1048576")
@@ -101,7 +102,11 @@ static int uuid(const struct synthetic *s, const struct cred *c, struct text *ou
     }
 
 static const struct synthetic_entry random_entries[] = {
-    VALUE("boot_id", boot_id), VALUE("uuid", uuid), VALUE("entropy_avail", entropy), VALUE("poolsize", entropy), END,
+    VALUE("boot_id", boot_id),
+    VALUE("uuid", uuid),
+    VALUE("entropy_avail", two_hundred_fifty_six),
+    VALUE("poolsize", two_hundred_fifty_six),
+    END,
 };
 static const struct synthetic_entry yama_entries[] = {VALUE("ptrace_scope", one), END};
 static const struct synthetic_entry kernel_entries[] = {
@@ -146,16 +151,20 @@ static const struct synthetic_entry inotify_entries[] = {
     VALUE("max_user_watches", inotify_watches),
     END,
 };
-static const struct synthetic_entry fs_entries[] = {
-    VALUE("file-max", file_max),
-    VALUE("file-nr", file_nr),
-    VALUE("nr_open", file_max),
-    VALUE("pipe-max-size", pipe_max_size),
-    VALUE("protected_symlinks", zero),
-    VALUE("protected_hardlinks", zero),
-    VALUE("suid_dumpable", zero),
-    DIRECTORY("inotify", inotify_entries),
+static const struct synthetic_entry mqueue_entries[] = {
+    VALUE("msg_default", ten),
+    VALUE("msg_max", ten),
+    VALUE("msgsize_default", msgmax),
+    VALUE("msgsize_max", msgmax),
+    VALUE("queues_max", two_hundred_fifty_six),
     END,
+};
+static const struct synthetic_entry fs_entries[] = {
+    VALUE("file-max", file_max),         VALUE("file-nr", file_nr),
+    VALUE("nr_open", file_max),          VALUE("pipe-max-size", pipe_max_size),
+    VALUE("protected_symlinks", zero),   VALUE("protected_hardlinks", zero),
+    VALUE("suid_dumpable", zero),        DIRECTORY("inotify", inotify_entries),
+    DIRECTORY("mqueue", mqueue_entries), END,
 };
 static const struct synthetic_entry core_entries[] = {VALUE("somaxconn", somaxconn), END};
 static const struct synthetic_entry ipv4_entries[] = {

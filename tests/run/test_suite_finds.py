@@ -32,3 +32,40 @@ for path in '/proc', '/proc/self/fd', '/tmp':
     except OSError as e:
         print(e.errno)
 """) == "heard\n9\n9\n9\n"
+
+
+def test_a_terminal_read_ends_after_its_time(inside):
+    """VMIN and VTIME of termios(3): how many bytes each read gets, and how much of the world's time it took."""
+    assert inside("""
+import os, pty, termios, time
+master, slave = pty.openpty()
+def read_with(least, tenths, later=()):
+    mode = termios.tcgetattr(slave)
+    mode[3] &= ~(termios.ICANON | termios.ECHO)
+    mode[6][termios.VMIN], mode[6][termios.VTIME] = least, tenths
+    termios.tcsetattr(slave, termios.TCSANOW, mode)
+    child = os.fork()
+    if child == 0:
+        for wait in later:
+            time.sleep(wait)
+            os.write(master, b'x')
+        os._exit(0)
+    began = time.monotonic()
+    got = os.read(slave, 10)
+    took = time.monotonic() - began
+    os.waitpid(child, 0)
+    print(got, round(took, 1))
+read_with(0, 10)
+read_with(0, 20, [1])
+read_with(3, 10, [1, 0.5])
+read_with(3, 10, [1.5, 0.5, 0.5])
+read_with(3, 10, [1, 0.7, 0.7])
+read_with(1, 10, [2])
+""").splitlines() == ["b'' 1.0", "b'x' 1.0", "b'xx' 2.5", "b'xxx' 2.5", "b'xxx' 2.4", "b'x' 2.0"]
+
+
+def test_localhost_has_both_addresses(inside):
+    assert inside("""
+import socket
+print([a[4][0] for a in socket.getaddrinfo('localhost', 80, type=socket.SOCK_STREAM)])
+""") == "['::1', '127.0.0.1']\n"

@@ -420,6 +420,58 @@ static void test_every_call_with_many_patterns(void **state)
     policy_free(p);
 }
 
+/* Which rule keeps a name, if any: what falls under a rule must not be had by another name. */
+static void test_names_that_stay(void **state)
+{
+    static const struct {
+        const char *from, *to;
+        bool below;
+        const char *rule; /* "": it may change */
+    } cases[] = {
+        {"/data/secret/k1", "/tmp/k1", false, "0"},        /* the thing itself, by a rule of whatever call */
+        {"/data/secret/k1", "/data/secret/k2", false, ""}, /* falls under the same rule as before */
+        {"/data/secret", "/data/open", true, "0"},
+        {"/data", "/date", true, "0"}, /* what is above: a name below it is the rule's */
+        {"/data", "/date", false, ""}, /* but a file has nothing below it */
+        {"/date", "/data", true, ""},  /* a name that comes under a rule loses nothing */
+        {"/tmp/a", "/tmp/b", true, ""},
+        {"/tmp/keys", "/var/keys", true, ""}, /* a pattern that begins anywhere fits both names alike */
+        {"/tmp/keys", "/tmp/nails", true, "2"},
+        {"/tmp/a", "/tmp/keys", true, ""},
+        {"/home/x", "/home/y", true, ""}, /* every name there is the same to the rule */
+        {"/home/x", "/tmp/x", true, "3"},
+        {"/answered/a", "/tmp/a", true, ""}, /* what is only pretended forbids nothing */
+        {"/let/a", "/tmp/a", true, ""},
+        {"/first/a/b", "/tmp/b", true, "6"}, /* the first rule wins elsewhere; here each counts */
+        {"/first/a/b", "/first/c/b", true, "7"},
+    };
+    struct policy *p = must_load("terrarium: 1\ncalls:\n"
+                                 "  - {deny: openat, path: \"/data/secret/**\", errno: EACCES}\n"
+                                 "  - {deny: getpid}\n"
+                                 "  - {deny: stat, path: \"**/keys\"}\n"
+                                 "  - {kill: unlink, path: \"/home/*/mail\"}\n"
+                                 "  - {answer: unlink, path: \"/answered/**\"}\n"
+                                 "  - {allow: [openat, open], path: \"/let/**\"}\n"
+                                 "  - {deny: getxattr, path: \"/first/**\"}\n"
+                                 "  - {deny: openat, path: \"/first/a/**\"}\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct policy_rule *r = policy_bars_name(p, cases[i].from, cases[i].to, cases[i].below);
+        char got[16] = "";
+        if (r != NULL)
+            snprintf(got, sizeof got, "%zu", r->index);
+        if (strcmp(got, cases[i].rule) != 0)
+            fail_msg("%s to %s: rule '%s', not '%s'", cases[i].from, cases[i].to, got, cases[i].rule);
+    }
+    assert_true(policy_has_rules(p, SYS_rename) && policy_wants_paths(p, SYS_linkat));
+    assert_int_equal(policy_names_lost(SYS_renameat2, (const uint64_t[6]){0, 0, 0, 0, 2}), 3);
+    assert_int_equal(policy_names_lost(SYS_openat, (const uint64_t[6]){0}), 0);
+    policy_free(p);
+    p = must_load("terrarium: 1\ncalls: [{deny: getpid}, {answer: chmod, path: \"/a/**\"}]\n");
+    assert_false(policy_has_rules(p, SYS_rename));
+    assert_null(policy_bars_name(p, "/a/b", "/c", true));
+    policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_number_of_rules_costs_nothing),
         cmocka_unit_test(test_hostile_patterns),
         cmocka_unit_test(test_every_call_with_many_patterns),
+        cmocka_unit_test(test_names_that_stay),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }

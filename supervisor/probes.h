@@ -1,6 +1,6 @@
 /* What `terrarium doctor` tries, as a table. */
-#ifndef CLI_PROBES_H
-#define CLI_PROBES_H
+#ifndef SUPERVISOR_PROBES_H
+#define SUPERVISOR_PROBES_H
 
 #include <stdbool.h>
 #include <stddef.h>

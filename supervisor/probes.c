@@ -1,6 +1,6 @@
-/* The things `terrarium doctor` tries (cli/probes.h). Each does what a run would do, not what a version number
+/* The things `terrarium doctor` tries (supervisor/probes.h). Each does what a run would do, not what a version number
  * promises: a container's seccomp profile, Yama or a sysctl may forbid what the kernel can do. */
-#include "cli/probes.h"
+#include "supervisor/probes.h"
 
 #include "supervisor/glass/glass.h"
 
@@ -279,7 +279,9 @@ static void probe_proc(struct probe_outcome *out)
 static void probe_addresses(struct probe_outcome *out)
 {
     if (personality(ADDR_NO_RANDOMIZE) < 0)
-        say_error(out, "personality(ADDR_NO_RANDOMIZE)");
+        say(out, true,
+            "randomisation cannot be switched off (%s): the supervisor leaves the kernel no choice but MAP_32BIT's",
+            strerror(errno));
     else
         say(out, true, "address randomisation can be switched off");
 }
@@ -387,11 +389,11 @@ const struct probe probes[] = {
     {"memfd", true, "the guest's first program cannot be started", probe_memfd},
     {"host files", true, "no file of the host can be shown (a container's profile must allow openat2)", probe_openat2},
     {"low pages", true, "there is no room for the calls the guest makes for the supervisor", probe_low_pages},
-    {"fixed addresses", true, "the guest cannot be set up (a container's profile must allow personality(2))",
-     probe_addresses},
+    {"fixed addresses", false, "", probe_addresses},
     {"python3", false, "runs need --python, or an image with one", probe_python},
     {"one CPU", false, "each call costs 4 to 6 times as much", probe_pinning},
-    {"/proc", false, "the memory limit cannot look at what is touched", probe_proc},
+    {"/proc", false, "the memory limit counts the most that each process ever had, libraries and shared pages too",
+     probe_proc},
     {"rdtsc", false, "a program that reads the CPU's counter sees real time: not reproducible", probe_tsc},
     {"cpuid", false,
      "what programs choose by the kind of CPU is only masked: another CPU may compute other last digits", probe_cpuid},

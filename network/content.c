@@ -1,0 +1,163 @@
+/* From a content of the policy to somebody who answers: making ready before the run, opening for each connection. */
+#include "network/content.h"
+
+#include "network/file_end.h"
+#include "network/http.h"
+#include "network/service.h"
+#include "network/talk.h"
+#include "network/tls.h"
+#include "vfs/vfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int64_t contents_now(const struct contents *cs)
+{
+    return cs->config.now != NULL ? cs->config.now(cs->config.context) : 0;
+}
+
+struct contents *contents_new(const struct contents_config *config)
+{
+    struct contents *cs = calloc(1, sizeof *cs);
+    if (cs == NULL)
+        return NULL;
+    cs->config = *config;
+    cs->account.most = CONTENTS_MOST_MEMORY;
+    const struct vfs_config tree = {.now = config->now, .context = config->context};
+    cs->fixtures = vfs_new(&tree);
+    if (cs->fixtures != NULL)
+        return cs;
+    free(cs);
+    return NULL;
+}
+
+void contents_free(struct contents *cs)
+{
+    if (cs == NULL)
+        return;
+    for (struct prepared *p = cs->prepared, *next; p != NULL; p = next) {
+        next = p->next;
+        if (p->handler != NULL)
+            p->handler->free(p->handler);
+        free(p);
+    }
+    tls_world_free(cs->tls);
+    vfs_free(cs->fixtures);
+    free(cs);
+}
+
+int contents_mount(struct contents *cs, const char *source, char *at, char *why, size_t size)
+{
+    why[0] = '\0';
+    snprintf(at, 32, "/%u", cs->fixture_count++);
+    int error = vfs_mount_host(cs->fixtures, at, source, MOUNT_READ_ONLY, why, size);
+    if (error < 0 && why[0] == '\0')
+        snprintf(why, size, "%s", strerror(-error));
+    return error;
+}
+
+char *contents_read_file(struct contents *cs, const char *source, size_t most, size_t *size, char *why, size_t why_size)
+{
+    int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    size_t room = 1 << 16, count = 0;
+    char *bytes = fd >= 0 ? malloc(room) : NULL;
+    ssize_t n = bytes != NULL ? 1 : -1;
+    while (n > 0) {
+        if (count == room) {
+            char *more = room < most ? realloc(bytes, room * 2) : NULL;
+            if (more == NULL) {
+                errno = EFBIG;
+                n = -1;
+                break;
+            }
+            bytes = more;
+            room *= 2;
+        }
+        n = read(fd, bytes + count, room - count);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n > 0)
+            count += (size_t)n;
+    }
+    if (n < 0) {
+        snprintf(why, why_size, "%s: %s", source, strerror(errno));
+        free(bytes);
+        bytes = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    *size = count;
+    return bytes;
+}
+
+static struct prepared *find(const struct contents *cs, const struct policy_content *c)
+{
+    struct prepared *p = cs->prepared;
+    while (p != NULL && p->content != c)
+        p = p->next;
+    return p;
+}
+
+int contents_prepare(struct contents *cs, const struct policy_content *c, char *why, size_t size)
+{
+    if (find(cs, c) != NULL)
+        return 0;
+    struct prepared *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        snprintf(why, size, "out of memory");
+        return -1;
+    }
+    p->content = c;
+    snprintf(why, size, "out of memory");
+    bool ready = true;
+    if (c->kind == CONTENT_RESPOND)
+        ready = (p->handler = http_files_new(cs, c->path, why, size)) != NULL;
+    else if (c->kind == CONTENT_HTTP)
+        ready = (p->handler = http_script_new(cs, c, why, size)) != NULL;
+    else if (c->kind == CONTENT_EXCHANGE)
+        ready = (p->handler = http_exchange_new(cs, c->path, why, size)) != NULL;
+    if (!ready) {
+        free(p);
+        return -1;
+    }
+    p->next = cs->prepared;
+    cs->prepared = p;
+    return 0;
+}
+
+/* The end in the clear. */
+static struct far_end *open_plain(struct contents *cs, const struct policy_content *c, const struct content_peer *peer)
+{
+    struct prepared *p = find(cs, c);
+    switch (c->kind) {
+    case CONTENT_RESPOND:
+    case CONTENT_HTTP:
+    case CONTENT_EXCHANGE:
+        return p != NULL && !peer->datagram ? http_server_new(cs, p->handler, peer) : NULL;
+    case CONTENT_TALK:
+        return talk_end_new(cs, &c->talk, peer);
+    case CONTENT_SERVICE:
+        return service_new(cs, c->service, peer);
+    case CONTENT_PROGRAM:
+        return peer->datagram ? NULL : program_end_new(cs, c);
+    case CONTENT_SERVE:
+        return p != NULL && !peer->datagram ? serve_end_new(cs, c, &p->started, peer->port) : NULL;
+    }
+    return NULL;
+}
+
+struct far_end *contents_open(struct contents *cs, const struct policy_content *c, const struct content_peer *peer)
+{
+    if (cs->ends >= CONTENTS_MOST_ENDS)
+        return NULL;
+    cs->connections++;
+    struct far_end *e = open_plain(cs, c, peer);
+    bool at_once = peer->tls || (c->kind == CONTENT_SERVICE && c->service == SERVICE_TLS_SINK);
+    bool later = (c->kind == CONTENT_TALK && talk_has_starttls(&c->talk)) ||
+                 (c->kind == CONTENT_SERVICE && service_has_starttls(c->service));
+    return e != NULL && !peer->datagram && (at_once || later) ? tls_wrap(cs, e, peer, at_once) : e;
+}

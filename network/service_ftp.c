@@ -1,0 +1,423 @@
+/* `service: ftp`: anybody may log in; what is uploaded is kept, and can be fetched and listed again on the same connection
+ * (RFC 959, 2428, 3659). Data connections are passive: the guest connects to the same address at a port that is told, which
+ * the network expects (contents_expected). */
+#include "network/lines.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_FILE = 64 << 20, MOST_FILES = 1000, MOST_PATH = 512 };
+
+struct ftp_data;
+
+struct ftp {
+    struct lines lines;
+    struct sockaddr_storage address; /* where the guest reached us */
+    char directory[MOST_PATH];
+    char renamed[MOST_PATH];
+    struct stored {
+        struct stored *next;
+        char path[MOST_PATH];
+        struct buffer bytes;
+    } * files;
+    size_t file_count;
+    struct ftp_data *data; /* expected or standing; NULL */
+    /* what the data connection is for, once a command has said it */
+    enum { IDLE, STORE, SEND } job;
+    char job_path[MOST_PATH];
+    struct buffer sending;
+    bool append;
+};
+
+struct ftp_data {
+    struct far_end end;
+    struct contents *contents;
+    struct ftp *control; /* NULL: it is gone */
+    struct expected expected;
+    bool standing, finished, closing;
+    struct buffer got; /* of an upload */
+};
+
+static struct ftp *of(struct lines *l)
+{
+    return (struct ftp *)l;
+}
+
+static struct stored *find(struct ftp *f, const char *path)
+{
+    struct stored *s = f->files;
+    while (s != NULL && strcmp(s->path, path) != 0)
+        s = s->next;
+    return s;
+}
+
+/* The absolute path a word means, "." and ".." taken away. */
+static void resolve(const struct ftp *f, const char *word, char out[MOST_PATH])
+{
+    char all[2 * MOST_PATH + 2], *save = NULL;
+    snprintf(all, sizeof all, "%s/%.*s", word[0] == '/' ? "" : f->directory, MOST_PATH - 1, word);
+    size_t n = 0;
+    out[0] = '\0';
+    for (char *c = strtok_r(all, "/", &save); c != NULL; c = strtok_r(NULL, "/", &save)) {
+        if (strcmp(c, ".") == 0)
+            continue;
+        if (strcmp(c, "..") == 0) {
+            char *slash = strrchr(out, '/');
+            n = slash != NULL ? (size_t)(slash - out) : 0;
+            out[n] = '\0';
+        } else if (n + strlen(c) + 2 < MOST_PATH) {
+            n += (size_t)snprintf(out + n, MOST_PATH - n, "/%s", c);
+        }
+    }
+    if (n == 0)
+        strcpy(out, "/");
+}
+
+/* ---- the data connection ------------------------------------------------------------------------------------------------- */
+
+static void store(struct ftp *f, struct ftp_data *d)
+{
+    struct stored *s = find(f, f->job_path);
+    if (s == NULL && f->file_count < MOST_FILES && (s = calloc(1, sizeof *s)) != NULL) {
+        strcpy(s->path, f->job_path);
+        buffer_init(&s->bytes, &f->lines.contents->account, MOST_FILE);
+        s->next = f->files;
+        f->files = s;
+        f->file_count++;
+    }
+    const struct kept k = {"upload", f->job_path, "", d->got.size > 0 ? buffer_bytes(&d->got) : "", d->got.size};
+    CONVERSATION_TELL(f->lines.conversation, kept, &k);
+    if (s == NULL)
+        return;
+    if (!f->append)
+        buffer_clear(&s->bytes);
+    buffer_add(&s->bytes, k.bytes, k.size);
+}
+
+static void job_done(struct ftp *f)
+{
+    f->job = IDLE;
+    f->data = NULL;
+    buffer_clear(&f->sending);
+    lines_say(&f->lines, "226 Transfer complete");
+    lines_go_on(&f->lines);
+}
+
+/* Both have come, the connection and the command: what can be done now? */
+static void work(struct ftp_data *d)
+{
+    struct ftp *f = d->control;
+    if (f == NULL || !d->standing || f->job == IDLE)
+        return;
+    if (f->job == SEND) {
+        if (f->sending.size > 0)
+            buffer_drop(&f->sending, far_send(&d->end, buffer_bytes(&f->sending), f->sending.size));
+        if (f->sending.size > 0)
+            return;
+        d->control = NULL;
+        far_finish(&d->end);
+        job_done(f);
+    } else if (d->finished) {
+        store(f, d);
+        d->control = NULL;
+        buffer_clear(&d->got);
+        far_finish(&d->end);
+        job_done(f);
+    }
+}
+
+static struct ftp_data *data_of(struct far_end *e)
+{
+    return (struct ftp_data *)e;
+}
+
+static void data_opened(struct far_end *e)
+{
+    data_of(e)->standing = true;
+    work(data_of(e));
+}
+
+static size_t data_received(struct far_end *e, const void *bytes, size_t n)
+{
+    buffer_add(&data_of(e)->got, bytes, n); /* beyond the limit it is not kept; the capture has it */
+    return n;
+}
+
+static void data_finished(struct far_end *e)
+{
+    struct ftp_data *d = data_of(e);
+    d->finished = true;
+    if (d->control == NULL)
+        far_finish(e);
+    else
+        work(d);
+}
+
+static void data_room(struct far_end *e)
+{
+    work(data_of(e));
+}
+
+static void data_gone(struct far_end *e)
+{
+    struct ftp_data *d = data_of(e);
+    struct ftp *f = d->control;
+    if (f != NULL) {
+        f->data = NULL;
+        if (f->job != IDLE) {
+            f->job = IDLE;
+            buffer_clear(&f->sending);
+            lines_say(&f->lines, "426 Connection closed; transfer aborted");
+            lines_go_on(&f->lines);
+        }
+    }
+    expect_cancel(d->contents, &d->expected);
+    buffer_clear(&d->got);
+    d->contents->ends--;
+    free(d);
+}
+
+static const struct far_end_ops data_ops = {
+    .opened = data_opened, .received = data_received, .finished = data_finished, .room = data_room, .gone = data_gone};
+
+/* Nobody has come to it yet, and nobody will. */
+static void drop_data(struct ftp *f)
+{
+    struct ftp_data *d = f->data;
+    f->data = NULL;
+    if (d == NULL)
+        return;
+    d->control = NULL;
+    if (d->expected.waiting)
+        data_gone(&d->end);
+    else
+        far_reset(&d->end);
+}
+
+static uint16_t expect_data(struct ftp *f)
+{
+    drop_data(f);
+    struct ftp_data *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return 0;
+    d->end.ops = &data_ops;
+    d->contents = f->lines.contents;
+    d->control = f;
+    buffer_init(&d->got, &d->contents->account, MOST_FILE);
+    d->contents->ends++;
+    f->data = d;
+    return expect(d->contents, &d->expected, &f->address, &d->end);
+}
+
+static void begin_job(struct ftp *f, int job)
+{
+    if (f->data == NULL) {
+        buffer_clear(&f->sending);
+        lines_say(&f->lines, "425 Use PASV or EPSV first");
+        return;
+    }
+    f->job = job;
+    lines_say(&f->lines, "150 Here it comes");
+    f->lines.waiting = true; /* the next command is read when this one is through */
+    work(f->data);
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------------------- */
+
+static void passive(struct ftp *f, bool extended)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&f->address;
+    if (!extended && in->sin_family != AF_INET) {
+        lines_say(&f->lines, "522 Use EPSV");
+        return;
+    }
+    uint16_t port = expect_data(f);
+    if (port == 0)
+        lines_say(&f->lines, "421 No port is free");
+    else if (extended)
+        lines_say(&f->lines, "229 Entering Extended Passive Mode (|||%u|)", port);
+    else {
+        const unsigned char *a = (const unsigned char *)&in->sin_addr;
+        lines_say(&f->lines, "227 Entering Passive Mode (%u,%u,%u,%u,%u,%u)", a[0], a[1], a[2], a[3], port >> 8,
+                  port & 255);
+    }
+}
+
+static void list(struct ftp *f, bool names)
+{
+    buffer_clear(&f->sending);
+    for (const struct stored *s = f->files; s != NULL; s = s->next) {
+        const char *name = strrchr(s->path, '/') + 1;
+        size_t n = (size_t)(name - s->path);
+        bool here = strcmp(f->directory, "/") == 0
+                        ? n == 1
+                        : n == strlen(f->directory) + 1 && strncmp(s->path, f->directory, n - 1) == 0;
+        if (here && names)
+            buffer_format(&f->sending, "%s\r\n", name);
+        else if (here)
+            buffer_format(&f->sending, "-rw-r--r-- 1 ftp ftp %zu Jan 01 00:00 %s\r\n", s->bytes.size, name);
+    }
+    begin_job(f, SEND);
+}
+
+static void retrieve(struct ftp *f, const char *word)
+{
+    char path[MOST_PATH];
+    resolve(f, word, path);
+    const struct stored *s = find(f, path);
+    if (s == NULL) {
+        lines_say(&f->lines, "550 No such file");
+        return;
+    }
+    buffer_clear(&f->sending);
+    if (s->bytes.size > 0)
+        buffer_add(&f->sending, buffer_bytes(&s->bytes), s->bytes.size);
+    begin_job(f, SEND);
+}
+
+static void size_of(struct ftp *f, const char *word)
+{
+    char path[MOST_PATH];
+    resolve(f, word, path);
+    const struct stored *s = find(f, path);
+    if (s != NULL)
+        lines_say(&f->lines, "213 %zu", s->bytes.size);
+    else
+        lines_say(&f->lines, "550 No such file");
+}
+
+static void rename_to(struct ftp *f, const char *word)
+{
+    struct stored *s = find(f, f->renamed);
+    if (s != NULL)
+        resolve(f, word, s->path);
+    lines_say(&f->lines, s != NULL ? "250 Renamed" : "550 No such file");
+}
+
+static void delete (struct ftp *f, const char *word)
+{
+    char path[MOST_PATH];
+    resolve(f, word, path);
+    for (struct stored **at = &f->files; *at != NULL; at = &(*at)->next)
+        if (strcmp((*at)->path, path) == 0) {
+            struct stored *s = *at;
+            *at = s->next;
+            buffer_clear(&s->bytes);
+            free(s);
+            f->file_count--;
+            break;
+        }
+    lines_say(&f->lines, "250 Deleted");
+}
+
+static void line(struct lines *l, char *text, size_t n)
+{
+    struct ftp *f = of(l);
+    char c[8], *rest;
+    lines_command(text, c, sizeof c, &rest);
+    const struct {
+        const char *command, *answer;
+    } fixed[] = {
+        {"USER", "331 Any password will do"},
+        {"PASS", "230 Logged in"},
+        {"ACCT", "230 Logged in"},
+        {"SYST", "215 UNIX Type: L8"},
+        {"NOOP", "200 Ok"},
+        {"TYPE", "200 Type set"},
+        {"MODE", "200 Mode set"},
+        {"STRU", "200 Structure set"},
+        {"OPTS", "200 Ok"},
+        {"RMD", "250 Removed"},
+        {"SITE", "200 Ok"},
+        {"ABOR", "226 Nothing to abort"},
+        {"ALLO", "202 Not needed"},
+        {"PORT", "502 Only passive transfers"},
+        {"EPRT", "502 Only passive transfers"},
+        {"AUTH", "502 No TLS here"},
+        {"REST", "350 Restarting at 0"},
+        {"HELP", "214 RFC 959"},
+    };
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (strcmp(c, fixed[i].command) == 0) {
+            lines_say(l, "%s", fixed[i].answer);
+            return;
+        }
+    if (strcmp(c, "FEAT") == 0) {
+        lines_say(l, "211-Features:");
+        lines_say(l, " EPSV");
+        lines_say(l, " SIZE");
+        lines_say(l, " UTF8");
+        lines_say(l, "211 End");
+    } else if (strcmp(c, "PWD") == 0 || strcmp(c, "XPWD") == 0) {
+        lines_say(l, "257 \"%s\"", f->directory);
+    } else if (strcmp(c, "CWD") == 0 || strcmp(c, "CDUP") == 0) {
+        char to[MOST_PATH];
+        resolve(f, c[1] == 'D' ? ".." : rest, to);
+        strcpy(f->directory, to);
+        lines_say(l, "250 %s", f->directory);
+    } else if (strcmp(c, "MKD") == 0) {
+        char to[MOST_PATH];
+        resolve(f, rest, to);
+        lines_say(l, "257 \"%s\" created", to);
+    } else if (strcmp(c, "PASV") == 0 || strcmp(c, "EPSV") == 0) {
+        passive(f, c[0] == 'E');
+    } else if (strcmp(c, "LIST") == 0 || strcmp(c, "NLST") == 0) {
+        list(f, c[0] == 'N');
+    } else if (strcmp(c, "STOR") == 0 || strcmp(c, "APPE") == 0) {
+        resolve(f, rest, f->job_path);
+        f->append = c[0] == 'A';
+        begin_job(f, STORE);
+    } else if (strcmp(c, "RETR") == 0) {
+        retrieve(f, rest);
+    } else if (strcmp(c, "SIZE") == 0) {
+        size_of(f, rest);
+    } else if (strcmp(c, "DELE") == 0) {
+        delete (f, rest);
+    } else if (strcmp(c, "RNFR") == 0) {
+        resolve(f, rest, f->renamed);
+        lines_say(l, find(f, f->renamed) != NULL ? "350 And to?" : "550 No such file");
+    } else if (strcmp(c, "RNTO") == 0) {
+        rename_to(f, rest);
+    } else if (strcmp(c, "QUIT") == 0) {
+        lines_say(l, "221 Bye");
+        lines_close(l);
+    } else {
+        lines_say(l, "502 Command not implemented");
+    }
+}
+
+static void opened(struct lines *l)
+{
+    lines_say(l, "220 FTP");
+}
+
+static void release(struct lines *l)
+{
+    struct ftp *f = of(l);
+    f->job = IDLE;
+    drop_data(f);
+    for (struct stored *s = f->files, *next; s != NULL; s = next) {
+        next = s->next;
+        buffer_clear(&s->bytes);
+        free(s);
+    }
+    buffer_clear(&f->sending);
+    free(f);
+}
+
+static const struct lines_ops ops = {.opened = opened, .line = line, .free = release};
+
+struct far_end *ftp_new(struct contents *cs, const struct content_peer *peer)
+{
+    struct ftp *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return NULL;
+    lines_init(&f->lines, &ops, cs, peer);
+    buffer_init(&f->sending, &cs->account, MOST_FILE);
+    strcpy(f->directory, "/");
+    if (peer->to != NULL)
+        f->address = *peer->to;
+    return &f->lines.end;
+}

@@ -1,0 +1,136 @@
+/* See trust.h. A bundle that is there is copied and gets the authority behind its own certificates; the host's files stay as
+ * they are, as always. */
+#include "supervisor/trust.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MOST_BUNDLE = 16 << 20 };
+
+struct trust {
+    struct world *world;
+    struct place root;
+    const char *pem;
+    int error; /* the first */
+};
+
+static void put(struct trust *t, const char *path, const void *bytes, size_t n)
+{
+    int error = vfs_put_file(t->world->vfs, path, bytes, n, 0644, 0, 0);
+    if (error < 0 && t->error == 0)
+        t->error = error;
+}
+
+/* The bundle at `path` with the authority behind it; where there is none, nothing is made unless `make`. */
+static void add_to(struct trust *t, const char *path, bool make)
+{
+    struct statx st;
+    struct file *f = NULL;
+    size_t more = strlen(t->pem);
+    bool there = vfs_stat(&t->root, path, 0, &st) == 0 && S_ISREG(st.stx_mode) && st.stx_size <= MOST_BUNDLE &&
+                 vfs_open(&t->root, path, O_RDONLY, 0, 0, &f) == 0;
+    if (!there && !make)
+        return;
+    size_t size = there ? st.stx_size : 0;
+    char *bytes = malloc(size + 1 + more);
+    if (bytes == NULL) {
+        t->error = -ENOMEM;
+        file_put(f);
+        return;
+    }
+    struct io io = io_over_buffer(bytes, size);
+    while (there && io.left > 0) {
+        ssize_t n = file_read(f, &io, NULL);
+        if (n <= 0)
+            break;
+    }
+    size -= there ? io.left : 0;
+    if (size > 0 && bytes[size - 1] != '\n')
+        bytes[size++] = '\n';
+    memcpy(bytes + size, t->pem, more);
+    put(t, path, bytes, size + more);
+    free(bytes);
+    file_put(f);
+}
+
+/* A directory of packages: certifi's bundle, and pip's own copy of certifi. */
+static void add_to_packages(struct trust *t, const char *directory)
+{
+    static const char *const bundles[] = {"certifi/cacert.pem", "pip/_vendor/certifi/cacert.pem"};
+    for (size_t i = 0; i < sizeof bundles / sizeof *bundles; i++) {
+        char path[VFS_PATH_MAX];
+        snprintf(path, sizeof path, "%.4000s/%s", directory, bundles[i]);
+        add_to(t, path, false);
+    }
+}
+
+struct pythons {
+    struct trust *trust;
+    const char *lib;
+};
+
+static int each_python(struct dirent_sink *s, const char *name, uint64_t ino, uint8_t type, uint64_t next)
+{
+    static const char *const kinds[] = {"", "/site-packages", "/dist-packages"};
+    const struct pythons *p = s->context;
+    if (strncmp(name, "python3", 7) != 0)
+        return 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char path[VFS_PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s%s", p->lib, name, kinds[i]);
+        add_to_packages(p->trust, path[0] == '/' && path[1] == '/' ? path + 1 : path);
+    }
+    return 0;
+}
+
+/* A prefix that an interpreter may be installed below: its lib/python3*. */
+static void add_below(struct trust *t, const char *prefix)
+{
+    char lib[VFS_PATH_MAX];
+    struct file *f;
+    snprintf(lib, sizeof lib, "%s/lib", strcmp(prefix, "/") == 0 ? "" : prefix);
+    if (vfs_open(&t->root, lib, O_RDONLY | O_DIRECTORY, 0, 0, &f) < 0)
+        return;
+    struct pythons p = {t, lib};
+    struct dirent_sink sink = {.emit = each_python, .context = &p};
+    (void)file_getdents(f, &sink);
+    file_put(f);
+}
+
+static int each_mount(void *context, const char *device, const char *at, const char *type, const char *options)
+{
+    struct trust *t = context;
+    if (strcmp(type, "proc") == 0 || strcmp(type, "dev") == 0 || strcmp(at, "/usr") == 0 || strcmp(at, "/") == 0)
+        return 0;
+    add_below(t, at);
+    add_to_packages(t, at);
+    return 0;
+}
+
+int trust_install(struct world *w, struct contents *cs, struct run_error *e)
+{
+    static const struct cred root = {.capabilities = ~UINT64_C(0)};
+    char hashed[64];
+    struct trust t = {
+        .world = w, .root = {w->vfs, &root, vfs_root(w->vfs), vfs_root(w->vfs)}, .pem = contents_authority(cs)};
+    if (t.pem == NULL) {
+        snprintf(e->text, sizeof e->text, "the world's certificate authority cannot be made");
+        return -1;
+    }
+    add_to(&t, "/etc/ssl/certs/ca-certificates.crt", true);
+    snprintf(hashed, sizeof hashed, "/etc/ssl/certs/%08lx.0", contents_authority_hash(cs));
+    put(&t, hashed, t.pem, strlen(t.pem));
+    add_below(&t, "/");
+    add_below(&t, "/usr");
+    add_below(&t, "/usr/local");
+    (void)vfs_each_mount(w->vfs, each_mount, &t);
+    if (t.error == 0)
+        return 0;
+    snprintf(e->text, sizeof e->text, "the world's trust stores: %s", strerror(-t.error));
+    return -1;
+}
