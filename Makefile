@@ -3,7 +3,10 @@
 
 CC ?= gcc
 BUILD := build/$(if $(SANITIZE),sanitize,release)
-PACKAGES := libseccomp libarchive libzstd libsodium yaml-0.1 jansson libpcre2-8 zlib
+# Loading a shared library is paid at every start: small ones are linked into the program, large ones loaded by those runs that need them
+# (tools/lazy_library.sh). Unit tests link all of them as they are.
+PACKAGES := libseccomp libzstd libsodium yaml-0.1 jansson libpcre2-8 zlib
+LAZY_LIBRARIES := archive
 CFLAGS ?= -O2 -g
 FORTIFY := $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. \
@@ -11,7 +14,8 @@ override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmiss
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,$(FORTIFY))
 comma := ,
 LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now -Wl,--gc-sections
-LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lhttp_parser -lwslay -lZydis -l:libssl.a -l:libcrypto.a
+PROGRAM_LDLIBS = -Wl,-Bstatic -lhttp_parser -lssl -lcrypto $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -Wl,-Bdynamic -lwslay -lZydis
+LDLIBS = $(PROGRAM_LDLIBS) $(LAZY_LIBRARIES:%=-l%)
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli
 SOURCES := $(filter-out supervisor/glass/vdso.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
@@ -62,8 +66,17 @@ test: needs-test
 terrarium: $(BUILD)/terrarium
 	@ln -sf $(BUILD)/terrarium $@
 
-$(BUILD)/terrarium: $(OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+LAZY := $(LAZY_LIBRARIES:%=$(BUILD)/lazy/%.o)
+.SECONDARY: $(LAZY:.o=.c)
+$(BUILD)/terrarium: $(OBJECTS) $(LAZY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROGRAM_LDLIBS)
+
+$(BUILD)/lazy/%.c: $(OBJECTS) tools/lazy_library.sh
+	@mkdir -p $(@D)
+	@tools/lazy_library.sh $* "$$($(CC) -print-file-name=lib$*.so)" $(OBJECTS) >$@.new && mv $@.new $@
+
+$(BUILD)/lazy/%.o: $(BUILD)/lazy/%.c
+	$(CC) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -81,6 +81,10 @@ static int prepare_outputs(struct holder *h, const struct run_request *r, struct
     }
     if (r->export_to == NULL)
         return 0;
+    if (export_is_archive(r->export_to) && vfs_load_archives() < 0) {
+        snprintf(e->text, sizeof e->text, "export %s: %s", r->export_to, strerror(ELIBACC));
+        return -1;
+    }
     int made = export_is_archive(r->export_to) ? open(r->export_to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
                                                : mkdir(r->export_to, 0777);
     if (made < 0 && errno != EEXIST) {

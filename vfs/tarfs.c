@@ -479,9 +479,11 @@ static void reopen_for_reading(struct tar_mount *m)
 
 int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount_mode mode, char *why, size_t n)
 {
-    int fd = open(archive, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        int error = -errno;
+    int loaded = vfs_load_archives(), fd = open(archive, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 || loaded < 0) {
+        int error = fd < 0 ? -errno : loaded;
+        if (fd >= 0)
+            close(fd);
         snprintf(why, n, "cannot open %s: %s", archive, strerror(-error));
         return error;
     }

@@ -276,5 +276,8 @@ int vfs_each_change(struct vfs *v,
  * setuid and setgid, times and hard links, and belongs to the caller; a tar keeps everything. Never follows a symlink below
  * `to`. 0 or -errno with one sentence in why. (vfs/export.c) */
 int vfs_export(struct vfs *v, const char *to, char *why, size_t n);
+/* Before vfs_export into an archive when the program is confined by then; mounts do it themselves. 0, -ELIBACC: libarchive is not
+ * where it was. */
+int vfs_load_archives(void);
 
 #endif
