@@ -127,6 +127,18 @@ static int claim_credentials(struct call *c, struct transfer *t, const uint8_t *
     return 0;
 }
 
+/* A protocol's own: it will say what it means. */
+static int add_control(struct transfer *t, const struct cmsghdr *header, const uint8_t *data, size_t length)
+{
+    if (t->message.control_count == SOCKET_CONTROLS_MAX || length > SOCKET_CONTROL_BYTES)
+        return -EINVAL;
+    struct socket_control *control = &t->message.controls[t->message.control_count++];
+    *control =
+        (struct socket_control){.level = header->cmsg_level, .type = header->cmsg_type, .length = (uint8_t)length};
+    memcpy(control->bytes, data, length);
+    return 0;
+}
+
 static int read_control(struct call *c, struct transfer *t, const struct guest_message *m)
 {
     if (m->control_length == 0)
@@ -148,7 +160,7 @@ static int read_control(struct call *c, struct transfer *t, const struct guest_m
         const uint8_t *data = bytes + at + sizeof header;
         size_t length = header.cmsg_len - sizeof header;
         if (header.cmsg_level != SOL_SOCKET)
-            error = 0; /* a protocol's own: nothing here has any */
+            error = add_control(t, &header, data, length);
         else if (header.cmsg_type == SCM_RIGHTS)
             error = add_files(c, t, data, length);
         else if (header.cmsg_type == SCM_CREDENTIALS)
@@ -240,9 +252,9 @@ struct control {
 };
 
 /* net/core/scm.c, put_cmsg: what does not fit is cut, and said so. */
-static int put_control(struct call *c, struct control *out, int type, const void *data, size_t length)
+static int put_control(struct call *c, struct control *out, int level, int type, const void *data, size_t length)
 {
-    struct cmsghdr header = {.cmsg_len = CMSG_LEN(length), .cmsg_level = SOL_SOCKET, .cmsg_type = type};
+    struct cmsghdr header = {.cmsg_len = CMSG_LEN(length), .cmsg_level = level, .cmsg_type = type};
     if (out->left < sizeof header) {
         out->cut = true;
         return 0;
@@ -277,7 +289,7 @@ static int put_descriptors(struct call *c, struct transfer *t, struct control *o
     for (uint32_t i = done; i < count; i++)
         file_put(t->files[i]);
     t->message.file_count = 0;
-    int error = done > 0 ? put_control(c, out, SCM_RIGHTS, fd, done * sizeof *fd) : 0;
+    int error = done > 0 ? put_control(c, out, SOL_SOCKET, SCM_RIGHTS, fd, done * sizeof *fd) : 0;
     if (error < 0)
         for (uint32_t i = 0; i < done; i++)
             (void)fdtable_close(fds, fd[i], fds);
@@ -291,9 +303,14 @@ static int write_header(struct call *c, struct transfer *t, const struct guest_m
     struct control control = {m->control, m->control != 0 ? m->control_length : 0, false};
     int error = 0;
     if (t->message.has_credentials)
-        error = put_control(c, &control, SCM_CREDENTIALS, &t->message.credentials, sizeof t->message.credentials);
+        error = put_control(c, &control, SOL_SOCKET, SCM_CREDENTIALS, &t->message.credentials,
+                            sizeof t->message.credentials);
     if (error == 0)
         error = put_descriptors(c, t, &control);
+    for (size_t i = 0; error == 0 && i < t->message.control_count; i++) {
+        const struct socket_control *one = &t->message.controls[i];
+        error = put_control(c, &control, one->level, one->type, one->bytes, one->length);
+    }
     if (error == 0 && m->name != 0) {
         socklen_t length = t->message.address_length, room = (socklen_t)m->name_length;
         if (call_write(c, m->name, &t->message.address, length < room ? length : room) < 0 ||

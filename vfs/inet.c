@@ -16,14 +16,14 @@ static const uint8_t zeros[16];
 
 /* ---- addresses --------------------------------------------------------------------------------------------------------- */
 
-static bool is_v4(const struct inet_address *a)
+bool inet_is_v4(const struct inet_address *a)
 {
     return memcmp(a->ip, mapped, sizeof mapped) == 0;
 }
 
 bool inet_is_any(const struct inet_address *a)
 {
-    return is_v4(a) ? memcmp(a->ip + 12, zeros, 4) == 0 : memcmp(a->ip, zeros, 16) == 0;
+    return inet_is_v4(a) ? memcmp(a->ip + 12, zeros, 4) == 0 : memcmp(a->ip, zeros, 16) == 0;
 }
 
 bool inet_same_ip(const struct inet_address *a, const struct inet_address *b)
@@ -33,7 +33,7 @@ bool inet_same_ip(const struct inet_address *a, const struct inet_address *b)
 
 static bool is_local(const struct inet_address *a)
 {
-    return (is_v4(a) && a->ip[12] == 127) || memcmp(a->ip, loopback6, 16) == 0;
+    return (inet_is_v4(a) && a->ip[12] == 127) || memcmp(a->ip, loopback6, 16) == 0;
 }
 
 int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, socklen_t n, struct inet_address *out)
@@ -57,7 +57,7 @@ int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, so
         return -EINVAL;
     memcpy(out->ip, &in6->sin6_addr, 16);
     out->port = ntohs(in6->sin6_port);
-    return is_v4(out) && s->only_v6 ? -ENETUNREACH : 0;
+    return inet_is_v4(out) && s->only_v6 ? -ENETUNREACH : 0;
 }
 
 void inet_address_out(const struct inet_socket *s, const struct inet_address *a, struct sockaddr_storage *out,
@@ -82,14 +82,14 @@ void inet_address_out(const struct inet_socket *s, const struct inet_address *a,
 int inet_route(struct inet_address *to)
 {
     if (inet_is_any(to))
-        memcpy(to->ip, is_v4(to) ? loopback4 : loopback6, 16);
+        memcpy(to->ip, inet_is_v4(to) ? loopback4 : loopback6, 16);
     return is_local(to) ? 0 : -ENETUNREACH;
 }
 
 int inet_name(struct socket *socket, bool peer, struct sockaddr_storage *out, socklen_t *length)
 {
     struct inet_socket *s = inet_of(socket);
-    if (peer && (!s->remote.port || s->state == TCP_IS_REFUSED))
+    if (peer && (!s->remote.port || s->state == TCP_IS_REFUSED || s->over))
         return -ENOTCONN;
     inet_address_out(s, peer ? &s->remote : &s->local, out, length);
     return 0;
@@ -182,14 +182,15 @@ void inet_drop_first(struct inet_socket *s)
 
 static struct inet_socket **slot(const struct inet_socket *s, uint16_t port)
 {
-    return &inet_table_of(s)->slots[s->base.type == SOCK_DGRAM][port % INET_SLOTS];
+    int protocol = s->base.type == SOCK_STREAM ? 0 : s->base.protocol == IPPROTO_UDP ? 1 : 2;
+    return &inet_table_of(s)->slots[protocol][port % INET_SLOTS];
 }
 
 /* Does a socket bound to `a` take packets to the address b? "Any" of IPv6 takes IPv4 too, unless told not to. */
 static bool covers(const struct inet_socket *s, const struct inet_address *b)
 {
     if (inet_is_any(&s->local))
-        return is_v4(&s->local) ? is_v4(b) : !(s->only_v6 && is_v4(b));
+        return inet_is_v4(&s->local) ? inet_is_v4(b) : !(s->only_v6 && inet_is_v4(b));
     return inet_same_ip(&s->local, b);
 }
 
@@ -295,7 +296,7 @@ struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_add
     for (struct inet_socket *s = *slot(asker, to->port); s; s = s->port_next) {
         if (s->local.port != to->port || !covers(s, to) || (stream && s->state != TCP_IS_LISTENING))
             continue;
-        int score = 1 + 2 * !inet_is_any(&s->local) + is_v4(&s->local);
+        int score = 1 + 2 * !inet_is_any(&s->local) + inet_is_v4(&s->local);
         if (!stream && s->remote.port) {
             if (s->remote.port != from->port || !inet_same_ip(&s->remote, from))
                 continue;

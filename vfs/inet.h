@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 
+enum { UDPLITE_SEND_CSCOV = 10, UDPLITE_RECV_CSCOV = 11, UDPLITE_HEADER = 8 }; /* linux/udp.h */
 enum { INET_SLOTS = 256, INET_CHUNK = 65536, INET_BYTES_MAX = 256 << 20 /* of a world: ENOBUFS */ };
 
 struct inet_address {
@@ -18,9 +19,15 @@ struct inet_address {
 
 enum tcp_state { TCP_IS_CLOSED, TCP_IS_LISTENING, TCP_IS_CONNECTED, TCP_IS_REFUSED };
 
+struct inet_marks { /* of an IP packet */
+    int16_t ttl, tos;
+};
+
 struct inet_chunk { /* bytes of a stream, or one datagram */
     struct inet_chunk *next;
-    struct inet_address from;
+    struct inet_address from, to; /* of a datagram */
+    struct inet_marks marks;
+    uint16_t coverage; /* UDP-Lite: bytes under the checksum, with the header; 0: all */
     size_t start, end, room;
     char data[];
 };
@@ -39,16 +46,18 @@ struct inet_socket {
     uint64_t unread; /* bytes in them */
 
     enum tcp_state state;
+    bool finished;            /* it said FIN */
+    bool over;                /* RST came, or both ends said FIN: the kernel's TCP_CLOSE */
     bool told_progress;       /* a non-blocking connect said EINPROGRESS and was not asked again */
     bool buffers_set;         /* SO_SNDBUF or SO_RCVBUF was: no autotuning */
     struct inet_socket *peer; /* TCP: referenced */
     struct inet_socket *pending_first, *pending_last, *pending_next;
     uint32_t pending, backlog;
-    int options[32]; /* remembered, by place in vfs/inet_option.c's table */
+    int options[40]; /* remembered, by place in vfs/inet_option.c's table */
 };
 
 struct inet_table {
-    struct inet_socket *slots[2][INET_SLOTS]; /* by type (stream, datagram) and port */
+    struct inet_socket *slots[3][INET_SLOTS]; /* by protocol (TCP, UDP, UDP-Lite) and port */
     uint16_t next_port;                       /* of the ephemeral ones */
     uint64_t bytes;                           /* in all queues */
 };
@@ -61,6 +70,7 @@ struct inet_table *inet_table_of(const struct inet_socket *s);
 struct inet_socket *inet_alloc(struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol);
 void inet_get(struct inet_socket *s);
 void inet_put(struct inet_socket *s); /* NULL is allowed */
+bool inet_is_v4(const struct inet_address *a);
 bool inet_is_any(const struct inet_address *a);
 bool inet_same_ip(const struct inet_address *a, const struct inet_address *b);
 /* From what the guest gave. -EINVAL (too short), -EAFNOSUPPORT, -ENETUNREACH (an IPv4 address on an IPv6-only socket). */
@@ -78,11 +88,16 @@ struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_add
 int inet_name(struct socket *s, bool peer, struct sockaddr_storage *out, socklen_t *length);
 int inet_get_option(struct socket *s, int level, int name, void *value, socklen_t *length);
 int inet_set_option(struct socket *s, int level, int name, const void *value, socklen_t length, const struct cred *c);
+int inet_option(const struct inet_socket *s, int level, int name); /* one that is remembered */
+/* What a datagram is sent with (-EINVAL: a control message says what cannot be), and what its receiver asked to be told. */
+int inet_marks(const struct inet_socket *s, const struct socket_message *m, const struct inet_address *to,
+               struct inet_marks *out);
+void inet_controls(const struct inet_socket *s, const struct inet_chunk *c, struct socket_message *m);
 struct inet_chunk *inet_chunk_new(struct inet_socket *s, size_t room); /* NULL: ENOBUFS */
 void inet_chunk_free(struct inet_socket *s, struct inet_chunk *c);
 void inet_queue(struct inet_socket *s, struct inet_chunk *c);
 void inet_drop_first(struct inet_socket *s);
 int tcp_new(struct vfs *v, int family, struct socket **out);
-int udp_new(struct vfs *v, int family, struct socket **out);
+int udp_new(struct vfs *v, int family, int protocol, struct socket **out); /* IPPROTO_UDP, IPPROTO_UDPLITE */
 
 #endif

@@ -39,21 +39,33 @@ static const struct option table[] = {
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, -1, 255},
     {IPPROTO_IPV6, IPV6_TCLASS, 0, -1, 255},
     {IPPROTO_IPV6, IPV6_RECVPKTINFO, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 0, INT_MIN, INT_MAX},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, 0, INT_MIN, INT_MAX},
     {IPPROTO_IPV6, IPV6_RECVERR, 0, INT_MIN, INT_MAX},
     {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1, -1, 255},
     {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1, 0, 1},
+    {IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV, 0, INT_MIN, INT_MAX},
+    {IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV, 0, INT_MIN, INT_MAX},
 };
 _Static_assert(sizeof table / sizeof table[0] <= sizeof((struct inet_socket *)0)->options / sizeof(int),
                "inet_socket.options has a place for each");
 
 static int place_of(const struct inet_socket *s, int level, int name)
 {
-    if ((level == IPPROTO_TCP && s->base.type != SOCK_STREAM) || (level == IPPROTO_IPV6 && s->base.family != AF_INET6))
+    if ((level == IPPROTO_TCP && s->base.type != SOCK_STREAM) ||
+        (level == IPPROTO_IPV6 && s->base.family != AF_INET6) ||
+        (level == IPPROTO_UDPLITE && s->base.type != SOCK_DGRAM))
         return -1;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].level == level && table[i].name == name)
             return (int)i;
     return -1;
+}
+
+int inet_option(const struct inet_socket *s, int level, int name)
+{
+    int place = place_of(s, level, name);
+    return place < 0 ? 0 : table[place].initial + s->options[place];
 }
 
 /* A connection as it looks on loopback with nothing lost. */
@@ -109,11 +121,15 @@ int inet_set_option(struct socket *socket, int level, int name, const void *valu
         s->only_v6 = wanted;
         return 0;
     }
+    if (level == IPPROTO_UDPLITE && socket->protocol != IPPROTO_UDPLITE) /* UDP may ask, and that is all */
+        return -ENOPROTOOPT;
     if (place < 0)
         return level == IPPROTO_TCP && socket->type != SOCK_STREAM ? -EOPNOTSUPP : -ENOPROTOOPT;
     if (wanted < table[place].least || wanted > table[place].most)
         return -EINVAL;
-    if (table[place].least == INT_MIN) /* a switch */
+    if (level == IPPROTO_UDPLITE) /* 0 is all; the header is always covered (net/ipv4/udp.c, udp_lib_setsockopt) */
+        wanted = wanted != 0 && wanted < UDPLITE_HEADER ? UDPLITE_HEADER : wanted > USHRT_MAX ? USHRT_MAX : wanted;
+    else if (table[place].least == INT_MIN) /* a switch */
         wanted = name == TCP_LINGER2 || name == TCP_DEFER_ACCEPT || name == TCP_NOTSENT_LOWAT ? wanted : !!wanted;
     if (level == IPPROTO_IP && name == IP_TOS && socket->type == SOCK_STREAM)
         wanted &= ~3; /* the two bits of ECN are TCP's own */

@@ -39,6 +39,14 @@ int socket_accept(struct file *f, int flags, struct file **out, struct sockaddr_
 int socket_name(struct file *f, bool peer, struct sockaddr_storage *out, socklen_t *length);
 int socket_shutdown(struct file *f, int how); /* SHUT_* */
 
+enum { SOCKET_CONTROLS_MAX = 8, SOCKET_CONTROL_BYTES = 20 /* struct in6_pktinfo */ };
+
+struct socket_control { /* a control message of a protocol's own, cmsg(3) */
+    int level, type;
+    uint8_t length;
+    char bytes[SOCKET_CONTROL_BYTES];
+};
+
 struct socket_message {
     struct io *io; /* the bytes; io->left is how many are offered or wanted */
     struct sockaddr_storage address;
@@ -51,6 +59,8 @@ struct socket_message {
      * sender's; has_credentials when SO_PASSCRED asks for them to be told. */
     struct ucred credentials;
     bool has_credentials;
+    struct socket_control controls[SOCKET_CONTROLS_MAX];
+    uint8_t control_count;
     int flags; /* receive: MSG_TRUNC, MSG_CTRUNC, MSG_EOR that hold */
 };
 

@@ -43,6 +43,7 @@ static void break_off(struct inet_socket *s, int error)
 {
     s->base.error = error;
     s->base.shutdown = SHUTDOWN_BOTH;
+    s->over = true;
     waitq_wake(&s->base.wait, ALL_EVENTS);
 }
 
@@ -58,6 +59,7 @@ static void leave_peer(struct inet_socket *s, bool reset)
             break_off(peer, peer->base.shutdown & SHUTDOWN_RECEIVE ? EPIPE : ECONNRESET);
         } else {
             peer->base.shutdown |= SHUTDOWN_RECEIVE;
+            peer->over |= peer->finished;
             waitq_wake(&peer->base.wait, ALL_EVENTS);
         }
     }
@@ -93,10 +95,14 @@ static int tcp_shutdown(struct socket *socket, int mask)
         inet_unbind(s); /* it listens no more */
         s->state = TCP_IS_CLOSED;
         s->base.listening = false;
-    } else if (s->state != TCP_IS_CONNECTED || s->base.shutdown == SHUTDOWN_BOTH) {
+    } else if (s->state != TCP_IS_CONNECTED || s->over) {
         return -ENOTCONN;
     }
     s->base.shutdown |= (uint8_t)mask;
+    if (mask & SHUTDOWN_SEND)
+        s->finished = true;
+    if (s->finished && s->peer && (s->peer->dead || s->peer->finished))
+        s->over = s->peer->over = true;
     if ((mask & SHUTDOWN_SEND) && s->peer && !s->peer->dead) {
         s->peer->base.shutdown |= SHUTDOWN_RECEIVE;
         waitq_wake(&s->peer->base.wait, ALL_EVENTS);
@@ -167,7 +173,7 @@ static int disconnect(struct inet_socket *s)
     }
     s->remote = (struct inet_address){0};
     s->state = TCP_IS_CLOSED;
-    s->told_progress = false;
+    s->told_progress = s->finished = s->over = false;
     s->base.shutdown = 0;
     s->base.listening = false;
     return 0;

@@ -7,9 +7,9 @@ enum { DATAGRAM_MAX = 65507, OVERHEAD = 256 /* of each, against the receiver's b
 
 static const struct socket_ops udp_ops;
 
-int udp_new(struct vfs *v, int family, struct socket **out)
+int udp_new(struct vfs *v, int family, int protocol, struct socket **out)
 {
-    struct inet_socket *s = inet_alloc(v, &udp_ops, family, SOCK_DGRAM, IPPROTO_UDP);
+    struct inet_socket *s = inet_alloc(v, &udp_ops, family, SOCK_DGRAM, protocol);
     *out = s ? &s->base : NULL;
     return s ? 0 : -ENOMEM;
 }
@@ -22,9 +22,11 @@ int inet_new(struct vfs *v, int family, int type, int protocol, struct socket **
         return protocol ? -EPERM : -EPROTONOSUPPORT;
     if (type != SOCK_STREAM && type != SOCK_DGRAM)
         return -ESOCKTNOSUPPORT;
-    if (protocol && protocol != (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
+    bool lite = type == SOCK_DGRAM && protocol == IPPROTO_UDPLITE;
+    if (protocol && !lite && protocol != (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
         return -EPROTONOSUPPORT;
-    return type == SOCK_STREAM ? tcp_new(v, family, out) : udp_new(v, family, out);
+    return type == SOCK_STREAM ? tcp_new(v, family, out)
+                               : udp_new(v, family, lite ? IPPROTO_UDPLITE : IPPROTO_UDP, out);
 }
 
 static int need_port(struct inet_socket *s)
@@ -69,7 +71,21 @@ static int udp_connect(struct socket *socket, const struct place *at, const stru
     return 0;
 }
 
-static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_address *to)
+/* UDP-Lite (RFC 3828): a receiver may refuse what is less covered by the checksum than it wants. */
+static bool covered(const struct inet_socket *target, const struct inet_chunk *c)
+{
+    int least = inet_option(target, IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV);
+    return c->coverage == 0 || (least != 0 && c->coverage >= least);
+}
+
+static uint16_t coverage(const struct inet_socket *s, size_t n)
+{
+    int asked = inet_option(s, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV);
+    return (size_t)asked < n + UDPLITE_HEADER ? (uint16_t)asked : 0;
+}
+
+static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_address *to,
+                       const struct inet_marks *marks)
 {
     struct inet_address from = source(s, to);
     struct inet_socket *target = inet_lookup(s, to, &from);
@@ -83,7 +99,10 @@ static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_a
     }
     c->end = n;
     c->from = from;
-    if (target && target->unread + n + OVERHEAD <= target->base.receive_buffer) {
+    c->to = *to;
+    c->marks = *marks;
+    c->coverage = coverage(s, n);
+    if (target && covered(target, c) && target->unread + n + OVERHEAD <= target->base.receive_buffer) {
         inet_queue(target, c);
         target->unread += OVERHEAD;
         return (ssize_t)n;
@@ -120,7 +139,10 @@ static ssize_t udp_send(struct socket *socket, const struct place *at, struct so
         error = inet_route(&to);
     if (!error)
         error = need_port(s);
-    return error ? error : deliver(s, m->io, &to);
+    struct inet_marks marks;
+    if (!error)
+        error = inet_marks(s, m, &to, &marks);
+    return error ? error : deliver(s, m->io, &to, &marks);
 }
 
 static ssize_t udp_receive(struct socket *socket, struct socket_message *m, int flags)
@@ -142,6 +164,7 @@ static ssize_t udp_receive(struct socket *socket, struct socket_message *m, int 
         if (n < length)
             m->flags |= MSG_TRUNC;
         inet_address_out(s, &c->from, &m->address, &m->address_length);
+        inet_controls(s, c, m);
     }
     if (!(flags & MSG_PEEK)) {
         s->unread -= OVERHEAD;

@@ -1,0 +1,103 @@
+"""What a TCP socket says after its connection's end, and what comes beside a datagram: natively and inside."""
+
+HEAD = """
+import errno, socket, struct
+def tried(f, *a):
+    try:
+        return f(*a)
+    except OSError as e:
+        return errno.errorcode[e.errno]
+"""
+
+ENDS = HEAD + """
+def pair():
+    listener = socket.create_server(('127.0.0.1', 0))
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    listener.close()
+    return client, server
+def named(s):
+    name = tried(s.getpeername)
+    return name if isinstance(name, str) else 'named'
+c, s = pair()
+print(tried(c.shutdown, 2), tried(c.shutdown, 2), tried(c.shutdown, 1), named(c), named(s))
+print(tried(s.shutdown, 1), named(c), named(s), tried(c.shutdown, 1), tried(s.shutdown, 0))
+c, s = pair()
+print(tried(c.shutdown, 1), named(c), named(s), tried(c.shutdown, 1))
+s.close()
+print(named(c), tried(c.shutdown, 1), tried(c.shutdown, 0))
+c, s = pair()
+c.close()
+print(named(s), tried(s.shutdown, 0), named(s), tried(s.shutdown, 1), named(s), tried(s.shutdown, 1))
+c, s = pair()
+s.send(b'left')
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+s.close()
+print(named(c), tried(c.shutdown, 1), tried(c.recv, 10), tried(c.recv, 10), tried(c.recv, 10), named(c))
+"""
+
+BESIDE = HEAD + """
+V4, V6 = socket.IPPROTO_IP, socket.IPPROTO_IPV6
+def pair(family, protocol=0):
+    a, b = (socket.socket(family, socket.SOCK_DGRAM, protocol) for _ in range(2))
+    b.bind(('127.0.0.1' if family == socket.AF_INET else '::1', 0))
+    a.connect(b.getsockname())
+    b.settimeout(5)
+    return a, b
+def beside(s, room=200):
+    data, controls, flags, _ = s.recvmsg(100, room)
+    print(data, controls, flags)
+a, b = pair(socket.AF_INET)
+for option in socket.IP_RECVTOS, socket.IP_TTL, 12, 8: # IP_RECVTTL, IP_PKTINFO
+    b.setsockopt(V4, option, 1 if option != socket.IP_TTL else 33)
+a.send(b'plain'); beside(b)
+a.setsockopt(V4, socket.IP_TTL, 7); a.setsockopt(V4, socket.IP_TOS, 0x10)
+a.send(b'options'); beside(b)
+a.sendmsg([b'message'], [(V4, socket.IP_TTL, struct.pack('i', 9)), (V4, socket.IP_TOS, b'\\x20')]); beside(b)
+a.send(b'little room'); beside(b, 30)
+for level, kind, value in ((V4, socket.IP_TTL, struct.pack('i', 0)), (V4, socket.IP_TTL, b'x'), (V4, socket.IP_TOS, struct.pack('i', 256)),
+                           (V4, 99, b''), (V6, 99, b''), (77, 1, b'')):
+    print(tried(a.sendmsg, [b'odd'], [(level, kind, value)]))
+a, b = pair(socket.AF_INET6)
+for option in socket.IPV6_RECVHOPLIMIT, socket.IPV6_RECVTCLASS, socket.IPV6_RECVPKTINFO:
+    print(b.getsockopt(V6, option))
+    b.setsockopt(V6, option, 1)
+a.send(b'plain'); beside(b)
+a.setsockopt(V6, socket.IPV6_UNICAST_HOPS, 5); a.setsockopt(V6, socket.IPV6_TCLASS, 8)
+a.send(b'options'); beside(b)
+a.sendmsg([b'message'], [(V6, socket.IPV6_HOPLIMIT, struct.pack('i', 9)), (V6, socket.IPV6_TCLASS, struct.pack('i', 3))]); beside(b)
+for kind, value in (socket.IPV6_HOPLIMIT, struct.pack('i', 256)), (socket.IPV6_HOPLIMIT, b'x'), (99, b''):
+    print(tried(a.sendmsg, [b'odd'], [(V6, kind, value)]))
+b = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); b.bind(('::', 0))
+b.setsockopt(V6, socket.IPV6_RECVPKTINFO, 1); b.setsockopt(V6, socket.IPV6_RECVHOPLIMIT, 1); b.setsockopt(V4, socket.IP_RECVTOS, 1)
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); a.sendto(b'mapped', ('127.0.0.1', b.getsockname()[1])); beside(b)
+"""
+
+LITE = HEAD + """
+LITE, SEND, RECEIVE = socket.IPPROTO_UDPLITE, 10, 11
+a, b = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM, LITE) for _ in range(2))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+b.bind(('127.0.0.1', 0))
+print(tried(u.bind, b.getsockname()), tried(u.getsockopt, LITE, SEND), tried(u.setsockopt, LITE, SEND, 8), tried(socket.socket, socket.AF_INET, socket.SOCK_STREAM, LITE), a.proto)
+a.connect(b.getsockname())
+b.setblocking(False)
+for value in -1, 0, 3, 8, 20, 70000:
+    print(value, tried(a.setsockopt, LITE, SEND, value), tried(a.getsockopt, LITE, SEND))
+for send, receive in (0, 0), (8, 8), (8, 0), (10, 9), (10, 12), (100, 12), (0, 12):
+    a.setsockopt(LITE, SEND, send)
+    b.setsockopt(LITE, RECEIVE, receive)
+    a.send(b'0123456789')
+    print(send, receive, tried(b.recv, 100))
+"""
+
+
+def test_after_the_end(same):
+    same(ENDS)
+
+
+def test_beside_a_datagram(same):
+    assert "little room" in same(BESIDE)
+
+
+def test_udp_lite(same):
+    same(LITE)
