@@ -172,6 +172,19 @@ struct process *process_new(struct world *w, struct process *parent)
     return p;
 }
 
+void process_reaper_init(struct world *w)
+{
+    struct process *p = &w->reaper;
+    p->world = w;
+    p->pid = p->pgid = p->sid = 1;
+    p->exit_signal = SIGCHLD;
+    p->thread_count = 1;
+    signal_queue_init(&p->signals);
+    waitq_init(&p->signal_wait);
+    waitq_init(&p->child_wait);
+    set_default_limits(p);
+}
+
 static void process_free(struct process *p)
 {
     struct world *w = p->world;

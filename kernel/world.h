@@ -181,6 +181,7 @@ struct world {
     struct clock clock;
     struct random random;
     struct futex_table *futexes;
+    struct process reaper;     /* pid 1: not among `processes`, without tasks; only /proc/1 shows it */
     struct process *processes; /* sorted by pid; pid 1 is the world's reaper and has no tasks */
     struct process *init;      /* the first program */
     int32_t next_pid;
@@ -226,9 +227,10 @@ void world_not_reproducible(struct world *w, const char *why); /* why: a literal
 
 /* ---- tasks and processes (kernel/process.c) ----------------------------------------------------------------- */
 struct process *process_new(struct world *w, struct process *parent); /* a pid, no threads yet; NULL: ENOMEM */
-struct task *task_new(struct process *p, int32_t tid);                /* tid 0: the next pid */
-struct process *process_find(struct world *w, int32_t pid);           /* living or zombie; NULL */
-struct task *task_find(struct world *w, int32_t tid);                 /* living */
+void process_reaper_init(struct world *w);
+struct task *task_new(struct process *p, int32_t tid);      /* tid 0: the next pid */
+struct process *process_find(struct world *w, int32_t pid); /* living or zombie; NULL */
+struct task *task_find(struct world *w, int32_t tid);       /* living */
 /* clone(2) on the model: shares or copies as flags say. The machine has not been asked yet. 0 or -errno. */
 int process_clone(struct task *parent, uint64_t flags, struct task **child);
 void task_abandon(struct task *child); /* process_clone's result whose machine clone failed */

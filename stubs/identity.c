@@ -5,6 +5,8 @@
 
 int32_t parent_pid(const struct process *p)
 {
+    if (p->pid == REAPER_PID)
+        return 0;
     return p->parent != NULL ? p->parent->pid : REAPER_PID;
 }
 

@@ -240,6 +240,7 @@ void loop_run(struct holder *h)
         if (w->ending)
             break;
         tick_take(h);
+        tick_suspend(h);
         clock_run(&w->clock);
         struct task *t = sched_pick(w);
         if (t != NULL)

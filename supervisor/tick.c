@@ -94,14 +94,23 @@ void tick_take(struct holder *h)
             break;
         case SIGTSTP:
             pass_on(h, signal);
-            tick_pause(true);
-            raise(SIGSTOP); /* the shell gets its terminal back; it continues us with SIGCONT */
-            tick_pause(false);
+            h->suspended = true;
             break;
         default:
             pass_on(h, signal);
         }
     }
+}
+
+void tick_suspend(struct holder *h)
+{
+    const struct process *init = h->world->init;
+    if (!h->suspended || init == NULL || !init->stopped)
+        return;
+    h->suspended = false;
+    tick_pause(true);
+    raise(SIGSTOP); /* the shell gets its terminal back; it continues us with SIGCONT */
+    tick_pause(false);
 }
 
 /* A task whose checks are counted makes none, nor a call: it is in C code. That ends by itself, mostly, and where it does everything

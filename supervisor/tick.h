@@ -15,6 +15,9 @@ void tick_pause(bool paused); /* an idle world has no ticks */
 bool tick_came(void);
 /* Acts on what came: checks limits, passes ^C and its like on to the guest's foreground, ends the world on SIGTERM. */
 void tick_take(struct holder *h);
+/* ^Z was passed on, and the first program stopped of it: then the caller's shell must see its job stop. What a shell of the
+ * world keeps to itself (one of its own jobs stops), or a program catches, stops nobody outside. */
+void tick_suspend(struct holder *h);
 /* The task has computed through a whole tick. True: it must stop, because others wait or a deadline passed. */
 bool tick_computing(struct holder *h, struct tracee *t);
 

@@ -87,6 +87,7 @@ struct holder {
     struct tracee *gone; /* dead, and the world not told yet */
     pid_t early;
     int early_status;              /* a stop of somebody not known yet (tracee_new asks), or 0 */
+    bool suspended;                /* ^Z came from the caller's terminal (tick_suspend) */
     bool any_killed;               /* some tracee has `killed` set */
     int cpu;                       /* the one both sides are pinned to, or -1 */
     struct limits *limits;         /* supervisor/limits.c */

@@ -25,6 +25,11 @@ int64_t proc_number(const char *name)
 /* ---- whom a directory is about -------------------------------------------------------------------------------------
  */
 
+static struct process *process_shown(struct world *w, int32_t pid)
+{
+    return pid == w->reaper.pid ? &w->reaper : process_find(w, pid);
+}
+
 bool subject_of(const struct synthetic *s, struct subject *out)
 {
     int32_t id = (int32_t)s->key;
@@ -34,7 +39,7 @@ bool subject_of(const struct synthetic *s, struct subject *out)
         out->process = out->task ? out->task->process : NULL;
         return out->task != NULL;
     }
-    out->process = process_find(out->world, id);
+    out->process = process_shown(out->world, id);
     out->task = out->process && !out->process->zombie ? out->process->threads : NULL;
     if (out->task && out->task->state == TASK_DEAD) /* a leader that ended before its threads */
         for (struct task *t = out->task; t; t = t->next_thread)
@@ -100,7 +105,7 @@ static int pid_lookup(const struct synthetic *s, const char *name, struct synthe
     int64_t pid = proc_number(name);
     if (pid <= 0)
         return -ENOENT;
-    struct process *p = process_find(s->world, (int32_t)pid);
+    struct process *p = process_shown(s->world, (int32_t)pid);
     struct task *t = p ? NULL : task_find(s->world, (int32_t)pid); /* a tid leads to its process too, unlisted */
     if (!p && !t)
         return -ENOENT;
@@ -112,7 +117,7 @@ static int pid_lookup(const struct synthetic *s, const char *name, struct synthe
 static int pid_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
     const struct world *w = s->world;
-    for (const struct process *p = w->processes; p; p = p->next) {
+    for (const struct process *p = &w->reaper; p; p = p == &w->reaper ? w->processes : p->next) {
         if ((uint64_t)p->pid < *at)
             continue;
         *at = (uint64_t)p->pid;

@@ -36,6 +36,8 @@ static int cmdline(const struct synthetic *s, const struct cred *c, struct text 
     struct subject who;
     if (!subject_of(s, &who))
         return -ESRCH;
+    if (who.process == &who.world->reaper)
+        text_add(out, "/sbin/init", sizeof "/sbin/init");
     return who.task && who.task->mm ? guest_bytes(&who, out, who.task->mm->arg_start, who.task->mm->arg_end) : 0;
 }
 

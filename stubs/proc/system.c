@@ -101,8 +101,9 @@ int proc_meminfo(const struct synthetic *s, const struct cred *c, struct text *o
         {"VmallocUsed", 0},
         {"VmallocChunk", 0},
     };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        text_printf(out, "%s:%*llu kB\n", lines[i].name, (int)(23 - __builtin_strlen(lines[i].name)),
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0];
+         i++) /* fs/proc/meminfo.c: padded to 16, then 8 wide or as wide as it is */
+        text_printf(out, "%s:%*s%8llu kB\n", lines[i].name, (int)(15 - __builtin_strlen(lines[i].name)), "",
                     (unsigned long long)lines[i].kib);
     text_printf(out, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
                      "HugePages_Surp:        0\nHugepagesize:       2048 kB\n");

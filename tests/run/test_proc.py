@@ -31,7 +31,7 @@ def test_every_file_reads(inside):
     assert len(found) > 100
     links = ("/fd/", "/fdinfo/", "/ns/", "/mem")  # of descriptors that are gone, or to what is no file
     assert {p: e for p, e in found.items() if isinstance(e, int) and not any(x in p for x in links[:3])
-            and not p.endswith(links[3])} == {}
+            and not (p.startswith("/proc/1/") and e == 13) and not p.endswith(links[3])} == {}
     assert all(found[p] == 13 for p in found if p.endswith("/mem"))
 
 
@@ -116,3 +116,36 @@ assert read('/proc/sys/kernel/random/boot_id') == read('/proc/sys/kernel/random/
 assert read('/proc/sys/kernel/random/uuid') != read('/proc/sys/kernel/random/uuid')
 print('fine')
 """.replace("\\\\", "\\")) == "fine\n"
+
+
+def test_the_reaper_is_there_and_closed(inside):
+    assert inside("""
+import os
+def read(name): return open('/proc/1/' + name).read()
+print('1' in os.listdir('/proc'), read('comm').strip(), read('cmdline'), read('stat').split()[:4], os.stat('/proc/1').st_uid)
+for name in 'exe', 'cwd', 'root':
+    try:
+        os.readlink('/proc/1/' + name)
+    except OSError as e:
+        print(name, e.strerror)
+print(os.getpriority(os.PRIO_PROCESS, 1), os.getsid(1))
+""") == ("True init /sbin/init\0 ['1', '(init)', 'S', '0'] 0\n" + "".join(f"{n} Permission denied\n" for n in ("exe", "cwd", "root"))
+         + "0 1\n")
+
+
+def test_psutil_reads_it(inside):
+    """A third reader of /proc beside ps(1) and CPython's own tests."""
+    assert inside("""
+import os, psutil, subprocess, time
+p = psutil.Process()
+print(p.name(), p.username(), p.parent().pid, p.num_threads(), p.status(), p.memory_percent() > 0)
+memory = psutil.virtual_memory()
+print(memory.total > memory.available > 0, psutil.pids(), psutil.disk_usage('/').total > 0, psutil.cpu_count())
+child = subprocess.Popen(['sleep', '100'])
+c = psutil.Process(child.pid)
+print(c.cmdline(), c.status(), c.ppid() == os.getpid(), [x.pid for x in p.children()] == [child.pid])
+c.suspend(); print(c.status())
+c.resume(); print(c.status())
+c.terminate()
+print(c.wait(timeout=3), c.is_running())
+""") == ("python3 guest 1 1 running True\nTrue [1, 2] True 1\n['sleep', '100'] sleeping True True\nstopped\nsleeping\n-15 False\n")
