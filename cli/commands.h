@@ -8,6 +8,7 @@ enum { STATUS_FAILED = 125 };
 int command_run(int argc, char **argv);    /* argv[0] is "run" or "exec" */
 int command_policy(int argc, char **argv); /* check, explain, show */
 int command_doctor(int argc, char **argv); /* what this machine offers */
+int command_verify(int argc, char **argv); /* the same run several times */
 
 /* "terrarium: " and one line to stderr. Returns STATUS_FAILED. */
 int command_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

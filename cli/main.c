@@ -28,7 +28,7 @@ static const struct command {
     {"replay", later, "run a record again"},
     {"trace", later, "print a record"},
     {"diff", later, "compare two records"},
-    {"verify", later, "run several times and compare"},
+    {"verify", command_verify, "run several times and compare"},
     {"keygen", later, "make a key to sign records with"},
 };
 

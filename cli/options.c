@@ -22,6 +22,8 @@ const struct option_entry option_table[OPTION_COUNT] = {
     [OPTION_TRAP] = {"--trap", "all", false, "let the kernel answer no call itself"},
     [OPTION_QUIET] = {"--quiet", NULL, false, "say nothing but errors"},
     [OPTION_VERBOSE] = {"--verbose", NULL, false, "say each kind of denial once, as it happens"},
+    [OPTION_REPRODUCIBLE] = {"--require-reproducible", NULL, false,
+                             "end with status 125 when the run cannot be had again"},
     [OPTION_HELP] = {"--help", NULL, false, "this text"},
 };
 
@@ -109,4 +111,44 @@ int options_parse(struct options *o, int argc, char *const *argv, int first, cha
     }
     o->rest = at;
     return 0;
+}
+
+bool options_takes_word(const char *word)
+{
+    int id = find(word, strlen(word));
+    return id >= 0 && option_table[id].value != NULL;
+}
+
+/* What one word of python3's options means (Python/getopt.c): letters may stand together, and the value of -W and -X
+ * behind them or in the next word. */
+enum word { WORD_FLAGS, WORD_WITH_NEXT, WORD_ENDS };
+
+static enum word python_word(const char *word)
+{
+    if (strncmp(word, "--", 2) == 0)
+        return strcmp(word, "--check-hash-based-pycs") == 0 ? WORD_WITH_NEXT : WORD_FLAGS;
+    for (const char *letter = word + 1; *letter != '\0'; letter++) {
+        if (*letter == 'c' || *letter == 'm')
+            return WORD_ENDS;
+        if (*letter == 'W' || *letter == 'X')
+            return letter[1] == '\0' ? WORD_WITH_NEXT : WORD_FLAGS;
+    }
+    return WORD_FLAGS;
+}
+
+int options_script(int argc, char *const *argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (argv[i][0] != '-')
+            return i;
+        if (argv[i][1] == '\0')
+            return -1;
+        if (strcmp(argv[i], "--") == 0)
+            return i + 1 < argc ? i + 1 : -1;
+        enum word w = python_word(argv[i]);
+        if (w == WORD_ENDS)
+            return -1;
+        i += w == WORD_WITH_NEXT;
+    }
+    return -1;
 }

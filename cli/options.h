@@ -21,6 +21,7 @@ enum option_id {
     OPTION_TRAP,
     OPTION_QUIET,
     OPTION_VERBOSE,
+    OPTION_REPRODUCIBLE,
     OPTION_HELP,
     OPTION_COUNT,
 };
@@ -51,5 +52,9 @@ struct options {
 int options_parse(struct options *o, int argc, char *const *argv, int first, char *error, size_t n);
 /* The last value given, or NULL. A switch that was given is "". */
 const char *options_value(const struct options *o, enum option_id id);
+/* "--name" of an option whose value is the word behind it. */
+bool options_takes_word(const char *word);
+/* Where the script stands among python3's own arguments; -1: there is none (-c, -m, -, or nothing). */
+int options_script(int argc, char *const *argv);
 
 #endif

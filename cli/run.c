@@ -56,41 +56,6 @@ static int apply(struct policy *p, const struct options *o, struct policy_error 
     return policy_compile(p, e);
 }
 
-/* What one word of python3's options means (Python/getopt.c): letters may stand together, and the value of -W and -X
- * behind them or in the next word. */
-enum word { WORD_FLAGS, WORD_WITH_NEXT, WORD_ENDS };
-
-static enum word python_word(const char *word)
-{
-    if (strncmp(word, "--", 2) == 0)
-        return strcmp(word, "--check-hash-based-pycs") == 0 ? WORD_WITH_NEXT : WORD_FLAGS;
-    for (const char *letter = word + 1; *letter != '\0'; letter++) {
-        if (*letter == 'c' || *letter == 'm')
-            return WORD_ENDS;
-        if (*letter == 'W' || *letter == 'X')
-            return letter[1] == '\0' ? WORD_WITH_NEXT : WORD_FLAGS;
-    }
-    return WORD_FLAGS;
-}
-
-/* Where the script stands among python3's own arguments; -1: there is none (-c, -m, -, or nothing). */
-static int script_index(int argc, char *const *argv)
-{
-    for (int i = 0; i < argc; i++) {
-        if (argv[i][0] != '-')
-            return i;
-        if (argv[i][1] == '\0')
-            return -1;
-        if (strcmp(argv[i], "--") == 0)
-            return i + 1 < argc ? i + 1 : -1;
-        enum word w = python_word(argv[i]);
-        if (w == WORD_ENDS)
-            return -1;
-        i += w == WORD_WITH_NEXT;
-    }
-    return -1;
-}
-
 static int start(const struct policy *p, const struct options *o, int argc, char **argv, bool is_exec)
 {
     int words = argc - o->rest, n = 0;
@@ -104,10 +69,11 @@ static int start(const struct policy *p, const struct options *o, int argc, char
         .export_to = options_value(o, OPTION_EXPORT),
         .quiet = options_value(o, OPTION_QUIET) != NULL,
         .verbose = options_value(o, OPTION_VERBOSE) != NULL,
+        .require_reproducible = options_value(o, OPTION_REPRODUCIBLE) != NULL,
     };
     if (!is_exec)
         guest[n++] = "python3";
-    int script = is_exec ? -1 : script_index(words, argv + o->rest);
+    int script = is_exec ? -1 : options_script(words, argv + o->rest);
     for (int i = 0; i < words; i++) {
         guest[n] = argv[o->rest + i];
         if (i == script) {

@@ -3,7 +3,7 @@ _terrarium()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
     local options="--policy --python --seed --record --report --mount --image --cwd --env --limit --export --trap
-        --quiet --verbose --help"
+        --quiet --verbose --require-reproducible --help"
     local limits="cpu= wall= memory= output= processes= files= open_files= file_count="
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -35,7 +35,8 @@ _terrarium()
         return ;;
     esac
     case $command in
-    run|exec)
+    run|exec|verify)
+        [[ $command == verify ]] && options="-n --load --exec $options"
         if [[ $current == -* ]]; then
             COMPREPLY=($(compgen -W "$options --" -- "$current"))
         else

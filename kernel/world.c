@@ -48,6 +48,15 @@ static int stream_output(void *context, int stream, const void *bytes, size_t n)
     return 0;
 }
 
+static bool stream_pieces(void *context, bool nothing_yet)
+{
+    struct world *w = context;
+    if (nothing_yet && w->task_count <= 1)
+        return false;
+    world_not_reproducible(w, "stdin: it came in pieces, and when they came was seen");
+    return true;
+}
+
 static void tty_signal_group(void *context, int32_t pgrp, int signal)
 {
     siginfo_t info;
@@ -112,7 +121,7 @@ static void dev_random(void *context, void *bytes, size_t n)
 static void set_hooks(struct world *w)
 {
     w->timer_clock = (struct timer_clock){timer_now, timer_arm, timer_disarm, w};
-    w->streams = (struct host_stream_hooks){.output = stream_output, .context = w};
+    w->streams = (struct host_stream_hooks){.output = stream_output, .pieces = stream_pieces, .context = w};
     w->tty = (struct tty_hooks){
         .signal_group = tty_signal_group,
         .caller_pgrp = tty_caller_pgrp,

@@ -5,6 +5,7 @@
 #include "supervisor/fast_clock.h"
 #include "supervisor/filter.h"
 #include "supervisor/glass/glass.h"
+#include "supervisor/tsc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,6 +116,7 @@ __attribute__((noreturn)) static void child(const int go[2], int failures, int s
         fail(failures, STEP_SETUP);
     if (personality(ADDR_NO_RANDOMIZE) < 0) /* a container's profile (Docker's allows five values, not this one) */
         tell(failures, STEP_ADDRESSES);
+    tsc_forbid();
     set_limit(RLIMIT_CORE, 0);
     set_limit(RLIMIT_STACK, NATIVE_STACK);
     set_limit(RLIMIT_NOFILE, NATIVE_DESCRIPTORS);
@@ -183,6 +185,10 @@ static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
                 t->regs_known = true;
                 return 0;
             }
+        }
+        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV && tsc_emulate(t)) { /* tsc_forbid's own try */
+            (void)ptrace(PTRACE_SETREGS, t->real, 0, &t->regs);
+            t->changed = false;
         }
         (void)ptrace(PTRACE_CONT, t->real, 0, 0);
     }

@@ -9,6 +9,7 @@
 #include "supervisor/idle.h"
 #include "supervisor/limits.h"
 #include "supervisor/tick.h"
+#include "supervisor/tsc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -120,6 +121,8 @@ static void at_signal(struct tracee *t)
         refuse_foreign(t);
         return;
     }
+    if (t->signal == SIGSEGV && real.si_code == SI_KERNEL && tsc_emulate(t))
+        return;
     seen = real;
     int deliver = signal_claim(t->task, t->signal, &real, &seen);
     if (deliver != 0 && memcmp(&real, &seen, sizeof seen) != 0)

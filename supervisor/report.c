@@ -225,6 +225,17 @@ static json_t *reasons(const struct world *w)
     return all;
 }
 
+/* Instructions that tell of the machine and that nothing here can answer: a program that uses them sees the machine. */
+static json_t *untrapped(const struct holder *h)
+{
+    json_t *all = json_array();
+    if (!h->tsc_answered && !h->world->clock.real)
+        (void)json_array_append_new(all, json_string("RDTSC"));
+    for (size_t i = 0; i < 3; i++)
+        (void)json_array_append_new(all, json_string((const char *const[]){"CPUID", "RDRAND", "RDPID"}[i]));
+    return all;
+}
+
 static json_t *confined(const struct confinement *c)
 {
     json_t *o = json_object();
@@ -260,6 +271,7 @@ static json_t *build(const struct holder *h)
     add(o, "limits", limits(h));
     add(o, "reproducible", json_boolean(w->not_reproducible_count == 0));
     add(o, "not_reproducible_because", reasons(w));
+    add(o, "untrapped", untrapped(h));
     add(o, "policy", json_string(w->policy->path != NULL ? w->policy->path : "(built in)"));
     add(o, "policy_digest", w->policy->digest != NULL ? json_string(w->policy->digest) : json_null());
     add(o, "events", json_integer((json_int_t)w->events));

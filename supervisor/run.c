@@ -115,6 +115,13 @@ static int start(struct holder *h, const struct run_request *r, struct run_error
     return result;
 }
 
+static void say_not_reproducible(const struct world *w, struct run_error *e)
+{
+    size_t n = (size_t)snprintf(e->text, sizeof e->text, "the run is not reproducible");
+    for (size_t i = 0; i < w->not_reproducible_count && n < sizeof e->text; i++)
+        n += (size_t)snprintf(e->text + n, sizeof e->text - n, "; %s", w->not_reproducible[i]);
+}
+
 static int finish(struct holder *h, const struct run_request *r, struct run_error *e)
 {
     int status = report_exit_status(h->world);
@@ -127,6 +134,10 @@ static int finish(struct holder *h, const struct run_request *r, struct run_erro
     }
     if (h->report != NULL && report_write(h, e) < 0)
         status = EXIT_SELF;
+    if (r->require_reproducible && h->world->not_reproducible_count > 0 && e->text[0] == '\0') {
+        say_not_reproducible(h->world, e);
+        status = EXIT_SELF;
+    }
     return status;
 }
 

@@ -29,6 +29,7 @@ struct run_request {
     const char *record;      /* host path of the record; NULL: none */
     bool quiet;              /* no words of terrarium's own but errors */
     bool verbose;            /* each denial once, as it happens, on stderr */
+    bool require_reproducible; /* a run that is not is an error */
 };
 
 /* What a person is told, each one sentence without "terrarium: " before it and newline behind, or empty. */

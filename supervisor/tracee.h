@@ -107,6 +107,7 @@ struct holder {
     uint64_t moved_calls;
     int64_t moved_cpu;
     int64_t computed;  /* ns that tasks computed while something waited for time to pass */
+    bool tsc_answered; /* RDTSC was seen to be trapped (supervisor/tsc.h) */
     uint64_t stops;    /* ptrace stops seen, for the report and bench/ */
     uint64_t injected; /* injected calls */
 };

@@ -2,11 +2,12 @@
  *
  * This is the one place where bytes cross to and from the host while the guest runs, so it is strict: no byte goes out
  * before the hook has agreed to it, no ioctl passes that is not named here, and what fstat(2) says tells the kind of
- * thing the stream is and nothing of which one. Nothing waits: every transfer asks poll(2) first, and moves only what
- * will not block the supervisor. The offset of a regular file is the host's, shared with the caller as natively
+ * thing the stream is and nothing of which one. Nothing waits but for input (vfs/host_input.c): every transfer asks
+ * poll(2) first, and moves only what will not block the supervisor. The offset of a regular file is the host's, shared with the caller as natively
  * (`(terrarium run a.py; cat) < file`). */
 #include "vfs/terminal.h"
 
+#include "vfs/host_input.h"
 #include "vfs/node.h"
 
 #include <asm/termbits.h>
@@ -32,6 +33,7 @@ struct host_stream {
     uint32_t type; /* S_IF* of the host's file */
     bool is_tty;
     bool no_nowait; /* RWF_NOWAIT is not supported there */
+    bool pieces;    /* the other end sends in pieces: they are taken as they come */
     int stream;     /* 1 or 2, for the hook */
     size_t agreed;  /* bytes of the next write the hook has already seen: the host took fewer than offered */
     int64_t opened; /* ns since the epoch: its times */
@@ -60,6 +62,15 @@ static uint32_t host_events(const struct host_stream *s, short events)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
+/* Before the guest learns anything of what stands in a pipe or socket. waits: it would sleep if nothing did. */
+static void settle(struct host_stream *s, size_t want, bool waits)
+{
+    if (s->pieces || !s->hooks || !s->hooks->pieces || (s->type != S_IFIFO && s->type != S_IFSOCK))
+        return;
+    if (!host_input_settled(s->fd, want < HOST_INPUT_MOST ? want : HOST_INPUT_MOST))
+        s->pieces = s->hooks->pieces(s->hooks->context, waits && !host_events(s, POLLIN));
+}
+
 static ssize_t read_host(struct host_stream *s, void *to, size_t n)
 {
     struct iovec vec = {.iov_base = to, .iov_len = n};
@@ -87,9 +98,11 @@ static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
     }
     if (!io->left)
         return 0;
+    size_t most = s->is_tty || s->pieces ? sizeof buffer : HOST_INPUT_MOST;
+    settle(s, io->left, (f->flags & O_NONBLOCK) == 0);
     if (!host_events(s, POLLIN))
         return -EAGAIN;
-    ssize_t got = read_host(s, buffer, io->left < sizeof buffer ? io->left : sizeof buffer);
+    ssize_t got = read_host(s, buffer, io->left < most ? io->left : most);
     return got > 0 ? io_put(io, buffer, (size_t)got) : got;
 }
 
@@ -225,6 +238,8 @@ static uint32_t stream_poll(struct file *f, struct poll_table *t)
 {
     struct host_stream *s = f->private;
     poll_on(t, &s->wait);
+    if (s->fd == STDIN_FILENO)
+        settle(s, 1, false);
     uint32_t events = host_events(s, POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
     if (events & EPOLLIN)
         events |= EPOLLRDNORM;
@@ -330,6 +345,7 @@ static int64_t stream_ioctl(struct file *f, uint32_t command, uint64_t argument,
     struct host_stream *s = f->private;
     if (command == FIONREAD && (s->is_tty || s->type != S_IFCHR)) {
         int bytes = 0;
+        settle(s, 1, false);
         if (ioctl(s->fd, FIONREAD, &bytes))
             return -errno;
         return m->write(m, argument, &bytes, sizeof bytes);

@@ -108,6 +108,10 @@ int pts_next(struct vfs *v, uint32_t from); /* the lowest number >= from in use,
 struct host_stream_hooks {
     int (*output)(void *context, int stream, const void *bytes,
                   size_t n); /* stream 1 or 2: 0 to write it on, -errno: limit reached */
+    /* What the guest sees of its input depends on when it came; nothing_yet: it waits for the first byte, and that is
+     * harmless when nobody else can run meanwhile. True: there is no use in waiting for the rest any more. NULL: never.
+     */
+    bool (*pieces)(void *context, bool nothing_yet);
     void *context;
 };
 /* The host descriptor stays the caller's and must outlive the file. flags: O_APPEND, O_NONBLOCK, and the access mode

@@ -23,7 +23,11 @@ MISTAKES = [
     (["replay", "x"], "replay: not in this version"),
     (["trace", "x"], "trace: not in this version"),
     (["diff", "a", "b"], "diff: not in this version"),
-    (["verify"], "verify: not in this version"),
+    (["verify"], "verify: nothing to run (see 'terrarium verify --help')"),
+    (["verify", "-n", "1", "--", "-c", "0"], "verify: -n '1': expected a number from 2 to 10000"),
+    (["verify", "--report", "x", "--", "-c", "0"], "verify: --report is verify's own business here"),
+    (["verify", "--polcy", "x"], "verify: unknown option '--polcy' (did you mean '--policy'?) (see 'terrarium verify --help')"),
+    (["verify", "none.py"], "none.py: No such file or directory"),
     (["keygen"], "keygen: not in this version"),
     (["run", "--record", "x", "--", "-c", "0"], "--record: not in this version"),
     (["run", "--polcy", "x"], "run: unknown option '--polcy' (did you mean '--policy'?) (see 'terrarium run --help')"),
@@ -91,10 +95,10 @@ def test_help_and_version():
 
 
 def test_options_stand_everywhere():
-    options = set(re.findall(r"^  (--[a-z]+)", call("run", "--help")[1], re.M))
+    options = set(re.findall(r"^  (--[a-z-]+)", call("run", "--help")[1], re.M))
     assert {"--policy", "--limit", "--export", "--quiet"} <= options
     manual = (ROOT / "docs/terrarium.1").read_text()
-    assert options == {f"--{name}" for name in re.findall(r"^\.It Fl -([a-z]+)", manual, re.M)}
+    assert options == {f"--{name}" for name in re.findall(r"^\.It Fl -([a-z-]+)", manual, re.M)}
     completion = (ROOT / "cli/terrarium.bash").read_text()
     listed = re.search(r'options="([^"]*)"', completion).group(1).split()
     assert options == set(listed)

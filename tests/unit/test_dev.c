@@ -186,7 +186,7 @@ static int watch_output(void *context, int stream, const void *bytes, size_t n)
 static void a_host_pipe(void **state)
 {
     static struct output o = {.limit = 150000};
-    struct host_stream_hooks hooks = {watch_output, &o};
+    struct host_stream_hooks hooks = {.output = watch_output, .context = &o};
     struct vfs *v = test_vfs();
     int in[2], out[2];
     static char block[100000], back[200000];
@@ -295,7 +295,7 @@ static void a_host_file_keeps_its_offset_and_mode(void **state)
 static void a_host_terminal(void **state)
 {
     static struct output o = {.limit = 1000};
-    struct host_stream_hooks hooks = {watch_output, &o};
+    struct host_stream_hooks hooks = {.output = watch_output, .context = &o};
     struct vfs *v = test_vfs();
     char back[64];
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);

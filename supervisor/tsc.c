@@ -1,0 +1,45 @@
+/* RDTSC and RDTSCP (Intel SDM, volume 2B). A faulting one costs a signal-delivery-stop; each moves the clock as a call does, so
+ * that a loop that waits for the counter ends. IA32_TSC_AUX, which Linux sets to the CPU's number, reads as 0. */
+#include "supervisor/tsc.h"
+
+#include <linux/prctl.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+void tsc_forbid(void)
+{
+    if (prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0)
+        __asm__ volatile("rdtsc" ::: "eax", "edx");
+}
+
+bool tsc_emulate(struct tracee *t)
+{
+    static const uint8_t rdtsc[] = {0x0f, 0x31}, rdtscp[] = {0x0f, 0x01, 0xf9};
+    uint8_t code[sizeof rdtscp] = {0};
+    struct task *task = t->task;
+    struct world *w = task->world;
+    if (tracee_load_registers(t) < 0)
+        return false;
+    ssize_t n = tracee_read(t, t->regs.rip, code, sizeof code);
+    size_t length = 0;
+    if (n >= (ssize_t)sizeof rdtsc && memcmp(code, rdtsc, sizeof rdtsc) == 0)
+        length = sizeof rdtsc;
+    else if (n >= (ssize_t)sizeof rdtscp && memcmp(code, rdtscp, sizeof rdtscp) == 0)
+        length = sizeof rdtscp;
+    if (length == 0)
+        return false;
+    clock_event(&w->clock);
+    task->calls++;
+    task->cpu += w->clock.per_event;
+    task->process->cpu += w->clock.per_event;
+    uint64_t now = (uint64_t)clock_read(&w->clock, CLOCK_MONOTONIC);
+    t->regs.rax = (uint32_t)now;
+    t->regs.rdx = now >> 32;
+    if (length == sizeof rdtscp)
+        t->regs.rcx = 0;
+    t->regs.rip += length;
+    t->changed = true;
+    t->holder->tsc_answered = true;
+    return true;
+}

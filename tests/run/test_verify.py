@@ -1,0 +1,81 @@
+"""`terrarium verify` and what it holds runs to: what must not matter does not, and what matters is said."""
+import os
+import subprocess
+
+import pytest
+
+TERRARIUM = os.environ["TERRARIUM_UNDER_TEST"]
+PYTHON = "/usr/bin/python3"
+
+
+def verify(*words, stdin=b"", cwd=None, runs=3):
+    done = subprocess.run([TERRARIUM, "verify", "-n", str(runs), *words], input=stdin, capture_output=True, timeout=120, cwd=cwd)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_the_same(tmp_path):
+    (tmp_path / "s.py").write_text("import sys, os\nprint(sys.argv, id(object()), os.getpid())\nopen('/tmp/made', 'w').write('x')\n")
+    status, out, err = verify("--python", PYTHON, "s.py", "a", cwd=tmp_path)
+    assert (status, err) == (0, "") and out.startswith("3 runs, all the same: exit status 0, "), out
+    assert not list(tmp_path.glob("terrarium-verify*"))
+
+
+def test_beside_busy_loops():
+    status, out, _ = verify("--load", "--", "-c", "import threading; [threading.Thread(target=print, args=(i,)).start() for i in range(9)]")
+    assert status == 0, out
+
+
+# The host's clock is let in: what then differs is found, wherever it shows.
+LET_IN = "terrarium: 1\nclock: real\n"
+
+
+@pytest.mark.parametrize("code, says", [
+    ("import time; print('a'); print(time.time_ns())", "stdout, line 2"),
+    ("import sys, time; print(time.time_ns(), file=sys.stderr)", "stderr, line 1"),
+    ("import time; open('/tmp/made', 'w').write(f'{time.time_ns():030}')", "exported files: tmp/made: its"),
+    ("import time; open(f'/tmp/{time.time_ns()}', 'w')", "exported files: "),
+    ("import sys, time; sys.exit(time.time_ns() // 1000 % 199 + 1)", "exit status "),
+    ("import os, time\nfor i in range(time.time_ns() // 1000 % 997): os.getppid()", "in their reports, "),
+])
+def test_what_differs_is_said(code, says, tmp_path):
+    (tmp_path / "p.yaml").write_text(LET_IN)
+    status, out, err = verify("--policy", "p.yaml", "--", "-c", code, cwd=tmp_path)
+    assert status == 1 and says in out and err == "", out + err
+    assert "not reproducible: clock: real, by the policy" in out
+
+
+def test_what_cannot_be_tried(tmp_path):
+    (tmp_path / "p.yaml").write_text("terrarium: 1\nlimits: {cpuu: 1s}\n")
+    status, out, err = verify("--policy", "p.yaml", "--", "-c", "0", cwd=tmp_path)
+    assert status == 125 and out == "" and "unknown key 'cpuu'" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("code", [
+    "import sys; print(len(sys.stdin.read()))",
+    "import os; print([len(os.read(0, 70000)) for _ in range(30)])",
+    "import select, os; print(select.select([0], [], [], 5)); print(len(os.read(0, 100000)))",
+    "import asyncio, sys\nasync def main():\n r = asyncio.StreamReader()\n"
+    " await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(r), sys.stdin)\n"
+    " print(len(await r.read()))\nasyncio.run(main())",
+], ids=["read", "raw", "select", "asyncio"])
+def test_how_input_arrives_does_not_matter(code):
+    status, out, _ = verify("--load", "--", "-c", code, stdin=b"".join(b"line %d\n" % i for i in range(20000)))
+    assert status == 0 and "not reproducible" not in out, out
+
+
+def test_a_conversation_is_not_reproducible():
+    words = [TERRARIUM, "run", "--require-reproducible", "--", "-c", "print(input(), flush=True); print(input())"]
+    talk = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    talk.stdin.write(b"one\n")
+    talk.stdin.flush()
+    assert talk.stdout.readline() == b"one\n"
+    out, err = talk.communicate(b"two\n", timeout=60)
+    assert (talk.returncode, out) == (125, b"two\n")
+    assert err == b"terrarium: the run is not reproducible; stdin: it came in pieces, and when they came was seen\n"
+
+
+def test_reproducible_is_no_error(terrarium):
+    assert terrarium("run", "--require-reproducible", "--", "-c", "print(1)").status == 0
+    refused = terrarium("run", "--require-reproducible", "--", "-c", "print(1)", policy=LET_IN)
+    assert (refused.status, refused.out) == (125, "1\n")
+    assert refused.err == "terrarium: the run is not reproducible; clock: real, by the policy\n"
