@@ -158,10 +158,16 @@ void ends_kill_all(struct holder *h)
         for (struct tracee *t = h->by_real[bucket]; t != NULL; t = t->next)
             if (t->where != TRACEE_GONE)
                 kill(t->real, SIGKILL);
+    if (h->early != 0)
+        kill(h->early, SIGKILL);
     for (;;) {
-        pid_t pid = waitpid(-1, NULL, __WALL);
+        int status;
+        pid_t pid = waitpid(-1, &status, __WALL);
         if (pid < 0 && errno != EINTR)
             break;
+        /* Born while its parent was killed in the middle of the clone: nobody has heard of it, and it waits for its tracer. */
+        if (pid > 0 && WIFSTOPPED(status))
+            kill(pid, SIGKILL);
     }
     for (int bucket = 0; bucket < HOLDER_BUCKETS; bucket++)
         while (h->by_real[bucket] != NULL) {

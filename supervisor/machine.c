@@ -91,8 +91,11 @@ static int machine_clone(struct task *parent, struct task *child, uint64_t flags
     p->holder->early = 0;
     const uint64_t arguments[6] = {native_flags(flags), stack, 0, 0, tls};
     int64_t result = tracee_inject(p, SYS_clone, arguments);
-    if (result < 0 || p->born == 0)
+    if (result < 0 || p->born == 0) {
+        if (p->born != 0) /* the parent was killed in the middle */
+            kill(p->born, SIGKILL);
         return result < 0 ? (int)result : -EAGAIN;
+    }
     struct tracee *c = tracee_new(p->holder, p->born, child);
     if (c == NULL) {
         kill(p->born, SIGKILL);

@@ -155,15 +155,3 @@ print('outside' in seen)
         done.set()
         worker.join()
     assert result.out == "False\n" and result.status == 0, result
-
-
-def test_a_race_on_the_path_itself(attack, native):
-    """A second thread writes the path anew all the time: natively both files are opened by one loop that asks for one; inside a
-    rule on the second never lets it through."""
-    status, out = native("races", "path", timeout=60)
-    assert status == 0 and "other opened" in out, out
-    result = attack("races", "path", policy="""
-terrarium: 1
-calls: [{deny: "*", path: /etc/group, errno: EACCES}]
-""")
-    assert result.status == 0 and "other opened" not in result.out and "one opened" in result.out, result
