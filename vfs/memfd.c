@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -50,6 +51,7 @@ static void enlist(struct vfs *v, struct memory *m)
     if (m->next_memfd)
         m->next_memfd->memfd_link = &m->next_memfd;
     v->memfds = m;
+    v->memfd_count++;
 }
 
 static void delist(struct memory *m)
@@ -63,6 +65,7 @@ static void delist(struct memory *m)
     if (m->next_memfd)
         m->next_memfd->memfd_link = m->memfd_link;
     m->memfd_link = NULL;
+    v->memfd_count--;
 }
 
 size_t vfs_recount(struct vfs *v, size_t most)
@@ -131,6 +134,13 @@ int memory_to_memfd(struct node *n)
     recount(n);
     enlist(node_vfs(n), m);
     return 0;
+}
+
+void memory_grows_large(struct node *n)
+{
+    struct rlimit limit;
+    if (!node_vfs(n)->giving && getrlimit(RLIMIT_NOFILE, &limit) == 0 && node_vfs(n)->memfd_count < limit.rlim_cur / 8)
+        (void)memory_to_memfd(n); /* it stays in pages where that fails */
 }
 
 void memory_close(struct memory *m)
@@ -209,7 +219,12 @@ int memfd_resize(struct node *n, uint64_t size)
 
 int memfd_punch(struct node *n, uint64_t from, uint64_t to)
 {
-    if (from < to &&
+    /* To the end: the last page goes too, though the file ends within it. */
+    bool whole = from < to && to >= n->size && (n->memory->seals & (F_SEAL_SHRINK | F_SEAL_GROW)) == 0 &&
+                 ftruncate(n->memory->fd, (off_t)from) == 0;
+    if (whole && ftruncate(n->memory->fd, (off_t)n->size))
+        return -errno;
+    if (!whole && from < to &&
         fallocate(n->memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)))
         return -errno;
     recount(n);

@@ -36,6 +36,8 @@ static ssize_t memory_node_write(struct node *n, struct io *io, uint64_t offset)
         return -EPERM;
     if (io->left && offset + io->left > n->size && sealed(n, F_SEAL_GROW))
         return -EPERM;
+    if (!in_memfd(n) && offset + io->left > PAGES_MOST)
+        memory_grows_large(n);
     while (io->left > 0) {
         size_t want = io->left;
         ssize_t got = in_memfd(n) ? memfd_write(n, io, offset) : memory_write(n, io, offset);

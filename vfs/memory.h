@@ -1,4 +1,4 @@
-/* The bytes of a memory file, apart from its node: sparse pages, or a memfd once it was mapped. Inside the room; shared
+/* The bytes of a memory file, apart from its node: sparse pages, or a memfd once it was mapped or is large. Inside the room; shared
  * by vfs/memory.c (pages), vfs/memfs.c (a node's operations) and vfs/memfd.c (seals). */
 #ifndef VFS_MEMORY_H
 #define VFS_MEMORY_H
@@ -6,6 +6,10 @@
 #include "vfs/node.h"
 
 enum { PAGE = 4096, CHUNK = 64 * 1024, CHUNK_PAGES = CHUNK / PAGE };
+
+/* A file that grows beyond this is better off in a memfd: its pages come from the kernel with the bytes, where ours come by a page
+ * fault each, and a fault costs as much as copying a page does many times over. */
+enum { PAGES_MOST = 256 * 1024 };
 
 /* A stretch of a file. A page that is not `present` reads as zeros whatever its bytes are; beyond `capacity` too. */
 struct chunk {
@@ -48,7 +52,8 @@ int memory_charge(struct node *n, uint64_t bytes); /* -ENOSPC */
 void memory_refund(struct node *n, uint64_t bytes);
 
 /* The memfd (vfs/memfd.c), once memory_to_memfd was called. The same meanings. */
-int memory_to_memfd(struct node *n); /* from pages to a memfd: 0 or -errno; harmless when it is one */
+int memory_to_memfd(struct node *n);     /* from pages to a memfd: 0 or -errno; harmless when it is one */
+void memory_grows_large(struct node *n); /* the same, if there are descriptors to spare */
 ssize_t memfd_write(struct node *n, struct io *io, uint64_t offset);
 int memfd_resize(struct node *n, uint64_t size);
 int memfd_punch(struct node *n, uint64_t from, uint64_t to);

@@ -291,7 +291,8 @@ struct vfs {
     struct vfs_usage usage;
     struct dentry *root;
     struct fs *filesystems, **filesystems_end; /* in order of mounting */
-    struct memory *memfds, *recount_next;      /* vfs/memfd.c: memory files that were mapped, and whose turn it is */
+    struct memory *memfds, *recount_next;      /* vfs/memfd.c: memory files in memfds, and whose turn it is */
+    size_t memfd_count;
     struct fs *anonymous;                      /* home of memfds and other nodes without a place: st_dev 0:1 */
     uint64_t next_ino, next_file, next_key;
     uint32_t next_minor;

@@ -21,7 +21,7 @@ struct code_blocks {
     struct {
         uint64_t offset; /* in the file, plus one; 0: nothing is here */
         uint32_t size;
-        uint8_t bytes[BLOCK];
+        uint8_t *bytes; /* BLOCK of them, or NULL: of most files hardly any is looked at */
     } block[BLOCKS];
 };
 
@@ -30,13 +30,16 @@ static const uint8_t *block_at(const struct code_file *f, uint64_t offset, size_
     uint64_t start = offset / BLOCK * BLOCK;
     size_t slot = start / BLOCK % BLOCKS;
     if (f->blocks->block[slot].offset != start + 1) {
-        ssize_t got = f->read(f->context, start, f->blocks->block[slot].bytes, BLOCK);
+        uint8_t *bytes = f->blocks->block[slot].bytes;
+        if (bytes == NULL)
+            bytes = f->blocks->block[slot].bytes = malloc(BLOCK);
+        ssize_t got = bytes != NULL ? f->read(f->context, start, bytes, BLOCK) : -ENOMEM;
         f->blocks->block[slot].offset = start + 1;
         f->blocks->block[slot].size = got < 0 || got > BLOCK ? 0 : (uint32_t)got;
     }
     uint32_t size = f->blocks->block[slot].size;
     *left = size > offset - start ? size - (offset - start) : 0;
-    return f->blocks->block[slot].bytes + (offset - start);
+    return *left > 0 ? f->blocks->block[slot].bytes + (offset - start) : NULL;
 }
 
 static bool read_all(const struct code_file *f, uint64_t offset, void *to, size_t n)
@@ -238,6 +241,8 @@ uint64_t code_file_plt_target(struct code_file *f, uint64_t slot)
 void code_file_close(struct code_file *f)
 {
     free(f->plt);
+    for (size_t i = 0; f->blocks != NULL && i < BLOCKS; i++)
+        free(f->blocks->block[i].bytes);
     free(f->blocks);
     f->plt = NULL;
     f->blocks = NULL;

@@ -5,6 +5,7 @@
 #include <linux/falloc.h>
 #include <malloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static struct vfs_usage usage_of(const struct world_fixture *w)
 {
@@ -284,6 +285,52 @@ static void test_many_small_files(void **state)
     assert_int_equal(stat_error(&w->at, "/d/small_file_number_000008"), 0);
 }
 
+/* A large file is in a memfd, unless descriptors are scarce: nobody can tell. */
+static void test_large_files_with_and_without_descriptors(void **state)
+{
+    static const struct {
+        uint64_t at;
+        size_t n;
+    } written[] = {{0, 100}, {70000, 9}, {255 * 1024, 4096}, {300000, 65536}, {900000, 1}, {4096, 8192}};
+    struct rlimit before, scarce;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    static char content[2][900001];
+    uint64_t bytes[2], pages[2];
+    int64_t found[2][7];
+    for (int few = 0; few < 2; few++) {
+        void *fresh;
+        assert_int_equal(small_setup(&fresh), 0);
+        struct world_fixture *w = fresh;
+        struct file *f = open_as(&w->at, "/large", O_RDWR | O_CREAT, 0644);
+        scarce = before;
+        scarce.rlim_cur = few ? 7 : before.rlim_cur;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &scarce), 0);
+        for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+            static char block[65536];
+            memset(block, 'a' + (int)i, written[i].n);
+            assert_int_equal(write_at(f, block, written[i].n, written[i].at), written[i].n);
+        }
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(file_allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 310000, 20000), 0);
+        assert_int_equal(read_at(f, content[few], sizeof content[few], 0), sizeof content[few]);
+        for (int i = 0; i < 6; i++)
+            found[few][i] = file_seek(f, 60000 * i, i % 2 ? SEEK_HOLE : SEEK_DATA);
+        bytes[few] = usage_of(w).bytes;
+        struct statx st;
+        assert_int_equal(file_stat(f, &st), 0);
+        pages[few] = st.stx_blocks;
+        assert_int_equal(write_at(f, content[few], sizeof content[few], 0), sizeof content[few]);
+        found[few][6] = write_at(f, content[few], sizeof content[few], 900001); /* the quota is 1 MiB */
+        assert_in_range(found[few][6], 4096, 1 << 20);
+        file_put(f);
+        fixture_teardown(&fresh);
+    }
+    assert_memory_equal(content[0], content[1], sizeof content[0]);
+    assert_memory_equal(found[0], found[1], sizeof found[0]);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_int_equal(pages[0], pages[1]);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -300,6 +347,7 @@ int main(void)
         CASE(test_seals),
         CASE(test_collapse),
         CASE(test_many_small_files),
+        CASE(test_large_files_with_and_without_descriptors),
     };
     return cmocka_run_group_tests_name("vfs: memory files", tests, NULL, NULL);
 }
