@@ -5,7 +5,7 @@ CC ?= gcc
 BUILD := build/$(if $(SANITIZE),sanitize,release)
 # Loading a shared library is paid at every start: small ones are linked into the program, large ones loaded by those runs that need them
 # (tools/lazy_library.sh). Unit tests link all of them as they are.
-PACKAGES := libseccomp libzstd libsodium yaml-0.1 jansson libpcre2-8 zlib
+PACKAGES := libseccomp libzstd libsodium yaml-0.1 jansson libpcre2-8 zlib msgpack
 LAZY_LIBRARIES := archive
 CFLAGS ?= -O2 -g
 FORTIFY := $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
@@ -26,12 +26,12 @@ UNITS := $(wildcard tests/unit/*.c)
 UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 
 # What Debian 12 must have. docs/dependencies.md says why each.
-BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev libzydis-dev libpcre2-dev zlib1g-dev libhttp-parser-dev libwslay-dev libssl-dev
+BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev libzydis-dev libpcre2-dev zlib1g-dev libhttp-parser-dev libwslay-dev libssl-dev libmsgpack-dev
 PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
 TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl-tools python3-jsonschema python3-yaml \
 	perl xz-utils python3-venv python3-pip python3-psutil python3-pandas python3-pil python3-lxml \
-	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl
+	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard
 
 .PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network bench-policy
 all: terrarium

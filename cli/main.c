@@ -1,11 +1,10 @@
 /* What people type: finds the command and hands it its words. */
 #include "cli/commands.h"
+#include "supervisor/supervisor.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char version[] = "0.1";
 
 static int later(int argc, char **argv)
 {
@@ -61,7 +60,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return help();
     if (strcmp(argv[1], "--version") == 0) {
-        printf("terrarium %s\n", version);
+        printf("terrarium %s\n", TERRARIUM_VERSION);
         return 0;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)

@@ -67,6 +67,7 @@ static int start(const struct policy *p, const struct options *o, int argc, char
         .is_exec = is_exec,
         .report = options_value(o, OPTION_REPORT),
         .export_to = options_value(o, OPTION_EXPORT),
+        .record = options_value(o, OPTION_RECORD),
         .quiet = options_value(o, OPTION_QUIET) != NULL,
         .verbose = options_value(o, OPTION_VERBOSE) != NULL,
         .require_reproducible = options_value(o, OPTION_REPRODUCIBLE) != NULL,
@@ -112,8 +113,6 @@ int command_run(int argc, char **argv)
         help(argv[0], is_exec);
         return 0;
     }
-    if (options_value(&o, OPTION_RECORD) != NULL)
-        return command_fail("--record: not in this version");
     if (is_exec && o.rest >= argc)
         return command_fail("exec: no program named (see 'terrarium exec --help')");
     char *directories[PROFILES_MAX];

@@ -3,7 +3,7 @@
  * Nothing here knows ptrace. Every byte of the guest is read by one machine->read and written by one machine->write;
  * what a stub has read it keeps, so that nothing is fetched twice (copy once, decide on the copy). */
 #include "kernel/call.h"
-#include "kernel/world.h"
+#include "kernel/recorder.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -18,14 +18,20 @@ int call_read(struct call *c, uint64_t address, void *to, size_t n)
 {
     if (n == 0)
         return 0;
-    return c->world->machine->read(c->task, address, to, n) == (ssize_t)n ? 0 : -EFAULT;
+    if (c->world->machine->read(c->task, address, to, n) != (ssize_t)n)
+        return -EFAULT;
+    record(c->world, memory, c, false, address, to, n);
+    return 0;
 }
 
 int call_write(struct call *c, uint64_t address, const void *from, size_t n)
 {
     if (n == 0)
         return 0;
-    return c->world->machine->write(c->task, address, from, n) == (ssize_t)n ? 0 : -EFAULT;
+    ssize_t done = c->world->machine->write(c->task, address, from, n);
+    if (done > 0)
+        record(c->world, memory, c, true, address, from, (size_t)done);
+    return done == (ssize_t)n ? 0 : -EFAULT;
 }
 
 bool call_range(uint64_t address, uint64_t n)
@@ -49,8 +55,10 @@ ssize_t call_string(struct call *c, uint64_t address, char *to, size_t room, int
         if (got <= 0)
             return -EFAULT;
         const char *end = memchr(to + done, '\0', (size_t)got);
-        if (end)
+        if (end) {
+            record(c->world, memory, c, false, address, to, (size_t)(end - to) + 1);
             return end - to;
+        }
         if ((size_t)got < want)
             return -EFAULT;
         done += want;
@@ -102,6 +110,7 @@ static ssize_t transfer(struct io *io, void *bytes, size_t n, enum direction dir
                                                   : m->read(g->call->task, at, (char *)bytes + done, want);
             if (moved < 0)
                 break;
+            record(g->call->world, memory, g->call, direction == TO_GUEST, at, (char *)bytes + done, (size_t)moved);
             done += (size_t)moved;
             g->offset += (size_t)moved;
             if ((size_t)moved < want)
@@ -231,6 +240,8 @@ struct file *call_file(struct call *c, int fd)
         if (c->held[i].fd == fd)
             return c->held[i].file;
     struct file *f = fdtable_file(c->task->fds, fd);
+    if (f)
+        record(c->world, descriptor, c, fd, f);
     if (f && c->held_count < CALL_FILES && !c->held_referenced) {
         c->held[c->held_count].fd = fd;
         c->held[c->held_count++].file = f;
@@ -434,6 +445,8 @@ void call_end(struct call *c)
 {
     if (!c->task) /* never begun */
         return;
+    if (c->recorded) /* its task died in it */
+        record(c->world, ended, c, CALL_GONE, false);
     call_settle(c);
     for (int i = 0; i < CALL_PATHS; i++) {
         free(c->path[i].text);

@@ -84,6 +84,8 @@ struct call {
     struct iovec *vec; /* vec_inline or allocated; NULL: not copied yet */
     size_t vec_count;
     struct iovec vec_inline[CALL_VEC_INLINE];
+
+    void *recorded; /* the recorder's: what is kept of this call until it ends */
 };
 
 typedef int64_t (*stub_function)(struct call *c);

@@ -4,7 +4,7 @@
  * copies of the arguments, so what was judged is what happens. What blocks runs its stub again without a new judgement:
  * the paths it was judged by have been resolved, or are copies that the guest cannot reach. */
 #include "kernel/judge.h"
-#include "kernel/world.h"
+#include "kernel/recorder.h"
 
 static bool is_error(int64_t result)
 {
@@ -35,6 +35,7 @@ static bool begin(struct task *t, int64_t *decided)
     w->cpu += w->clock.per_event;
     if (t->process->cpu_alarm != 0 && t->process->cpu >= t->process->cpu_alarm)
         process_timers_cpu(t->process);
+    record(w, asked, c);
     if (!sysent_get(c->nr)) {
         w->unknown_calls++;
         *decided = -ENOSYS;
@@ -68,6 +69,8 @@ int64_t dispatch(struct task *t)
         result = stub_table[c->nr](c);
     if (result == CALL_BLOCK) {
         t->state = TASK_BLOCKED;
+        if (!c->again)
+            record(t->world, blocked, c);
         if (c->woken)
             task_wake(t);
         return result;
@@ -75,6 +78,8 @@ int64_t dispatch(struct task *t)
     if (is_error(result) && c->nr < SYSENT_COUNT)
         t->world->counters[c->nr].failed++;
     end_mask(t, result);
+    if (result != CALL_NATIVE)
+        record(t->world, ended, c, result, false);
     call_settle(c);
     return result;
 }

@@ -4,6 +4,7 @@
  * guest's memory and say what the guest likes; what a call can cost is bounded by the number of waiters, that is of
  * tasks. */
 #include "kernel/futex_queue.h"
+#include "kernel/recorder.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -151,7 +152,10 @@ int futex_get_word(struct task *t, uint64_t address, uint32_t *word)
 
 int futex_put_word(struct task *t, uint64_t address, uint32_t word)
 {
-    return t->world->machine->write(t, address, &word, sizeof word) == sizeof word ? 0 : -EFAULT;
+    if (t->world->machine->write(t, address, &word, sizeof word) != sizeof word)
+        return -EFAULT;
+    record(t->world, wrote, t, address, &word, sizeof word);
+    return 0;
 }
 
 /* ---- the arguments of futex(2)

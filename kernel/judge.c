@@ -7,7 +7,7 @@
  * Linux. What cannot be resolved because memory or room ran out is refused, never let through. */
 #include "kernel/judge.h"
 #include "kernel/describe.h"
-#include "kernel/world.h"
+#include "kernel/recorder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -329,7 +329,7 @@ static void say(const struct denial *d)
 }
 
 /* One entry a rule, sorted by the rule's position, so that a flood of denials costs a bisection each. */
-static void record(struct call *c, const struct policy_rule *rule, const struct policy_query *q)
+static void count_denial(struct call *c, const struct policy_rule *rule, const struct policy_query *q)
 {
     struct world *w = c->world;
     size_t low = 0, high = w->denial_count;
@@ -401,9 +401,11 @@ bool judge_call(struct call *c, int64_t *result)
         bars = keeps_name(c, &q);
     if (bars)
         rule = bars;
+    if (rule)
+        record(w, decided, c, rule);
     if (!rule || rule->action == POLICY_ALLOW)
         return false;
-    record(c, rule, &q);
+    count_denial(c, rule, &q);
     switch (rule->action) {
     case POLICY_DENY:
         w->counters[c->nr].denied++;

@@ -1,7 +1,7 @@
 /* Tasks and processes: birth by clone(2), death, zombies and who hears of them. Model: the kernel's fork.c and exit.c; the
  * real processes are the machine's business, this is what the guest is told of them. */
 #include "kernel/handle.h"
-#include "kernel/world.h"
+#include "kernel/recorder.h"
 #include "vfs/terminal.h"
 
 #include <limits.h>
@@ -565,6 +565,7 @@ void task_exited(struct task *t, int status)
     t->state = TASK_DEAD;
     sched_remove(t);
     call_end(&t->call);
+    record(w, died, t, status, p->thread_count == 1);
     /* Nobody waits for a child that shares this task's fate: its vfork parent may be gone too. */
     for (struct process *o = w->processes; o != NULL; o = o->next)
         for (struct task *child = o->threads; child != NULL; child = child->next_thread)

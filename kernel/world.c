@@ -1,5 +1,5 @@
 /* A world's beginning and end. */
-#include "kernel/world.h"
+#include "kernel/recorder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,14 @@ static int stream_output(void *context, int stream, const void *bytes, size_t n)
         return -ENOSPC;
     }
     w->output_bytes += n;
+    record(w, stream, stream, bytes, n);
     return 0;
+}
+
+static void stream_input(void *context, const void *bytes, size_t n)
+{
+    struct world *w = context;
+    record(w, stream, 0, bytes, n);
 }
 
 static bool stream_pieces(void *context, bool nothing_yet)
@@ -121,7 +128,7 @@ static void dev_random(void *context, void *bytes, size_t n)
 static void set_hooks(struct world *w)
 {
     w->timer_clock = (struct timer_clock){timer_now, timer_arm, timer_disarm, w};
-    w->streams = (struct host_stream_hooks){.output = stream_output, .pieces = stream_pieces, .context = w};
+    w->streams = (struct host_stream_hooks){.output = stream_output, .input = stream_input, .pieces = stream_pieces, .context = w};
     w->tty = (struct tty_hooks){
         .signal_group = tty_signal_group,
         .caller_pgrp = tty_caller_pgrp,
@@ -209,4 +216,5 @@ void world_not_reproducible(struct world *w, const char *why)
             return;
     if (w->not_reproducible_count < sizeof w->not_reproducible / sizeof *w->not_reproducible)
         w->not_reproducible[w->not_reproducible_count++] = why;
+    record(w, real, why);
 }

@@ -215,6 +215,7 @@ struct world {
     bool ending;          /* the world is being torn down */
     int init_status;      /* wait(2)'s word of the first program, once it ended */
     bool verbose;
+    struct recorder *recorder; /* told of everything (kernel/recorder.h); NULL: nobody is */
     bool addresses_vary; /* the kernel randomises what it chooses itself: personality(2) was refused */
     const char *not_reproducible[16];
     size_t not_reproducible_count; /* static strings */

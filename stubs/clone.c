@@ -2,6 +2,7 @@
  * the machine is asked for a real one. Model: the kernel's kernel/fork.c, kernel_clone.
  *
  * clone3 is ENOSYS: its flags stand behind a pointer, and every C library then takes clone. */
+#include "kernel/recorder.h"
 #include "stubs/pidfd.h"
 #include "stubs/processes.h"
 #include "stubs/stubs.h"
@@ -118,10 +119,12 @@ static void miscarry(struct call *c, struct task *child, uint64_t flags)
 static void announce(struct call *c, struct task *child, const struct birth *b)
 {
     const struct machine *m = c->world->machine;
+    record(c->world, born, child, c->task, b->flags);
     if ((b->flags & CLONE_PARENT_SETTID) != 0)
-        (void)m->write(c->task, b->parent_tid, &child->tid, sizeof child->tid);
-    if ((b->flags & CLONE_CHILD_SETTID) != 0)
-        (void)m->write(child, b->child_tid, &child->tid, sizeof child->tid);
+        (void)call_write(c, b->parent_tid, &child->tid, sizeof child->tid);
+    if ((b->flags & CLONE_CHILD_SETTID) != 0 &&
+        m->write(child, b->child_tid, &child->tid, sizeof child->tid) > 0)
+        record(c->world, wrote, child, b->child_tid, &child->tid, sizeof child->tid);
     if ((b->flags & CLONE_CHILD_CLEARTID) != 0)
         child->clear_child_tid = b->child_tid;
     sched_ready(child);

@@ -1,7 +1,7 @@
 /* execve(2), execveat(2): arguments copied in, the program found in the VFS, `#!` followed, then the machine loads it. */
 #include "stubs/exec.h"
 
-#include "kernel/world.h"
+#include "kernel/recorder.h"
 #include "stubs/credentials.h"
 #include "stubs/stubs.h"
 
@@ -240,6 +240,7 @@ static int start_program(struct executing *x, struct dentry *d, struct file *f, 
     }
     if (error == 0) {
         set_names(t, d, name);
+        record(t->world, executed, t, t->process->program);
         process_exec_done(t);
     }
     exec_arguments_free(&x->arguments);

@@ -1,6 +1,7 @@
 /* exit(2), exit_group(2). The real task exits; the world hears of it from the machine (task_exited). What others wait
  * for in the dying task's memory is done here, while that memory can still be reached: the kernel's mm_release
  * (kernel/fork.c). */
+#include "kernel/recorder.h"
 #include "stubs/stubs.h"
 
 /* Nobody else runs before the real task is gone, so whoever is woken finds it gone. */
@@ -12,7 +13,8 @@ static void release_memory(struct task *t)
     futex_exit_robust(t);
     t->robust_list = 0;
     if (t->clear_child_tid != 0 && t->mm != NULL && t->mm->references > 1) {
-        (void)t->world->machine->write(t, t->clear_child_tid, &zero, sizeof zero);
+        if (t->world->machine->write(t, t->clear_child_tid, &zero, sizeof zero) > 0)
+            record(t->world, wrote, t, t->clear_child_tid, &zero, sizeof zero);
         (void)futex_wake_address(t, t->clear_child_tid, 1);
     }
     t->clear_child_tid = 0;

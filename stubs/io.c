@@ -2,6 +2,7 @@
  *
  * One loop for all: ask the file; if it would block and may, sleep on what its poll names and ask again. What an
  * earlier run of the call wrote stands in c->progress; an interruption then returns it. */
+#include "kernel/recorder.h"
 #include "stubs/places.h"
 #include "stubs/sockets.h"
 #include "stubs/stubs.h"
@@ -48,7 +49,9 @@ static int64_t read_some(struct call *c, struct transfer *t)
         c->timed_out = false;
         tty_read_expired(t->file);
     }
+    record(c->world, source, c, t->file, t->positional ? t->position : t->file->position);
     ssize_t n = file_read(t->file, &t->io.io, t->positional ? &t->position : NULL);
+    record(c->world, source, c, NULL, 0);
     if (n != -EAGAIN || t->nowait || nonblocking(t->file))
         return n;
     return wait_for(c, t->file, true, 0);

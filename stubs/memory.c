@@ -1,7 +1,7 @@
 /* The address space: brk, mmap and their kin. The guest's memory is the real process's own; what the kernel may do with it as
  * asked it does (CALL_NATIVE), once it is certain that no descriptor of the guest's and no address of the glass pages is in the
  * arguments. Files are mapped from the VFS by machine->map. */
-#include "kernel/world.h"
+#include "kernel/recorder.h"
 #include "stubs/stubs.h"
 
 #include <fcntl.h>
@@ -115,6 +115,7 @@ static int64_t map_file(struct call *c, bool shared)
     int64_t got = c->world->machine->map(c->task, address, length, (int)protection, flags, &m, f);
     if (failed(got))
         return got;
+    record(c->world, mapped, c->task, f, offset, length);
     if (shared)
         remember(c->task, (uint64_t)got, length, &m, f);
     return got;

@@ -2,6 +2,8 @@
  * programs see: threads first, their process when the last of them is gone. */
 #include "supervisor/ends.h"
 
+#include "kernel/recorder.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -31,6 +33,7 @@ static void tell(struct holder *h, struct tracee *t)
         call_end(&task->call);
     task->in_call = false;
     if (last && p == h->world->init) {
+        record(h->world, died, task, status, true);
         h->world->init_status = status;
         world_end(h->world, VERDICT_OK);
         return;

@@ -3,6 +3,8 @@
  * mapped from the VFS, at addresses that are the same in every run. */
 #include "supervisor/exec.h"
 
+#include "kernel/recorder.h"
+
 #include "supervisor/elf.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/clock_page.h"
@@ -72,6 +74,7 @@ static int map_segment(struct loading *l, struct file *f, const struct elf_segme
             tracee_map(l->tracee, s->address + bias, s->file_length, s->protection, MAP_PRIVATE | MAP_FIXED, &m, f);
         if (got < 0 && got > -4096)
             return (int)got;
+        record(l->task->world, mapped, l->task, f, s->file_offset, s->file_length);
         if ((s->protection & PROT_WRITE) != 0) {
             uint64_t end = file_end < s->end ? file_end : s->end;
             error = zero_bytes(l, s->zero_from + bias, end + bias);

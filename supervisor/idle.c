@@ -4,6 +4,7 @@
  * deadlines pass in real time; else the virtual clock jumps to the next one. */
 #include "supervisor/idle.h"
 
+#include "kernel/recorder.h"
 #include "supervisor/limits.h"
 #include "supervisor/tick.h"
 
@@ -22,6 +23,13 @@ static nfds_t waited_streams(const struct world *w, struct pollfd *polled, struc
         polled[n++] = (struct pollfd){.fd = host_stream_fd(w->stdio[i]), .events = i == 0 ? POLLIN : POLLOUT};
     }
     return n;
+}
+
+static void sleep_until(struct world *w, int64_t next)
+{
+    int64_t from = clock_elapsed(&w->clock);
+    clock_jump(&w->clock, next);
+    record(w, jumped, from);
 }
 
 /* Sleep for at most ns (negative: for ever) or until a stream is ready. True: one is, and somebody became ready by it. */
@@ -58,7 +66,7 @@ void idle_wait(struct holder *h)
     int64_t left = next == INT64_MAX ? -1 : next - clock_elapsed(&w->clock);
     if (left >= 0 && !w->clock.real && n == 0) {
         h->computed = 0;
-        clock_jump(&w->clock, next);
+        sleep_until(w, next);
         return;
     }
     if (left < 0 && n == 0 && limits_nothing_can_happen(h))
@@ -72,6 +80,6 @@ void idle_wait(struct holder *h)
         return;
     if (clock_elapsed(&w->clock) == before && !tick_came()) {
         world_not_reproducible(w, "stdin: a deadline passed in real time while the caller's input was waited for");
-        clock_jump(&w->clock, next);
+        sleep_until(w, next);
     }
 }

@@ -2,12 +2,14 @@
  * Shape: strace's `while (dispatch_event(next_event()))`, but that here the next event is chosen, not awaited. */
 #include "supervisor/loop.h"
 
+#include "kernel/recorder.h"
 #include "supervisor/count/patch.h"
 #include "supervisor/ends.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/idle.h"
 #include "supervisor/limits.h"
+#include "supervisor/recording.h"
 #include "supervisor/tick.h"
 #include "supervisor/tsc.h"
 
@@ -38,6 +40,19 @@ static bool rewritten(const struct tracee *t, const struct call *c)
     return c->nr != r->orig_rax || memcmp(c->arg, trapped, sizeof trapped) != 0;
 }
 
+/* The kernel is to run the call. With a recorder its result must be seen, so it is injected; but what returns to another
+ * place than behind the call, or sleeps, cannot be. */
+static int64_t run_seen(struct tracee *t, struct call *c)
+{
+    int64_t result = CALL_NATIVE;
+    if (c->world->recorder == NULL)
+        return result;
+    if (c->nr != SYS_rt_sigreturn && c->nr != SYS_rt_sigsuspend)
+        result = tracee_inject(t, (long)c->nr, c->arg);
+    record(c->world, ended, c, result, true);
+    return result;
+}
+
 /* The call is answered: what the registers become. False: the task does not go on now. */
 static bool finish(struct tracee *t, int64_t result)
 {
@@ -45,6 +60,8 @@ static bool finish(struct tracee *t, int64_t result)
     struct call *c = &task->call;
     if (result == CALL_BLOCK)
         return false;
+    if (result == CALL_NATIVE)
+        result = run_seen(t, c);
     if (result == CALL_NATIVE) {
         if (t->injecting || rewritten(t, c))
             tracee_rewrite(t, c->nr, c->arg);
@@ -127,6 +144,8 @@ static void at_signal(struct tracee *t)
     int deliver = signal_claim(t->task, t->signal, &real, &seen);
     if (deliver != 0 && memcmp(&real, &seen, sizeof seen) != 0)
         (void)ptrace(PTRACE_SETSIGINFO, t->real, 0, &seen);
+    if (deliver != 0)
+        record(t->task->world, signalled, t->task, &seen);
     t->deliver = deliver;
     settle_restart(t, deliver);
 }
@@ -202,6 +221,7 @@ static void begin_turn(struct tracee *t)
     uint64_t slice = sched_slice(w);
     int64_t turn;
     t->until = t->task->calls + slice;
+    record(w, picked, t->task, slice);
     if (w->clock.real || w->clock.per_event == 0 || __builtin_mul_overflow(slice, w->clock.per_event, &turn) ||
         __builtin_add_overflow(clock_elapsed(&w->clock), turn, &t->turn_end))
         t->turn_end = INT64_MAX;
@@ -251,5 +271,6 @@ void loop_run(struct holder *h)
         else
             idle_wait(h);
     }
+    recording_stop(h->recording);
     ends_kill_all(h);
 }

@@ -18,7 +18,7 @@
 
 enum { EXIT_LIMIT = 124, PATHS_MOST = 100000 };
 
-const char *report_verdict_name(enum verdict v)
+static const char *verdict_name(enum verdict v)
 {
     static const char *const name[] = {
         [VERDICT_OK] = "ok",         [VERDICT_EXIT] = "exit",           [VERDICT_SIGNAL] = "signal",
@@ -37,6 +37,11 @@ static enum verdict final_verdict(const struct world *w)
     if (WIFSIGNALED(w->init_status))
         return VERDICT_SIGNAL;
     return WEXITSTATUS(w->init_status) != 0 ? VERDICT_EXIT : VERDICT_OK;
+}
+
+const char *report_verdict(const struct world *w)
+{
+    return verdict_name(final_verdict(w));
 }
 
 int report_exit_status(const struct world *w)
@@ -127,7 +132,7 @@ void report_limit(const struct holder *h, char *text, size_t size)
         *text = '\0';
         return;
     }
-    snprintf(text, size, "ended by the limit %s=%s", report_verdict_name(h->world->verdict), most);
+    snprintf(text, size, "ended by the limit %s=%s", verdict_name(h->world->verdict), most);
 }
 
 static json_t *calls(const struct world *w)
@@ -264,7 +269,7 @@ static json_t *build(const struct holder *h)
     const struct world *w = h->world;
     json_t *o = json_object();
     add(o, "terrarium", json_integer(1));
-    add(o, "verdict", json_string(report_verdict_name(final_verdict(w))));
+    add(o, "verdict", json_string(report_verdict(w)));
     add(o, "exit", json_integer(report_exit_status(w)));
     if (final_verdict(w) == VERDICT_SIGNAL)
         add(o, "signal", json_integer(WTERMSIG(w->init_status)));

@@ -5,7 +5,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/tracee.h"
 
-const char *report_verdict_name(enum verdict v);
+const char *report_verdict(const struct world *w); /* "ok", "exit", "signal", or the limit that ended the run */
 /* What terrarium exits with. */
 int report_exit_status(const struct world *w);
 /* Which limit ended the world, as a sentence; "" when none did. */

@@ -9,6 +9,7 @@
 #include "supervisor/loop.h"
 #include "supervisor/machine.h"
 #include "supervisor/maps.h"
+#include "supervisor/recording.h"
 #include "supervisor/report.h"
 #include "supervisor/setup.h"
 #include "supervisor/tick.h"
@@ -53,8 +54,10 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     struct exec_arguments arguments;
     const struct place at = {w->vfs, &first->cred, first->fs->root, first->fs->cwd};
     int error = setup_arguments(w, r, program, &arguments);
-    if (error == 0)
+    if (error == 0) {
+        recording_begin(h->recording, r, program, &arguments, first);
         error = exec_start(first, &at, program, &arguments);
+    }
     exec_arguments_free(&arguments);
     if (error == 0)
         return 0;
@@ -79,6 +82,8 @@ static int prepare_outputs(struct holder *h, const struct run_request *r, struct
             return -1;
         }
     }
+    if (recording_open(h->world, r, &h->recording, e) < 0)
+        return -1;
     if (r->export_to == NULL)
         return 0;
     if (export_is_archive(r->export_to) && vfs_load_archives() < 0) {
@@ -132,6 +137,8 @@ static int finish(struct holder *h, const struct run_request *r, struct run_erro
         snprintf(e->text, sizeof e->text, "export %s: %s", r->export_to, why[0] != '\0' ? why : strerror(-error));
         status = EXIT_SELF;
     }
+    if (recording_finish(h->recording, report_verdict(h->world), status, e) < 0)
+        status = EXIT_SELF;
     if (h->report != NULL && report_write(h, e) < 0)
         status = EXIT_SELF;
     if (r->require_reproducible && h->world->not_reproducible_count > 0 && e->text[0] == '\0') {
@@ -169,6 +176,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         close(h.socket);
     if (h.report != NULL && h.report != stderr)
         fclose(h.report);
+    recording_free(h.recording);
     maps_forget_all(&h);
     limits_free(&h);
     fast_clock_free(&h);

@@ -11,8 +11,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct policy;
+struct event;
+
+#define TERRARIUM_VERSION "0.1"
 
 struct run_request {
     const struct policy *policy; /* compiled, in force */
@@ -27,6 +31,9 @@ struct run_request {
     const char *report;      /* host path of the report (JSON), "-": stderr, NULL: none */
     const char *export_to;   /* host path of a directory or of a .tar: what the guest created or changed; NULL: none */
     const char *record;      /* host path of the record; NULL: none */
+    const uint8_t *sign;     /* an Ed25519 secret key (64 bytes) to sign the record with; NULL: it is not signed */
+    void (*watch)(void *context, const struct event *e); /* sees each event as it happens; NULL: nobody */
+    void *watch_context;
     bool quiet;              /* no words of terrarium's own but errors */
     bool verbose;            /* each denial once, as it happens, on stderr */
     bool require_reproducible; /* a run that is not is an error */

@@ -2,6 +2,7 @@
  * belongs to no world: signals arrive at a process, not at a world. */
 #include "supervisor/tick.h"
 
+#include "kernel/recorder.h"
 #include "supervisor/count/patch.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/limits.h"
@@ -152,7 +153,9 @@ bool tick_computing(struct holder *h, struct tracee *t)
         if (clock_elapsed(&w->clock) + h->computed >= clock_next(&w->clock)) {
             h->computed = 0;
             world_not_reproducible(w, "clock: a deadline passed while a task computed without a call, by real time");
+            int64_t from = clock_elapsed(&w->clock);
             clock_jump(&w->clock, clock_next(&w->clock));
+            record(w, jumped, from);
         }
     }
     clock_run(&w->clock);

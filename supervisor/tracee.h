@@ -100,6 +100,7 @@ struct holder {
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
     FILE *report; /* open for writing, or NULL */
+    struct recording *recording; /* supervisor/recording.h; NULL: the run is not recorded */
     uint64_t tick_calls;
     const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
     int64_t tick_cpu; /* CPU time of its process, ns, when it was last found to have computed, or made a call */

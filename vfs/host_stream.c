@@ -87,6 +87,12 @@ static ssize_t read_host(struct host_stream *s, void *to, size_t n)
     }
 }
 
+static void tell_input(const struct host_stream *s, const char *bytes, size_t n)
+{
+    if (s->hooks && s->hooks->input)
+        s->hooks->input(s->hooks->context, bytes, n);
+}
+
 static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
 {
     struct host_stream *s = f->private;
@@ -103,6 +109,8 @@ static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
     if (!host_events(s, POLLIN))
         return -EAGAIN;
     ssize_t got = read_host(s, buffer, io->left < most ? io->left : most);
+    if (got > 0)
+        tell_input(s, buffer, (size_t)got);
     return got > 0 ? io_put(io, buffer, (size_t)got) : got;
 }
 
@@ -113,13 +121,27 @@ static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
     off_t at = own ? lseek(s->fd, 0, SEEK_CUR) : (off_t)*position;
     if (at < 0)
         return -errno;
-    ssize_t got = io_put_fd(io, s->fd, (uint64_t)at, io->left);
-    if (got > 0) {
-        *position = (uint64_t)at + (uint64_t)got;
+    char buffer[CHUNK];
+    size_t done = 0;
+    ssize_t got = 0, put = 0;
+    while (io->left > 0) {
+        got = pread(s->fd, buffer, io->left < sizeof buffer ? io->left : sizeof buffer, at + (off_t)done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0 || (put = io_put(io, buffer, (size_t)got)) <= 0)
+            break;
+        tell_input(s, buffer, (size_t)put);
+        done += (size_t)put;
+        if (put < got)
+            break;
+    }
+    if (done > 0) {
+        *position = (uint64_t)at + done;
         if (own)
             lseek(s->fd, (off_t)*position, SEEK_SET);
+        return (ssize_t)done;
     }
-    return got;
+    return got < 0 ? -errno : got == 0 ? 0 : put;
 }
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */

@@ -259,6 +259,17 @@ bool file_open_waits(struct file *f, struct poll_table *t);
 /* Text of /proc/self/fd/N: a path, or "pipe:[7]", "anon_inode:[eventfd]". Returns its length or -errno. */
 ssize_t file_name(struct file *f, const struct dentry *root, char *buf, size_t n);
 
+/* ---- given bytes --------------------------------------------------------------------------------------------- */
+
+/* The bytes of a regular file that are there without the guest (a mount's, or the policy's), unchanged so far: a record
+ * names them by their hash. False: it is no such file. ino: the same for every description and name of it. */
+struct file_given { uint64_t ino, size; };
+bool file_given(const struct file *f, struct file_given *out);
+/* Reads them, as if nobody did: no time and no offset changes. Bytes read or -errno. */
+ssize_t file_given_read(struct file *f, uint64_t offset, void *to, size_t n);
+/* The ino of the regular file that f is open on, whoever made it; 0: it is on none. */
+uint64_t file_ino(const struct file *f);
+
 /* ---- what changed ------------------------------------------------------------------------------------------- */
 
 enum change_kind { CHANGE_CREATED, CHANGE_MODIFIED, CHANGE_DELETED, CHANGE_READ };

@@ -29,7 +29,6 @@ MISTAKES = [
     (["verify", "--polcy", "x"], "verify: unknown option '--polcy' (did you mean '--policy'?) (see 'terrarium verify --help')"),
     (["verify", "none.py"], "none.py: No such file or directory"),
     (["keygen"], "keygen: not in this version"),
-    (["run", "--record", "x", "--", "-c", "0"], "--record: not in this version"),
     (["run", "--polcy", "x"], "run: unknown option '--polcy' (did you mean '--policy'?) (see 'terrarium run --help')"),
     (["run", "-c", "0"], "run: unknown option '-c'; what is for python3 goes behind '--' (see 'terrarium run --help')"),
     (["run", "--seed"], "run: --seed needs a value: N (see 'terrarium run --help')"),

@@ -1,0 +1,26 @@
+/* Recording a run: struct recorder (kernel/recorder.h), which makes events of what it is told, for a file (trace/record.h),
+ * for whoever watches (--trace), or both. */
+#ifndef SUPERVISOR_RECORDING_H
+#define SUPERVISOR_RECORDING_H
+
+#include "kernel/world.h"
+#include "supervisor/supervisor.h"
+#include "trace/record.h"
+
+struct recording;
+
+/* Opens r->record when there is one, before the supervisor confines itself. *out NULL: nothing is recorded. 0, or -1 with *e. */
+int recording_open(struct world *w, const struct run_request *r, struct recording **out, struct run_error *e);
+/* The first program is about to be loaded: from here on everything is told. */
+void recording_begin(struct recording *r, const struct run_request *request, const char *program,
+                     const struct exec_arguments *arguments, const struct task *first);
+/* The run is over: nothing is told any more. Before the guest's processes are killed, as that order is the host's. */
+void recording_stop(struct recording *r);
+/* Writes the end, the signature, the tail. 0, or -1 with *e: the record is not whole, and e says up to where it is. */
+int recording_finish(struct recording *r, const char *verdict, int status, struct run_error *e);
+void recording_free(struct recording *r); /* NULL is allowed */
+
+/* For the report. NULL: no record is written. */
+const struct record *recording_file(const struct recording *r);
+
+#endif
