@@ -33,7 +33,7 @@ TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl
 	perl xz-utils python3-venv python3-pip python3-psutil python3-pandas python3-pil python3-lxml \
 	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard
 
-.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network bench-policy
+.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network fuzz-record bench-policy
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there.
@@ -83,6 +83,8 @@ $(BUILD)/lazy/%.o: $(BUILD)/lazy/%.c
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/trace/html.o: trace/page.html
 
 $(BUILD)/cli/profiles.o: override CFLAGS += -DTERRARIUM_PREFIX='"$(PREFIX)"'
 
@@ -139,6 +141,13 @@ fuzz-network:
 	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_network tests/fuzz/fuzz_network.c network/*.c vfs/*.c policy/*.c kernel/sysent.c $(LDLIBS) -lcmocka
 	build/fuzz/fuzz_network -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096 -max_len=8192 -print_final_stats=1 \
 		-dict=tests/fuzz/network.dict build/fuzz/network tests/fuzz/seeds/network
+
+FUZZ_RECORD := $(filter-out trace/diff.c trace/key.c trace/record.c,$(wildcard trace/*.c)) policy/*.c kernel/describe.c kernel/names.c kernel/sysent.c
+fuzz-record:
+	@mkdir -p build/fuzz/record
+	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_record tests/fuzz/fuzz_record.c $(FUZZ_RECORD) -lsodium -lzstd -lmsgpackc -lyaml -lpcre2-8 -lz -ljansson
+	build/fuzz/fuzz_record -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+		build/fuzz/record tests/fuzz/seeds/record
 
 bench-policy: terrarium
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $(BUILD)/bench_policy bench/policy.c $(filter $(BUILD)/policy/% $(BUILD)/kernel/sysent.o,$(LIBRARY)) $(LDLIBS)

@@ -7,6 +7,9 @@ enum { STATUS_FAILED = 125 };
 
 int command_run(int argc, char **argv);    /* argv[0] is "run" or "exec" */
 int command_policy(int argc, char **argv); /* check, explain, show */
+int command_trace(int argc, char **argv);  /* a record as text, JSON or a page */
+int command_diff(int argc, char **argv);   /* two records */
+int command_keygen(int argc, char **argv); /* a key to sign records with */
 int command_doctor(int argc, char **argv); /* what this machine offers */
 int command_verify(int argc, char **argv); /* the same run several times */
 

@@ -25,10 +25,10 @@ static const struct command {
     {"policy", command_policy, "check, explain or show a policy"},
     {"doctor", command_doctor, "what this machine offers, and what it means for runs"},
     {"replay", later, "run a record again"},
-    {"trace", later, "print a record"},
-    {"diff", later, "compare two records"},
+    {"trace", command_trace, "print a record"},
+    {"diff", command_diff, "compare two records"},
     {"verify", command_verify, "run several times and compare"},
-    {"keygen", later, "make a key to sign records with"},
+    {"keygen", command_keygen, "make a key to sign records with"},
 };
 
 int command_fail(const char *format, ...)

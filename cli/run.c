@@ -5,6 +5,8 @@
 #include "cli/profiles.h"
 #include "policy/policy.h"
 #include "supervisor/supervisor.h"
+#include "trace/key.h"
+#include "trace/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,6 +58,56 @@ static int apply(struct policy *p, const struct options *o, struct policy_error 
     return policy_compile(p, e);
 }
 
+/* --trace: what is printed of each event. */
+struct watched {
+    struct trace_text *text;
+    bool failed;
+};
+
+static void watch(void *context, const struct event *e)
+{
+    struct watched *w = context;
+    if (trace_context_see(w->text->context, e) < 0)
+        w->failed = true;
+    trace_text_event(w->text, e);
+}
+
+static void watch_end(struct watched *w)
+{
+    if (w->text == NULL)
+        return;
+    trace_text_end(w->text);
+    fflush(stderr);
+    if (w->failed)
+        (void)command_fail("--trace: out of memory: some names are missing");
+    trace_context_free(w->text->context);
+    free(w->text);
+}
+
+/* --sign and --trace. 0, or -1: said. */
+static int prepare_record(struct run_request *r, const struct options *o, struct watched *w, uint8_t key[KEY_SECRET])
+{
+    const char *sign = options_value(o, OPTION_SIGN);
+    char why[512];
+    if (sign != NULL && r->record == NULL)
+        return command_fail("--sign: only a record can be signed (--record FILE)"), -1;
+    if (sign != NULL && key_read_secret(sign, key, why, sizeof why) < 0)
+        return command_fail("--sign: %s", why), -1;
+    r->sign = sign != NULL ? key : NULL;
+    if (options_value(o, OPTION_TRACE) == NULL)
+        return 0;
+    w->text = calloc(1, sizeof *w->text);
+    if (w->text != NULL)
+        w->text->context = trace_context_new();
+    if (w->text == NULL || w->text->context == NULL)
+        return command_fail("out of memory"), -1;
+    w->text->to = stderr;
+    setvbuf(stderr, NULL, _IOLBF, 1 << 16); /* a write for each line, not for each word of it */
+    r->watch = watch;
+    r->watch_context = w;
+    return 0;
+}
+
 static int start(const struct policy *p, const struct options *o, int argc, char **argv, bool is_exec)
 {
     int words = argc - o->rest, n = 0;
@@ -87,8 +139,12 @@ static int start(const struct policy *p, const struct options *o, int argc, char
     r.argc = n;
     r.argv = guest;
     struct run_error e = {0};
+    struct watched watched = {0};
+    uint8_t key[KEY_SECRET];
     int status;
-    if (r.script != NULL && access(r.script, R_OK) != 0)
+    if (prepare_record(&r, o, &watched, key) < 0)
+        status = STATUS_FAILED;
+    else if (r.script != NULL && access(r.script, R_OK) != 0)
         status = command_fail("%s: %s", r.script, strerror(errno));
     else {
         status = supervisor_run(&r, &e);
@@ -97,6 +153,8 @@ static int start(const struct policy *p, const struct options *o, int argc, char
         if (e.text[0] != '\0')
             status = command_fail("%s", e.text);
     }
+    watch_end(&watched);
+    explicit_bzero(key, sizeof key);
     free(guest);
     return status;
 }

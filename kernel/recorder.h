@@ -15,7 +15,8 @@ struct recorder {
     void (*memory)(struct recorder *r, struct call *c, bool written, uint64_t address, const void *bytes, size_t n);
     /* What the call writes to the guest from now on are the bytes of f from `position` on. f NULL: no longer. */
     void (*source)(struct recorder *r, struct call *c, struct file *f, uint64_t position);
-    void (*descriptor)(struct recorder *r, struct call *c, int fd, struct file *f); /* the call looked at fd, which is f */
+    void (*descriptor)(struct recorder *r, struct call *c, int fd,
+                       struct file *f); /* the call looked at fd, which is f */
     void (*decided)(struct recorder *r, struct call *c, const struct policy_rule *rule);
     void (*blocked)(struct recorder *r, struct call *c);
     /* result: what the guest gets, -CALL_RESTART_* when a signal decides that; CALL_GONE; CALL_NATIVE: it is not seen.
@@ -25,13 +26,16 @@ struct recorder {
     void (*wrote)(struct recorder *r, struct task *t, uint64_t address, const void *bytes, size_t n);
     void (*mapped)(struct recorder *r, struct task *t, struct file *f, uint64_t offset, uint64_t length);
     void (*signalled)(struct recorder *r, struct task *t, const siginfo_t *info); /* it is delivered now */
-    void (*born)(struct recorder *r, struct task *child, const struct task *parent, uint64_t flags); /* parent NULL: the world */
+    void (*born)(struct recorder *r, struct task *child, const struct task *parent,
+                 uint64_t flags); /* parent NULL: the world */
     void (*executed)(struct recorder *r, struct task *t, const char *program);
     void (*died)(struct recorder *r, struct task *t, int status, bool last); /* last: its process is over */
     void (*picked)(struct recorder *r, struct task *t, uint64_t slice);
     void (*stream)(struct recorder *r, int number, const void *bytes, size_t n);
-    void (*real)(struct recorder *r, const char *what); /* something of the outside came in; what: as for world_not_reproducible */
-    void (*jumped)(struct recorder *r, int64_t from);   /* the clock, while all slept */
+    void (*real)(struct recorder *r,
+                 const char *what);    /* something of the outside came in; what: as for world_not_reproducible */
+    void (*waits)(struct recorder *r); /* for the outside, in real time: what was told so far should be safe */
+    void (*jumped)(struct recorder *r, int64_t from); /* the clock, while all slept */
 };
 
 /* record(w, picked, t, slice) */
@@ -39,7 +43,7 @@ struct recorder {
     do {                                                                                                               \
         struct recorder *recorder_ = (world)->recorder;                                                                \
         if (__builtin_expect(recorder_ != NULL, 0))                                                                    \
-            recorder_->what(recorder_, __VA_ARGS__);                                                                   \
+            recorder_->what(recorder_ __VA_OPT__(, ) __VA_ARGS__);                                                     \
     } while (0)
 
 #endif

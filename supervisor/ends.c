@@ -131,10 +131,26 @@ static void await_killed(struct holder *h)
     }
 }
 
+/* By tid: in which order the kernel told of them is no part of the world. */
+static void sort_gone(struct holder *h)
+{
+    struct tracee *sorted = NULL;
+    for (struct tracee *t = h->gone, *next; t != NULL; t = next) {
+        struct tracee **link = &sorted;
+        next = t->next_gone;
+        while (*link != NULL && (*link)->task->tid < t->task->tid)
+            link = &(*link)->next_gone;
+        t->next_gone = *link;
+        *link = t;
+    }
+    h->gone = sorted;
+}
+
 void ends_collect(struct holder *h)
 {
     if (h->any_killed)
         await_killed(h);
+    sort_gone(h);
     /* Leaders last, so that a process is told of when it is over. */
     for (int leaders = 0; leaders < 2; leaders++) {
         struct tracee **link = &h->gone;

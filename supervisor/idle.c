@@ -39,6 +39,8 @@ static bool wait_really(struct holder *h, struct pollfd *polled, struct file **f
     if (wall >= 0 && (ns < 0 || wall < ns))
         ns = wall;
     const struct timespec timeout = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    if (ns != 0)
+        record(h->world, waits);
     tick_pause(true);
     int ready = tick_came() ? -1 : ppoll(polled, n, ns < 0 ? NULL : &timeout, NULL);
     tick_pause(false);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 enum {
@@ -612,6 +613,14 @@ static void real(struct recorder *recorder, const char *what)
     tell(r, e);
 }
 
+static void waits(struct recorder *recorder)
+{
+    struct recording *r = of(recorder);
+    int error = r->error == 0 ? record_flush(r->record) : 0;
+    if (error < 0)
+        failed(r, error);
+}
+
 static void jumped(struct recorder *recorder, int64_t from)
 {
     struct recording *r = of(recorder);
@@ -639,6 +648,7 @@ static const struct recorder told = {
     .picked = picked,
     .stream = stream,
     .real = real,
+    .waits = waits,
     .jumped = jumped,
 };
 
@@ -697,6 +707,45 @@ int recording_open(struct world *w, const struct run_request *request, struct re
     return 0;
 }
 
+/* A line of /proc/cpuinfo, behind its colon; owned by the caller, NULL: not there. */
+static char *cpu_fact(const char *name)
+{
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    char *line = NULL, *found = NULL;
+    size_t room = 0;
+    while (f != NULL && found == NULL && getline(&line, &room, f) > 0) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, name, strlen(name)) != 0 || colon == NULL)
+            continue;
+        colon += 1 + strspn(colon + 1, " ");
+        colon[strcspn(colon, "\n")] = '\0';
+        found = strdup(colon);
+    }
+    free(line);
+    if (f != NULL)
+        fclose(f);
+    return found;
+}
+
+/* What of the machine a run may depend on without the world's doing; no part of what makes two runs the same. */
+static void machine_facts(struct recording *r)
+{
+    struct utsname u;
+    struct facts f;
+    char *model = cpu_fact("model name"), *features = cpu_fact("flags");
+    facts_begin(&f);
+    facts_text(&f, "cpu", model);
+    facts_text(&f, "features", features);
+    facts_text(&f, "kernel", uname(&u) == 0 ? u.release : NULL);
+    facts_end(&f);
+    int error = f.error < 0 ? f.error : record_machine(r->record, f.buffer.bytes, f.buffer.size);
+    if (error < 0)
+        failed(r, error);
+    event_buffer_free(&f.buffer);
+    free(model);
+    free(features);
+}
+
 /* What the run is, as far as its own outcome depends on it. */
 static void run_facts(struct facts *f, const struct world *w, const struct run_request *request, const char *program,
                       const struct exec_arguments *a)
@@ -736,6 +785,7 @@ void recording_begin(struct recording *r, const struct run_request *request, con
         return;
     struct world *w = r->world;
     struct facts f;
+    machine_facts(r);
     facts_begin(&f);
     run_facts(&f, w, request, program, arguments);
     facts_end(&f);
@@ -785,6 +835,11 @@ int recording_finish(struct recording *r, const char *verdict, int status, struc
 const struct record *recording_file(const struct recording *r)
 {
     return r != NULL && r->to_file ? r->record : NULL;
+}
+
+bool recording_signed(const struct recording *r)
+{
+    return r->sign != NULL;
 }
 
 static void free_kept(struct kept *k)

@@ -22,5 +22,6 @@ void recording_free(struct recording *r); /* NULL is allowed */
 
 /* For the report. NULL: no record is written. */
 const struct record *recording_file(const struct recording *r);
+bool recording_signed(const struct recording *r);
 
 #endif

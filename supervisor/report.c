@@ -5,12 +5,14 @@
 #include "policy/units.h"
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/limits.h"
+#include "supervisor/recording.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -264,6 +266,21 @@ static json_t *counter(const struct holder *h)
     return o;
 }
 
+static json_t *recorded(const struct holder *h)
+{
+    const struct record *r = recording_file(h->recording);
+    char hex[2 * EVENT_DIGEST + 1];
+    if (r == NULL)
+        return json_null();
+    json_t *o = json_object();
+    add(o, "head", json_string(sodium_bin2hex(hex, sizeof hex, record_head(r), EVENT_DIGEST)));
+    add(o, "events", json_integer((json_int_t)record_events(r)));
+    add(o, "bytes", json_integer((json_int_t)record_bytes(r)));
+    add(o, "signed", json_boolean(recording_signed(h->recording)));
+    add(o, "complete", json_boolean(record_error(r) == 0));
+    return o;
+}
+
 static json_t *build(const struct holder *h)
 {
     const struct world *w = h->world;
@@ -289,7 +306,7 @@ static json_t *build(const struct holder *h)
     add(o, "files", files(w));
     add(o, "network", json_array());
     add(o, "confinement", confined(&h->confinement));
-    add(o, "record", json_null());
+    add(o, "record", recorded(h));
     return o;
 }
 

@@ -158,6 +158,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         return EXIT_SELF;
     }
     void (*pipe_before)(int) = signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error of the guest's write */
+    void (*size_before)(int) = signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow, or of the record's */
     h.world = world_new(r->policy, &ptrace_machine, &h);
     if (h.world == NULL || limits_new(&h) < 0 || fast_clock_new(&h) < 0) {
         snprintf(e->text, sizeof e->text, "out of memory");
@@ -183,5 +184,6 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     patch_forget_all(&h);
     world_free(h.world);
     signal(SIGPIPE, pipe_before);
+    signal(SIGXFSZ, size_before);
     return status;
 }

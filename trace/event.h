@@ -43,7 +43,7 @@ enum {
 
 /* Memory of the guest that a call read or wrote, once. */
 struct event_segment {
-    bool written;          /* to the guest; else read from it */
+    bool written; /* to the guest; else read from it */
     enum { SEGMENT_BYTES, SEGMENT_GIVEN, SEGMENT_HASH } kind;
     uint64_t address, size;
     const uint8_t *bytes;  /* BYTES: all `size`; HASH: EVENT_DIGEST of a secret's */
@@ -65,10 +65,10 @@ enum { EVENT_OPENS = 4, EVENT_OPEN_RESULT = EVENT_ARGUMENTS };
 struct event {
     uint64_t index; /* position in the record, from 0; filled by who reads or adds it, not part of its bytes */
     enum event_kind kind;
-    int64_t time;   /* virtual: ns since the world began */
-    int32_t tid;    /* 0: the world itself */
+    int64_t time; /* virtual: ns since the world began */
+    int32_t tid;  /* 0: the world itself */
     union {
-        struct {            /* EVENT_RUN: a msgpack map, text to anything; read it by trace/cursor.h */
+        struct { /* EVENT_RUN: a msgpack map, text to anything; read it by trace/cursor.h */
             const uint8_t *map;
             size_t size;
         } run;
@@ -77,12 +77,12 @@ struct event {
             uint64_t argument[EVENT_ARGUMENTS]; /* as trapped */
             uint8_t argument_count;
             bool has_result;
-            int64_t result;   /* as the guest gets it: -errno; BLOCK: the deadline, when it has one */
-            uint32_t flags;   /* enum event_call_flags */
-            int64_t began;    /* when it was asked for: == time but for calls that slept */
-            uint32_t rule;    /* EVENT_RULE's index + 1; 0: no rule decided */
+            int64_t result; /* as the guest gets it: -errno; BLOCK: the deadline, when it has one */
+            uint32_t flags; /* enum event_call_flags */
+            int64_t began;  /* when it was asked for: == time but for calls that slept */
+            uint32_t rule;  /* EVENT_RULE's index + 1; 0: no rule decided */
             uint8_t open_count;
-            struct {          /* which open file description a descriptor among the arguments was */
+            struct {              /* which open file description a descriptor among the arguments was */
                 uint8_t argument; /* EVENT_OPEN_RESULT: the result */
                 uint64_t id;
             } open[EVENT_OPENS];

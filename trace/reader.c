@@ -22,6 +22,7 @@ struct block {
     uint64_t first;
     uint32_t size, events, bytes;
     uint8_t before[EVENT_DIGEST], after[EVENT_DIGEST];
+    int64_t time; /* of its first event, as the index says */
 };
 
 struct content {
@@ -163,6 +164,7 @@ static bool scan_index(struct reader *r, uint64_t offset, uint32_t size)
         if (record_number(entry, 8) != b->offset - RECORD_BLOCK_HEADER - RECORD_CHUNK_HEADER ||
             record_number(entry + 8, 8) != b->first)
             return ends(r, READER_DAMAGED, "the index is not of these blocks");
+        r->blocks[i].time = (int64_t)record_number(entry + 16, 8);
     }
     r->index_at = offset - RECORD_CHUNK_HEADER;
     return true;
@@ -350,6 +352,14 @@ static bool chain_fits(const struct block *b, const uint8_t *bytes)
     return c.at == c.end && memcmp(chain, b->after, sizeof chain) == 0;
 }
 
+static bool time_fits(const struct reader *r, const struct block *b)
+{
+    struct cursor c = cursor_over(r->bytes, b->bytes);
+    cursor_array(&c);
+    cursor_unsigned(&c); /* the kind */
+    return r->index_at == 0 || cursor_signed(&c) == b->time || c.bad;
+}
+
 /* The block's events into r->bytes, and on to event r->next, which is one of them. */
 static enum reader_result load(struct reader *r, size_t i)
 {
@@ -358,6 +368,8 @@ static enum reader_result load(struct reader *r, size_t i)
         return damaged(r, i, b->first, "its compressed bytes are not what was written");
     if (!chain_fits(b, r->bytes))
         return damaged(r, i, b->first, "the hash chain does not fit its events");
+    if (!time_fits(r, b))
+        return damaged(r, i, b->first, "the index gives it another time");
     struct cursor c = cursor_over(r->bytes, b->bytes);
     for (uint64_t skip = r->next - b->first; skip > 0; skip--)
         cursor_skip(&c);

@@ -33,7 +33,7 @@ bool reader_seek(struct reader *r, uint64_t index);
 
 uint64_t reader_events(const struct reader *r); /* as the blocks say that are there */
 uint64_t reader_blocks(const struct reader *r);
-bool reader_whole(const struct reader *r);      /* it has its tail */
+bool reader_whole(const struct reader *r);          /* it has its tail */
 const uint8_t *reader_head(const struct reader *r); /* after the last event that is there, EVENT_DIGEST bytes */
 
 /* The MACH chunk; NULL: none. */

@@ -28,9 +28,9 @@ int record_finish(struct record *r, const uint8_t *secret);
 
 int record_error(const struct record *r); /* 0, or the first -errno */
 uint64_t record_events(const struct record *r);
-uint64_t record_bytes(const struct record *r);  /* in the file so far */
+uint64_t record_bytes(const struct record *r);   /* in the file so far */
 uint64_t record_written(const struct record *r); /* events in the file so far: what a reader will find after an error */
 const uint8_t *record_head(const struct record *r); /* the chain's value after the last event, EVENT_DIGEST bytes */
-void record_free(struct record *r); /* closes the file; NULL is allowed */
+void record_free(struct record *r);                 /* closes the file; NULL is allowed */
 
 #endif
