@@ -14,7 +14,7 @@ override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmiss
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,$(FORTIFY))
 comma := ,
 LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now -Wl,--gc-sections
-PROGRAM_LDLIBS = -Wl,-Bstatic -lhttp_parser -lssl -lcrypto $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -Wl,-Bdynamic -lwslay -lZydis
+PROGRAM_LDLIBS = -Wl,-Bstatic -lresolv -lhttp_parser -lssl -lcrypto $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -Wl,-Bdynamic -lwslay -lZydis
 LDLIBS = $(PROGRAM_LDLIBS) $(LAZY_LIBRARIES:%=-l%)
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli
@@ -31,7 +31,7 @@ PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
 TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl-tools python3-jsonschema python3-yaml \
 	perl xz-utils python3-venv python3-pip python3-psutil python3-pandas python3-pil python3-lxml \
-	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard
+	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard tshark python3-dnspython
 
 .PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network fuzz-record bench-policy
 all: terrarium

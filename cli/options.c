@@ -21,6 +21,8 @@ const struct option_entry option_table[OPTION_COUNT] = {
     [OPTION_LIMIT] = {"--limit", "NAME=VALUE,...", true,
                       "cpu=10s,wall=30s,memory=256MiB,output=1MiB,processes=32,files=64MiB"},
     [OPTION_EXPORT] = {"--export", "DIR|FILE.tar", false, "write out what the run created, changed or deleted"},
+    [OPTION_CAPTURE] = {"--capture", "FILE.pcapng", false, "write every conversation as packets, for Wireshark"},
+    [OPTION_HAR] = {"--har", "FILE", false, "write the HTTP of the run as an HTTP Archive"},
     [OPTION_TRAP] = {"--trap", "all", false, "let the kernel answer no call itself"},
     [OPTION_QUIET] = {"--quiet", NULL, false, "say nothing but errors"},
     [OPTION_VERBOSE] = {"--verbose", NULL, false, "say each kind of denial once, as it happens"},

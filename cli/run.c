@@ -120,6 +120,8 @@ static int start(const struct policy *p, const struct options *o, int argc, char
         .report = options_value(o, OPTION_REPORT),
         .export_to = options_value(o, OPTION_EXPORT),
         .record = options_value(o, OPTION_RECORD),
+        .capture = options_value(o, OPTION_CAPTURE),
+        .har = options_value(o, OPTION_HAR),
         .quiet = options_value(o, OPTION_QUIET) != NULL,
         .verbose = options_value(o, OPTION_VERBOSE) != NULL,
         .require_reproducible = options_value(o, OPTION_REPRODUCIBLE) != NULL,
@@ -182,9 +184,6 @@ int command_run(int argc, char **argv)
     int status;
     if (apply(p, &o, &e) < 0)
         status = command_fail("%s", e.text);
-    else if (p->network != NULL)
-        status = command_fail("%s:%d:%d: network: not in this version", p->network_origin.file, p->network_origin.line,
-                              p->network_origin.column);
     else if (policy_check_sources(p, &e) < 0)
         status = command_fail("%s", e.text);
     else

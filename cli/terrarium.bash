@@ -2,7 +2,7 @@
 _terrarium()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-    local options="--policy --python --seed --record --report --mount --image --cwd --env --limit --export --trap
+    local options="--policy --python --seed --record --report --mount --image --cwd --env --limit --export --capture --har --trap
         --quiet --verbose --require-reproducible --help"
     local limits="cpu= wall= memory= output= processes= files= open_files= file_count="
     COMPREPLY=()
@@ -21,7 +21,7 @@ _terrarium()
     --policy)
         COMPREPLY=($(compgen -W "grading forensic offline" -- "$current") $(compgen -f -- "$current"))
         return ;;
-    --python|--report|--record|--image|--mount|--export)
+    --python|--report|--record|--image|--mount|--export|--capture|--har)
         COMPREPLY=($(compgen -f -- "$current"))
         return ;;
     --limit)

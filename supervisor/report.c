@@ -2,6 +2,7 @@
 #include "supervisor/report.h"
 
 #include "kernel/describe.h"
+#include "network/internet.h"
 #include "policy/units.h"
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/limits.h"
@@ -304,7 +305,7 @@ static json_t *build(const struct holder *h)
     add(o, "denied", denied(w));
     add(o, "unknown", unknown(w));
     add(o, "files", files(w));
-    add(o, "network", json_array());
+    add(o, "network", h->internet != NULL ? attempts_json(internet_attempts(h->internet)) : json_array());
     add(o, "confinement", confined(&h->confinement));
     add(o, "record", recorded(h));
     return o;

@@ -9,10 +9,12 @@
 #include "supervisor/loop.h"
 #include "supervisor/machine.h"
 #include "supervisor/maps.h"
+#include "supervisor/network.h"
 #include "supervisor/recording.h"
 #include "supervisor/report.h"
 #include "supervisor/setup.h"
 #include "supervisor/tick.h"
+#include "network/internet.h"
 #include "stubs/exec.h"
 
 #include <errno.h>
@@ -106,7 +108,8 @@ static int start(struct holder *h, const struct run_request *r, struct run_error
     char *program = NULL;
     struct task *first = NULL;
     int result = -1;
-    if (setup_tree(h->world, r, &program, e) == 0 && setup_first(h->world, r, &first, e) == 0) {
+    if (network_start(h, r, e) == 0 && setup_tree(h->world, r, network_contents(h), &program, e) == 0 &&
+        setup_first(h->world, r, &first, e) == 0) {
         pin(h);
         if (prepare_outputs(h, r, e) == 0) {
             confine_files(r->export_to, &h->confinement);
@@ -132,11 +135,15 @@ static int finish(struct holder *h, const struct run_request *r, struct run_erro
     int status = report_exit_status(h->world);
     report_limit(h, e->notice, sizeof e->notice);
     char why[512] = "";
-    int error = r->export_to != NULL ? vfs_export(h->world->vfs, r->export_to, why, sizeof why) : 0;
+    struct export_more more;
+    const struct export_more *network = network_export(h, &more);
+    int error = r->export_to != NULL ? vfs_export(h->world->vfs, r->export_to, network, why, sizeof why) : 0;
     if (error < 0) {
         snprintf(e->text, sizeof e->text, "export %s: %s", r->export_to, why[0] != '\0' ? why : strerror(-error));
         status = EXIT_SELF;
     }
+    if (network_finish(h, e) < 0)
+        status = EXIT_SELF;
     if (recording_finish(h->recording, report_verdict(h->world), status, e) < 0)
         status = EXIT_SELF;
     if (h->report != NULL && report_write(h, e) < 0)
@@ -183,6 +190,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     fast_clock_free(&h);
     patch_forget_all(&h);
     world_free(h.world);
+    internet_free(h.internet);
     signal(SIGPIPE, pipe_before);
     signal(SIGXFSZ, size_before);
     return status;

@@ -5,6 +5,7 @@
 #include "stubs/credentials.h"
 #include "stubs/proc/proc.h"
 #include "supervisor/interpreter.h"
+#include "supervisor/trust.h"
 #include "vfs/synthetic.h"
 #include "vfs/terminal.h"
 
@@ -270,7 +271,8 @@ char *setup_find_program(struct world *w, const char *name)
     return NULL;
 }
 
-int setup_tree(struct world *w, const struct run_request *r, char **program, struct run_error *e)
+int setup_tree(struct world *w, const struct run_request *r, struct contents *contents, char **program,
+               struct run_error *e)
 {
     bool own_root = has_own_root(w->policy);
     *program = NULL;
@@ -281,6 +283,8 @@ int setup_tree(struct world *w, const struct run_request *r, char **program, str
     if (put_etc(w, e) < 0 || put_directories(w, e) < 0)
         return -1;
     if (!own_root && mount_policy(w, e) < 0)
+        return -1;
+    if (contents != NULL && trust_install(w, contents, e) < 0)
         return -1;
     if (put_policy_files(w, e) < 0 || (r->script != NULL && mount_script(w, r, e) < 0))
         return -1;

@@ -6,8 +6,11 @@
 #include "supervisor/supervisor.h"
 
 /* The tree: the interpreter's own (host, read-only), a made-up /etc, memory directories, proc and dev, then what the policy says,
- * then the script. *program is the guest path to execute (malloc'ed). 0, or -1 with *e filled. */
-int setup_tree(struct world *w, const struct run_request *r, char **program, struct run_error *e);
+ * then the script. *program is the guest path to execute (malloc'ed). contents: whose authority the world trusts
+ * (network/content.h); NULL: none. 0, or -1 with *e filled. */
+struct contents;
+int setup_tree(struct world *w, const struct run_request *r, struct contents *contents, char **program,
+               struct run_error *e);
 /* The first process, its user, descriptors 0 to 2, working directory. */
 int setup_first(struct world *w, const struct run_request *r, struct task **first, struct run_error *e);
 /* argv and environment of the first program. */

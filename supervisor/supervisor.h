@@ -30,6 +30,8 @@ struct run_request {
                               * that python3 could run appears likewise. */
     const char *report;      /* host path of the report (JSON), "-": stderr, NULL: none */
     const char *export_to;   /* host path of a directory or of a .tar: what the guest created or changed; NULL: none */
+    const char *capture;     /* host path: the conversations as packets (pcapng); NULL: none */
+    const char *har;         /* host path: the HTTP of the run (HAR); NULL: none */
     const char *record;      /* host path of the record; NULL: none */
     const uint8_t *sign;     /* an Ed25519 secret key (64 bytes) to sign the record with; NULL: it is not signed */
     void (*watch)(void *context, const struct event *e); /* sees each event as it happens; NULL: nobody */

@@ -99,6 +99,7 @@ struct holder {
     struct confinement confinement;
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
+    struct internet *internet; /* supervisor/network.c; NULL: nothing is beyond the world, and nothing is drawn */
     FILE *report; /* open for writing, or NULL */
     struct recording *recording; /* supervisor/recording.h; NULL: the run is not recorded */
     uint64_t tick_calls;

@@ -102,10 +102,10 @@ static int each(void *context, enum change_kind kind, const char *path, struct d
     return error ? error : x->to->put(x->to, path, d->node, hard);
 }
 
-/* `.deleted`, or, should the guest have made a file of that name, the first name with more tildes that is free. */
-static void list_name(struct vfs *v, char *name, size_t n)
+/* `wanted`, or, should the guest have made a file of that name, the first name with more tildes that is free. */
+static void free_name(struct vfs *v, const char *wanted, char *name, size_t n)
 {
-    snprintf(name, n, ".deleted");
+    snprintf(name, n, "%s", wanted);
     for (size_t length = strlen(name); length + 1 < n; length++) {
         struct dentry *d;
         int error = dentry_child(v->root, name, length, name_hash(v, name, length), &d, NULL);
@@ -117,20 +117,46 @@ static void list_name(struct vfs *v, char *name, size_t n)
     }
 }
 
-static int write_all(struct vfs *v, struct export *x)
+/* One of what comes besides, below the directory that was chosen for all of them. */
+struct beside {
+    struct exporter *to;
+    char directory[64];
+};
+
+static int put_beside(void *context, const char *path, const void *bytes, size_t n)
+{
+    const struct beside *b = context;
+    char *whole;
+    if (asprintf(&whole, "%s/%s", b->directory, path) < 0)
+        return -ENOMEM;
+    int error = b->to->put_text(b->to, whole, n ? bytes : "", n);
+    free(whole);
+    return error;
+}
+
+static int write_beside(struct vfs *v, struct export *x, const struct export_more *more)
+{
+    struct beside b = {.to = x->to};
+    free_name(v, more->directory, b.directory, sizeof b.directory);
+    return more->each(more->context, put_beside, &b);
+}
+
+static int write_all(struct vfs *v, struct export *x, const struct export_more *more)
 {
     char name[64];
     int error = changes_walk(v, each, x);
     if (fflush(x->list))
         error = error ? error : -ENOMEM;
     if (!error && x->deleted_size) {
-        list_name(v, name, sizeof name);
+        free_name(v, ".deleted", name, sizeof name);
         error = x->to->put_text(x->to, name, x->deleted, x->deleted_size);
     }
+    if (!error && more)
+        error = write_beside(v, x, more);
     return error ? error : x->to->finish(x->to);
 }
 
-int vfs_export(struct vfs *v, const char *to, char *why, size_t n)
+int vfs_export(struct vfs *v, const char *to, const struct export_more *more, char *why, size_t n)
 {
     struct export x = {0};
     *why = 0;
@@ -138,7 +164,7 @@ int vfs_export(struct vfs *v, const char *to, char *why, size_t n)
     if (!x.to)
         return -EIO;
     x.list = open_memstream(&x.deleted, &x.deleted_size);
-    int error = x.list ? write_all(v, &x) : -ENOMEM;
+    int error = x.list ? write_all(v, &x, more) : -ENOMEM;
     if (error)
         snprintf(why, n, "%s", *x.to->why ? x.to->why : strerror(-error));
     if (x.list)

@@ -9,7 +9,8 @@
 struct exporter {
     /* One created or modified path; hard: an earlier path of the same node, or NULL. 0 or -errno. */
     int (*put)(struct exporter *x, const char *path, struct node *n, const char *hard);
-    int (*put_text)(struct exporter *x, const char *name, const char *text, size_t n);
+    /* A file that is no node of the world: path as above. */
+    int (*put_text)(struct exporter *x, const char *path, const char *text, size_t n);
     int (*finish)(struct exporter *x); /* directories get their modes and times, the archive its end */
     void (*free)(struct exporter *x);
     char why[512]; /* one sentence when something failed */

@@ -180,15 +180,20 @@ static int directory_put(struct exporter *base, const char *path, struct node *n
     return error ? failed(base, path, error) : 0;
 }
 
-static int directory_put_text(struct exporter *base, const char *name, const char *text, size_t n)
+static int directory_put_text(struct exporter *base, const char *path, const char *text, size_t n)
 {
     struct directory_exporter *x = (struct directory_exporter *)base;
-    (void)unlinkat(x->root, name, 0);
-    int fd = openat(x->root, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    char name[VFS_NAME_MAX + 1];
+    int at = parent_of(x, path, true, name);
+    if (at < 0)
+        return failed(base, path, at);
+    (void)unlinkat(at, name, 0);
+    int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     int error = fd < 0 ? -errno : write_stretch(&fd, text, n, 0);
     if (fd >= 0 && close(fd) && !error)
         error = -errno;
-    return error ? failed(base, name, error) : 0;
+    leave(x, at);
+    return error ? failed(base, path, error) : 0;
 }
 
 static int directory_finish(struct exporter *base)

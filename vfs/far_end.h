@@ -71,10 +71,11 @@ static inline void far_arm(struct far_end *e, int64_t delay)
     e->link->arm(e, delay);
 }
 
-/* One attempt to reach an address that is not the world's own. */
+/* One attempt to reach an address that is not the world's own, or one of loopback where no guest listens. */
 struct far_request {
     int type; /* SOCK_STREAM, SOCK_DGRAM */
     struct sockaddr_storage to, from;
+    void *record; /* what net_hooks.begin gave */
 };
 
 struct far_answer {
@@ -83,10 +84,32 @@ struct far_answer {
     int64_t delay;       /* ns of the world's time until the connection stands or the error comes; INT64_MAX: never */
 };
 
-/* The world's answer to who is there (set on a vfs; without hooks every such address is ENETUNREACH). */
+/* What whoever listens on the wire is told. guest: by the side that began (a guest always is). */
+enum net_event {
+    NET_OPENED,   /* the connection stands */
+    NET_REFUSED,  /* an RST in the place of a SYN-ACK, or an ICMP error to a datagram */
+    NET_SILENT,   /* no answer came: the attempt was given up */
+    NET_BYTES,    /* of a stream; or one datagram to or from somebody beyond */
+    NET_FINISHED, /* FIN */
+    NET_RESET,
+    NET_OVER, /* nothing more of it comes: the record is the listener's alone again */
+};
+
+/* The world's answer to who is there, and its ear (set on a vfs by vfs_set_network; without hooks every address that is not
+ * loopback is ENETUNREACH). */
 struct net_hooks {
     void (*connect)(void *context, const struct far_request *r, struct far_answer *out);
+    /* A SYN, or the first datagram to somebody of connect's: a record that the events come with, or NULL: not of interest.
+     * asked: `connect` is asked next; else both ends are the guest's. NULL members are not called. */
+    void *(*begin)(void *context, const struct far_request *r, bool asked);
+    void (*event)(void *record, enum net_event event, bool guest, const void *bytes, size_t n);
+    /* A datagram between guests. */
+    void (*datagram)(void *context, const struct sockaddr_storage *from, const struct sockaddr_storage *to,
+                     const void *bytes, size_t n);
     void *context;
+    const struct timer_clock *clock; /* the world's (vfs/objects.h) */
 };
+struct vfs;
+int vfs_set_network(struct vfs *v, const struct net_hooks *hooks); /* copied. -ENOMEM */
 
 #endif

@@ -1,6 +1,6 @@
 /* Addresses and ports of AF_INET and AF_INET6: ip(7), ipv6(7). Conflicts of names as Linux's inet_csk_get_port and
  * udp_lib_get_port have them; ephemeral ports are the world's own sequence, so that a run is the same twice. */
-#include "vfs/inet.h"
+#include "vfs/remote.h"
 
 #include <linux/capability.h>
 #include <stddef.h>
@@ -15,6 +15,10 @@ static const uint8_t loopback4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15]
 static const uint8_t zeros[16];
 
 /* ---- addresses --------------------------------------------------------------------------------------------------------- */
+
+/* What a virtual machine behind a NAT usually is given; IPv6 of a unique local network (RFC 4193). */
+const uint8_t inet_eth0[2][16] = {{[10] = 0xff, [11] = 0xff, [12] = 10, [14] = 2, [15] = 15},
+                                  {0xfd, 0, 0x7e, 0x77, 0xa2, 0x10, [15] = 15}};
 
 bool inet_is_v4(const struct inet_address *a)
 {
@@ -31,9 +35,14 @@ bool inet_same_ip(const struct inet_address *a, const struct inet_address *b)
     return memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
-static bool is_local(const struct inet_address *a)
+bool inet_is_loopback(const struct inet_address *a)
 {
     return (inet_is_v4(a) && a->ip[12] == 127) || memcmp(a->ip, loopback6, 16) == 0;
+}
+
+bool inet_is_local(const struct inet_table *t, const struct inet_address *a)
+{
+    return inet_is_loopback(a) || (t->hooks.connect && memcmp(a->ip, inet_eth0[!inet_is_v4(a)], 16) == 0);
 }
 
 int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, socklen_t n, struct inet_address *out)
@@ -79,17 +88,46 @@ void inet_address_out(const struct inet_socket *s, const struct inet_address *a,
     *length = sizeof *in6;
 }
 
-int inet_route(struct inet_address *to)
+void inet_address_whole(const struct inet_address *a, struct sockaddr_storage *out)
+{
+    const struct inet_socket as = {.base.family = inet_is_v4(a) ? AF_INET : AF_INET6};
+    socklen_t length;
+    inet_address_out(&as, a, out, &length);
+}
+
+/* 224.0.0.0/4, 255.255.255.255, 10.0.2.255; ff00::/8. */
+static bool is_for_many(const struct inet_address *a)
+{
+    static const uint8_t all[4] = {255, 255, 255, 255}, of_eth0[4] = {10, 0, 2, 255};
+    if (!inet_is_v4(a))
+        return a->ip[0] == 0xff;
+    return (a->ip[12] & 0xf0) == 0xe0 || memcmp(a->ip + 12, all, 4) == 0 || memcmp(a->ip + 12, of_eth0, 4) == 0;
+}
+
+int inet_route(const struct inet_table *t, struct inet_address *to)
 {
     if (inet_is_any(to))
         memcpy(to->ip, inet_is_v4(to) ? loopback4 : loopback6, 16);
-    return is_local(to) ? 0 : -ENETUNREACH;
+    if (inet_is_local(t, to))
+        return WAY_HERE;
+    if (!t->hooks.connect)
+        return -ENETUNREACH;
+    return is_for_many(to) ? WAY_ALL : WAY_BEYOND;
+}
+
+void inet_source(const struct inet_address *to, struct inet_address *from)
+{
+    if (inet_is_loopback(to))
+        memcpy(from->ip, inet_is_v4(to) ? loopback4 : loopback6, 16);
+    else
+        memcpy(from->ip, inet_eth0[!inet_is_v4(to)], 16);
 }
 
 int inet_name(struct socket *socket, bool peer, struct sockaddr_storage *out, socklen_t *length)
 {
     struct inet_socket *s = inet_of(socket);
-    if (peer && (!s->remote.port || s->state == TCP_IS_REFUSED || s->over))
+    if (peer &&
+        (!s->remote.port || s->state == TCP_IS_REFUSED || s->state == TCP_IS_CONNECTING || s->over))
         return -ENOTCONN;
     inet_address_out(s, peer ? &s->remote : &s->local, out, length);
     return 0;
@@ -102,14 +140,28 @@ struct inet_table *inet_table_of(const struct inet_socket *s)
     return s->base.vfs->objects.inet;
 }
 
-struct inet_socket *inet_alloc(struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol)
+static struct inet_table *table(struct vfs *v)
 {
     if (!v->objects.inet) {
         v->objects.inet = calloc(1, sizeof *v->objects.inet);
-        if (!v->objects.inet)
-            return NULL;
-        v->objects.inet->next_port = PORT_FIRST;
+        if (v->objects.inet)
+            v->objects.inet->next_port = PORT_FIRST;
     }
+    return v->objects.inet;
+}
+
+int vfs_set_network(struct vfs *v, const struct net_hooks *hooks)
+{
+    if (!table(v))
+        return -ENOMEM;
+    v->objects.inet->hooks = *hooks;
+    return 0;
+}
+
+struct inet_socket *inet_alloc(struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol)
+{
+    if (!table(v))
+        return NULL;
     struct inet_socket *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
@@ -137,14 +189,15 @@ void inet_put(struct inet_socket *s)
 
 void inet_free(struct inet_table *t)
 {
+    if (t)
+        remote_free_orphans(t);
     free(t);
 }
 
 /* ---- queues ------------------------------------------------------------------------------------------------------------------ */
 
-struct inet_chunk *inet_chunk_new(struct inet_socket *s, size_t room)
+struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room)
 {
-    struct inet_table *t = inet_table_of(s);
     struct inet_chunk *c = t->bytes + room > INET_BYTES_MAX ? NULL : malloc(sizeof *c + room);
     if (!c)
         return NULL;
@@ -153,9 +206,9 @@ struct inet_chunk *inet_chunk_new(struct inet_socket *s, size_t room)
     return c;
 }
 
-void inet_chunk_free(struct inet_socket *s, struct inet_chunk *c)
+void inet_chunk_free(struct inet_table *t, struct inet_chunk *c)
 {
-    inet_table_of(s)->bytes -= c->room;
+    t->bytes -= c->room;
     free(c);
 }
 
@@ -175,7 +228,7 @@ void inet_drop_first(struct inet_socket *s)
     if (!s->first)
         s->last = NULL;
     s->unread -= c->end - c->start;
-    inet_chunk_free(s, c);
+    inet_chunk_free(inet_table_of(s), c);
 }
 
 /* ---- ports ---------------------------------------------------------------------------------------------------------------------- */
@@ -252,7 +305,7 @@ int inet_bind(struct socket *socket, const struct place *at, uint32_t mode, cons
     int error = inet_address_in(s, from, n, &a);
     if (error)
         return error == -ENETUNREACH ? -EADDRNOTAVAIL : error;
-    if (!inet_is_any(&a) && !is_local(&a))
+    if (!inet_is_any(&a) && !inet_is_local(inet_table_of(s), &a))
         return -EADDRNOTAVAIL;
     if (a.port && a.port < PRIVILEGED && !(at && cred_has(at->cred, CAP_NET_BIND_SERVICE)))
         return -EACCES;

@@ -1,10 +1,12 @@
 /* AF_INET and AF_INET6 inside the world, between vfs/inet.c (addresses, ports, names), vfs/tcp.c and vfs/udp.c.
  *
  * An address is kept as IPv6 has it, IPv4 as ::ffff:a.b.c.d, so that a dual-stack socket is no special case. There is one
- * interface, lo: what is not 127.0.0.0/8 or ::1 cannot be reached. */
+ * interface, lo, and what is not 127.0.0.0/8 or ::1 cannot be reached; with net_hooks there is eth0 too (vfs/interface.h),
+ * and whom they know behind it (vfs/remote.c). */
 #ifndef VFS_INET_H
 #define VFS_INET_H
 
+#include "vfs/far_end.h"
 #include "vfs/socket_inner.h"
 
 #include <netinet/in.h>
@@ -17,7 +19,7 @@ struct inet_address {
     uint16_t port; /* host order; 0: none */
 };
 
-enum tcp_state { TCP_IS_CLOSED, TCP_IS_LISTENING, TCP_IS_CONNECTED, TCP_IS_REFUSED };
+enum tcp_state { TCP_IS_CLOSED, TCP_IS_LISTENING, TCP_IS_CONNECTING, TCP_IS_CONNECTED, TCP_IS_REFUSED };
 
 struct inet_marks { /* of an IP packet */
     int16_t ttl, tos;
@@ -51,6 +53,9 @@ struct inet_socket {
     bool told_progress;       /* a non-blocking connect said EINPROGRESS and was not asked again */
     bool buffers_set;         /* SO_SNDBUF or SO_RCVBUF was: no autotuning */
     struct inet_socket *peer; /* TCP: referenced */
+    struct remote *far;       /* vfs/remote.c: TCP's other end beyond the world; UDP's, a list of them */
+    struct flow *flow;        /* vfs/flow.c: TCP between guests, as a listener on the wire hears it; referenced */
+    bool flow_first;          /* this end began it */
     struct inet_socket *pending_first, *pending_last, *pending_next;
     uint32_t pending, backlog;
     int options[40]; /* remembered, by place in vfs/inet_option.c's table */
@@ -60,6 +65,9 @@ struct inet_table {
     struct inet_socket *slots[3][INET_SLOTS]; /* by protocol (TCP, UDP, UDP-Lite) and port */
     uint16_t next_port;                       /* of the ephemeral ones */
     uint64_t bytes;                           /* in all queues */
+    struct net_hooks hooks;                   /* connect NULL: nothing is beyond the world */
+    struct remote *orphans;                   /* vfs/remote.c: whose sockets are closed */
+    uint32_t orphan_count;
 };
 
 static inline struct inet_socket *inet_of(struct socket *s)
@@ -77,8 +85,17 @@ bool inet_same_ip(const struct inet_address *a, const struct inet_address *b);
 int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, socklen_t n, struct inet_address *out);
 void inet_address_out(const struct inet_socket *s, const struct inet_address *a, struct sockaddr_storage *out,
                       socklen_t *length);
-/* Where a packet to *to really goes: "any" is this host. -ENETUNREACH for all that is not loopback. */
-int inet_route(struct inet_address *to);
+/* The same whatever a socket's family: an AF_INET address for IPv4. */
+void inet_address_whole(const struct inet_address *a, struct sockaddr_storage *out);
+enum inet_way { WAY_HERE, WAY_BEYOND, WAY_ALL /* broadcast and multicast, to members in the world */ };
+/* Where a packet to *to goes: "any" becomes this host. enum inet_way, or -ENETUNREACH. */
+int inet_route(const struct inet_table *t, struct inet_address *to);
+/* The source Linux chooses for it. */
+void inet_source(const struct inet_address *to, struct inet_address *from);
+bool inet_is_local(const struct inet_table *t, const struct inet_address *a);
+bool inet_is_loopback(const struct inet_address *a);
+bool inet_is_v4(const struct inet_address *a);
+extern const uint8_t inet_eth0[2][16]; /* its addresses: IPv4, IPv6 */
 int inet_bind(struct socket *s, const struct place *at, uint32_t mode, const struct sockaddr *a, socklen_t n);
 int inet_bind_ephemeral(struct inet_socket *s, const struct inet_address *ip);
 void inet_unbind(struct inet_socket *s);
@@ -93,8 +110,8 @@ int inet_option(const struct inet_socket *s, int level, int name); /* one that i
 int inet_marks(const struct inet_socket *s, const struct socket_message *m, const struct inet_address *to,
                struct inet_marks *out);
 void inet_controls(const struct inet_socket *s, const struct inet_chunk *c, struct socket_message *m);
-struct inet_chunk *inet_chunk_new(struct inet_socket *s, size_t room); /* NULL: ENOBUFS */
-void inet_chunk_free(struct inet_socket *s, struct inet_chunk *c);
+struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room);    /* NULL: ENOBUFS */
+void inet_chunk_free(struct inet_table *t, struct inet_chunk *c);
 void inet_queue(struct inet_socket *s, struct inet_chunk *c);
 void inet_drop_first(struct inet_socket *s);
 int tcp_new(struct vfs *v, int family, struct socket **out);

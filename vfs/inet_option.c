@@ -71,19 +71,21 @@ int inet_option(const struct inet_socket *s, int level, int name)
 /* A connection as it looks on loopback with nothing lost. */
 static int tcp_information(const struct inet_socket *s, void *value, socklen_t *length)
 {
-    enum { ESTABLISHED = 1, CLOSED = 7, LISTEN = 10 };
+    enum { ESTABLISHED = 1, SYN_SENT = 2, CLOSED = 7, LISTEN = 10 };
+    bool beyond = s->far != NULL;
     struct tcp_info info = {
-        .tcpi_state = s->state == TCP_IS_CONNECTED   ? ESTABLISHED
-                      : s->state == TCP_IS_LISTENING ? LISTEN
-                                                     : CLOSED,
+        .tcpi_state = s->state == TCP_IS_CONNECTED    ? ESTABLISHED
+                      : s->state == TCP_IS_CONNECTING ? SYN_SENT
+                      : s->state == TCP_IS_LISTENING  ? LISTEN
+                                                      : CLOSED,
         .tcpi_rto = 201000,
-        .tcpi_snd_mss = 32768,
+        .tcpi_snd_mss = beyond ? 1460 : 32768,
         .tcpi_rcv_mss = 536,
-        .tcpi_pmtu = 65535,
-        .tcpi_rtt = 20,
-        .tcpi_rttvar = 10,
+        .tcpi_pmtu = beyond ? 1500 : 65535,
+        .tcpi_rtt = beyond ? 20000 : 20,
+        .tcpi_rttvar = beyond ? 5000 : 10,
         .tcpi_snd_cwnd = 10,
-        .tcpi_advmss = 65483,
+        .tcpi_advmss = beyond ? 1460 : 65483,
         .tcpi_rcv_space = 65495,
     };
     return option_out(&info, sizeof info, value, length);

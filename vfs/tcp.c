@@ -1,6 +1,10 @@
 /* TCP inside the world: tcp(7). No segments: what one end sends stands in the other's queue at once, so the states that
- * only time tells apart (SYN_SENT, FIN_WAIT, TIME_WAIT) do not exist, and what a caller sees of them is said here. */
-#include "vfs/inet.h"
+ * only time tells apart (FIN_WAIT, TIME_WAIT) do not exist, and what a caller sees of them is said here. The other end is a
+ * socket of the world (`peer`) or somebody beyond it (`far`, vfs/remote.c). */
+#include "vfs/flow.h"
+#include "vfs/remote.h"
+
+#include <netinet/tcp.h>
 
 #include <string.h>
 
@@ -32,8 +36,16 @@ static uint64_t capacity(const struct inet_socket *from, const struct inet_socke
     return (uint64_t)from->base.send_buffer + to->base.receive_buffer;
 }
 
+uint64_t tcp_receive_room(const struct inet_socket *s)
+{
+    uint64_t most = s->base.receive_buffer == RECEIVE_DEFAULT ? TUNED / 2 : s->base.receive_buffer;
+    return s->unread < most ? most - s->unread : 0;
+}
+
 static bool has_room(const struct inet_socket *s)
 {
+    if (s->far)
+        return remote_room(s) > 0;
     return !s->peer || s->peer->dead || s->peer->unread * 3 <= capacity(s, s->peer) * 2;
 }
 
@@ -51,6 +63,11 @@ static void leave_peer(struct inet_socket *s, bool reset)
 {
     struct inet_socket *peer = s->peer;
     s->peer = NULL;
+    if (s->far)
+        remote_leave(s, reset);
+    if (s->flow && s->state == TCP_IS_CONNECTED && (reset || !(s->base.shutdown & SHUTDOWN_SEND)))
+        flow_tell(s, reset ? NET_RESET : NET_FINISHED, NULL, 0);
+    flow_leave(s);
     if (!peer)
         return;
     if (!peer->dead && peer->peer == s) {
@@ -81,6 +98,8 @@ static void die(struct inet_socket *s, bool reset)
     inet_put(s);
 }
 
+static int disconnect(struct inet_socket *s);
+
 static void tcp_closed(struct socket *socket)
 {
     die(inet_of(socket), false);
@@ -95,14 +114,25 @@ static int tcp_shutdown(struct socket *socket, int mask)
         inet_unbind(s); /* it listens no more */
         s->state = TCP_IS_CLOSED;
         s->base.listening = false;
+    } else if (s->state == TCP_IS_CONNECTING) { /* inet_shutdown, TCP_SYN_SENT */
+        disconnect(s);
+        s->base.error = 0;
+        return 0;
     } else if (s->state != TCP_IS_CONNECTED || s->over) {
         return -ENOTCONN;
     }
+    bool finishes = (mask & SHUTDOWN_SEND) && !(s->base.shutdown & SHUTDOWN_SEND);
     s->base.shutdown |= (uint8_t)mask;
     if (mask & SHUTDOWN_SEND)
         s->finished = true;
     if (s->finished && s->peer && (s->peer->dead || s->peer->finished))
         s->over = s->peer->over = true;
+    else if (s->finished && s->far && remote_has_finished(s))
+        s->over = true;
+    if (finishes && s->far)
+        remote_finish(s);
+    if (finishes && s->flow)
+        flow_tell(s, NET_FINISHED, NULL, 0);
     if ((mask & SHUTDOWN_SEND) && s->peer && !s->peer->dead) {
         s->peer->base.shutdown |= SHUTDOWN_RECEIVE;
         waitq_wake(&s->peer->base.wait, ALL_EVENTS);
@@ -116,7 +146,7 @@ static int tcp_shutdown(struct socket *socket, int mask)
 static int tcp_listen(struct socket *socket, int backlog, const struct ucred *self)
 {
     struct inet_socket *s = inet_of(socket);
-    if (s->state == TCP_IS_CONNECTED || s->state == TCP_IS_REFUSED)
+    if (s->state == TCP_IS_CONNECTED || s->state == TCP_IS_REFUSED || s->state == TCP_IS_CONNECTING)
         return -EINVAL;
     if (!s->bound) {
         int error = inet_bind_ephemeral(s, &s->local);
@@ -154,6 +184,7 @@ static int meet(struct inet_socket *s, struct inet_socket *listener, const struc
     server->peer = s;
     inet_get(s);
     inet_get(server);
+    flow_begin(s, server);
     *(listener->pending_first ? &listener->pending_last->pending_next : &listener->pending_first) = server;
     listener->pending_last = server;
     listener->pending++;
@@ -188,11 +219,69 @@ static int connect_again(struct inet_socket *s)
         return asked ? 0 : -EISCONN;
     if (s->state == TCP_IS_LISTENING)
         return -EISCONN;
+    if (s->state == TCP_IS_CONNECTING) {
+        s->told_progress = asked;
+        return -EALREADY;
+    }
     if (s->state != TCP_IS_REFUSED)
         return 1;
     int error = socket_take_error(&s->base);
     disconnect(s);
     return asked && error ? error : 1;
+}
+
+void tcp_settled(struct inet_socket *s, int error)
+{
+    if (!error) {
+        s->state = TCP_IS_CONNECTED;
+        s->base.shutdown = 0;
+        s->base.error = 0;
+        waitq_wake(&s->base.wait, EPOLLOUT | EPOLLWRNORM);
+        return;
+    }
+    s->state = TCP_IS_REFUSED;
+    break_off(s, -error);
+}
+
+void tcp_far_finished(struct inet_socket *s)
+{
+    s->base.shutdown |= SHUTDOWN_RECEIVE;
+    s->over = s->over || s->finished;
+    waitq_wake(&s->base.wait, ALL_EVENTS);
+}
+
+void tcp_far_reset(struct inet_socket *s)
+{
+    break_off(s, s->base.shutdown & SHUTDOWN_RECEIVE ? EPIPE : ECONNRESET);
+}
+
+/* When a connection that nobody answers is given up: tcp_syn_retries, each wait twice the last. */
+static int64_t syn_limit(const struct inet_socket *s)
+{
+    int tries = inet_option(s, IPPROTO_TCP, TCP_SYNCNT),
+        most = inet_option(s, IPPROTO_TCP, TCP_USER_TIMEOUT);
+    int64_t limit = ((INT64_C(2) << (tries < 30 ? tries : 30)) - 1) * 1000000000;
+    return most > 0 && most * INT64_C(1000000) < limit ? most * INT64_C(1000000) : limit;
+}
+
+/* To a guest that listens; else to whom the network knows there. */
+static int reach(struct inet_socket *s, struct inet_address *to, int way)
+{
+    struct inet_socket *listener = to->port && way == WAY_HERE ? inet_lookup(s, to, &s->local) : NULL;
+    if (listener && listener->pending <= listener->backlog)
+        return meet(s, listener, to);
+    if (listener) /* the handshake is dropped, and would be tried again until it times out */
+        return -ETIMEDOUT;
+    if (way == WAY_ALL)
+        return -ENETUNREACH;
+    if (!inet_table_of(s)->hooks.connect || !to->port || (way == WAY_HERE && !inet_is_loopback(to)))
+        return -ECONNREFUSED;
+    s->remote = *to;
+    s->state = TCP_IS_CONNECTING;
+    int error = remote_connect(s, to, syn_limit(s));
+    if (error && error != -EINPROGRESS)
+        s->state = TCP_IS_CLOSED;
+    return error;
 }
 
 static int tcp_connect(struct socket *socket, const struct place *at, const struct sockaddr *a, socklen_t n,
@@ -209,35 +298,31 @@ static int tcp_connect(struct socket *socket, const struct place *at, const stru
     error = connect_again(s);
     if (error <= 0)
         return error;
-    error = inet_route(&to);
-    if (error)
-        return error;
-    from = to;
-    if (to.ip[12] == 127)
-        memcpy(from.ip + 12, "\177\0\0\1", 4); /* the source Linux chooses for all of 127.0.0.0/8 */
+    int way = inet_route(inet_table_of(s), &to);
+    if (way < 0)
+        return way;
+    inet_source(&to, &from);
     if (!s->bound)
         error = inet_bind_ephemeral(s, &from);
     else if (inet_is_any(&s->local))
         memcpy(s->local.ip, from.ip, 16);
+    else if (way == WAY_BEYOND && inet_is_loopback(&s->local))
+        return -EINVAL; /* ip_route_output: no packet with such a source leaves */
     if (error)
         return error == -EADDRINUSE ? -EADDRNOTAVAIL : error;
-    struct inet_socket *listener = to.port ? inet_lookup(s, &to, &s->local) : NULL;
-    if (listener && listener->pending <= listener->backlog)
-        error = meet(s, listener, &to);
-    else if (listener) /* the handshake is dropped, and would be tried again until it times out */
-        error = -ETIMEDOUT;
-    else
-        error = -ECONNREFUSED;
-    if (!nonblock || error == -ENOMEM) {
+    error = reach(s, &to, way);
+    if (error == -EINPROGRESS) {
+        s->told_progress = nonblock;
+        return error;
+    }
+    if (!nonblock || error == -ENOMEM || error == -ENETUNREACH || error == -EHOSTUNREACH) {
         if (error)
             disconnect(s);
         return error;
     }
     s->told_progress = true;
-    if (error) {
-        s->state = TCP_IS_REFUSED;
-        break_off(s, -error);
-    }
+    if (error)
+        tcp_settled(s, error);
     return -EINPROGRESS;
 }
 
@@ -266,6 +351,20 @@ static ssize_t send_to_nobody(struct inet_socket *s, struct io *io)
     return all;
 }
 
+static ssize_t send_beyond(struct inet_socket *s, struct io *io)
+{
+    size_t done = 0;
+    while (io->left) {
+        if (!s->far || s->base.error) /* its answer was a reset: the next call tells */
+            return done ? (ssize_t)done : -EAGAIN;
+        ssize_t got = remote_room(s) ? remote_send(s, io) : -EAGAIN;
+        if (got <= 0)
+            return done ? (ssize_t)done : got;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
 static ssize_t tcp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
 {
     struct inet_socket *s = inet_of(socket), *to = s->peer;
@@ -275,8 +374,12 @@ static ssize_t tcp_send(struct socket *socket, const struct place *at, struct so
     int error = socket_take_error(socket);
     if (error)
         return error;
+    if (s->state == TCP_IS_CONNECTING)
+        return -EAGAIN;
     if (s->state != TCP_IS_CONNECTED || socket->shutdown & SHUTDOWN_SEND)
         return -EPIPE;
+    if (s->far)
+        return send_beyond(s, m->io);
     if (!to || to->dead)
         return m->io->left ? send_to_nobody(s, m->io) : 0;
     while (m->io->left) {
@@ -287,15 +390,17 @@ static ssize_t tcp_send(struct socket *socket, const struct place *at, struct so
         size_t n = m->io->left < most - to->unread ? m->io->left : most - to->unread;
         n = n < INET_CHUNK ? n : INET_CHUNK;
         bool joins = c && c->room - c->end >= (n < LEAST_ROOM ? n : LEAST_ROOM);
-        if (!joins && !(c = inet_chunk_new(to, n < LEAST_ROOM ? LEAST_ROOM : n)))
+        if (!joins && !(c = inet_chunk_new(inet_table_of(s), n < LEAST_ROOM ? LEAST_ROOM : n)))
             return done ? (ssize_t)done : -ENOBUFS;
         n = n < c->room - c->end ? n : c->room - c->end;
         ssize_t got = io_get(m->io, c->data + c->end, n);
         if (got <= 0) {
             if (!joins)
-                inet_chunk_free(to, c);
+                inet_chunk_free(inet_table_of(s), c);
             return done ? (ssize_t)done : got;
         }
+        if (s->flow)
+            flow_tell(s, NET_BYTES, c->data + c->end, (size_t)got);
         c->end += (size_t)got;
         done += (size_t)got;
         if (joins) {
@@ -317,7 +422,7 @@ static ssize_t nothing_to_read(struct inet_socket *s)
         return error;
     if (s->base.shutdown & SHUTDOWN_RECEIVE)
         return 0;
-    return s->state == TCP_IS_CONNECTED ? -EAGAIN : -ENOTCONN;
+    return s->state == TCP_IS_CONNECTED || s->state == TCP_IS_CONNECTING ? -EAGAIN : -ENOTCONN;
 }
 
 static ssize_t tcp_receive(struct socket *socket, struct socket_message *m, int flags)
@@ -351,6 +456,8 @@ static ssize_t tcp_receive(struct socket *socket, struct socket_message *m, int 
         if ((size_t)put < n)
             break;
     }
+    if (s->far && !peek)
+        remote_was_read(s);
     if (!had_room && has_room(s->peer))
         waitq_wake(&s->peer->base.wait, EPOLLOUT | EPOLLWRNORM);
     return (ssize_t)done;
@@ -363,6 +470,8 @@ static uint32_t tcp_poll(struct socket *socket, struct poll_table *t)
     poll_on(t, &socket->wait);
     if (s->state == TCP_IS_LISTENING)
         return s->pending_first ? EPOLLIN | EPOLLRDNORM : 0;
+    if (s->state == TCP_IS_CONNECTING)
+        return socket->error ? EPOLLERR : 0;
     if (socket->shutdown == SHUTDOWN_BOTH || s->state != TCP_IS_CONNECTED)
         events |= EPOLLHUP;
     if (socket->shutdown & SHUTDOWN_RECEIVE)
@@ -381,7 +490,7 @@ static int tcp_unread(const struct socket *socket, bool out)
     const struct inet_socket *s = (const struct inet_socket *)socket;
     if (s->state == TCP_IS_LISTENING)
         return -EINVAL;
-    return out ? 0 : (int)s->unread; /* what was sent has arrived */
+    return out ? (int)remote_unsent(s) : (int)s->unread; /* what was sent to a guest has arrived */
 }
 
 static const struct socket_ops tcp_ops = {

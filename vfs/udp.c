@@ -1,5 +1,5 @@
 /* UDP inside the world: udp(7). A datagram reaches its socket's queue or is lost, as on loopback. */
-#include "vfs/inet.h"
+#include "vfs/remote.h"
 
 #include <string.h>
 
@@ -38,11 +38,8 @@ static int need_port(struct inet_socket *s)
 static struct inet_address source(const struct inet_socket *s, const struct inet_address *to)
 {
     struct inet_address from = s->local;
-    if (!inet_is_any(&from))
-        return from;
-    memcpy(from.ip, to->ip, 16);
-    if (from.ip[12] == 127)
-        memcpy(from.ip + 12, "\177\0\0\1", 4);
+    if (inet_is_any(&from))
+        inet_source(to, &from);
     return from;
 }
 
@@ -51,6 +48,8 @@ static int udp_connect(struct socket *socket, const struct place *at, const stru
 {
     struct inet_socket *s = inet_of(socket);
     struct inet_address to;
+    if (s->far)
+        remote_forget_all(s);
     if (a->sa_family == AF_UNSPEC) {
         s->remote = (struct inet_address){0};
         if (!s->chose_port) {
@@ -61,8 +60,8 @@ static int udp_connect(struct socket *socket, const struct place *at, const stru
     }
     int error = inet_address_in(s, a, n, &to);
     if (!error)
-        error = inet_route(&to);
-    if (!error)
+        error = inet_route(inet_table_of(s), &to);
+    if (error >= 0)
         error = need_port(s);
     if (error)
         return error;
@@ -84,17 +83,77 @@ static uint16_t coverage(const struct inet_socket *s, size_t n)
     return (size_t)asked < n + UDPLITE_HEADER ? (uint16_t)asked : 0;
 }
 
-static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_address *to,
-                       const struct inet_marks *marks)
+static bool enqueue(struct inet_socket *target, struct inet_chunk *c)
 {
+    if (target->unread + (c->end - c->start) + OVERHEAD > target->base.receive_buffer)
+        return false;
+    inet_queue(target, c);
+    target->unread += OVERHEAD;
+    return true;
+}
+
+bool udp_arrived(struct inet_socket *s, const struct inet_address *from, const void *bytes, size_t n)
+{
+    if (s->remote.port && (s->remote.port != from->port || !inet_same_ip(&s->remote, from)))
+        return false;
+    struct inet_chunk *c = n <= DATAGRAM_MAX ? inet_chunk_new(inet_table_of(s), n) : NULL;
+    if (!c)
+        return false;
+    memcpy(c->data, bytes, n);
+    c->end = n;
+    c->from = *from;
+    c->to = s->local;
+    c->marks = (struct inet_marks){.ttl = 64};
+    if (enqueue(s, c))
+        return true;
+    inet_chunk_free(inet_table_of(s), c);
+    return false;
+}
+
+/* The ICMP answer finds only who is connected, or asked for it (IP_RECVERR). */
+void udp_unreached(struct inet_socket *s, const struct inet_address *to, int error, const void *bytes, size_t n)
+{
+    if (!s->remote.port)
+        return;
+    s->base.error = error;
+    waitq_wake(&s->base.wait, EPOLLERR | EPOLLIN | EPOLLOUT);
+}
+
+/* To every member of the world: each gets a copy of its own, as far as it has room. */
+static ssize_t deliver_to_all(struct inet_socket *s, const struct inet_address *from, const struct inet_address *to,
+                              const void *bytes, size_t n)
+{
+    struct inet_table *t = inet_table_of(s);
+    for (struct inet_socket *o = t->slots[1][to->port % INET_SLOTS]; o; o = o->port_next)
+        if (o->local.port == to->port && (inet_is_any(&o->local) || inet_same_ip(&o->local, to)))
+            (void)udp_arrived(o, from, bytes, n);
+    return (ssize_t)n;
+}
+
+static void tell_datagram(struct inet_table *t, const struct inet_address *from, const struct inet_address *to,
+                          const void *bytes, size_t n)
+{
+    struct sockaddr_storage a, b;
+    if (!t->hooks.datagram)
+        return;
+    inet_address_whole(from, &a);
+    inet_address_whole(to, &b);
+    t->hooks.datagram(t->hooks.context, &a, &b, bytes, n);
+}
+
+static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_address *to,
+                       const struct inet_marks *marks, int way)
+{
+    struct inet_table *t = inet_table_of(s);
     struct inet_address from = source(s, to);
-    struct inet_socket *target = inet_lookup(s, to, &from);
+    struct inet_socket *target = way == WAY_HERE ? inet_lookup(s, to, &from) : NULL;
     size_t n = io->left;
-    struct inet_chunk *c = inet_chunk_new(s, n);
+    ssize_t result = (ssize_t)n;
+    struct inet_chunk *c = inet_chunk_new(t, n);
     if (!c)
         return -ENOBUFS;
     if (n && io_get(io, c->data, n) != (ssize_t)n) {
-        inet_chunk_free(s, c);
+        inet_chunk_free(t, c);
         return -EFAULT;
     }
     c->end = n;
@@ -102,17 +161,25 @@ static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_a
     c->to = *to;
     c->marks = *marks;
     c->coverage = coverage(s, n);
-    if (target && covered(target, c) && target->unread + n + OVERHEAD <= target->base.receive_buffer) {
-        inet_queue(target, c);
-        target->unread += OVERHEAD;
-        return (ssize_t)n;
-    }
-    inet_chunk_free(s, c);
-    if (!target && s->remote.port) { /* the ICMP answer finds only who is connected */
-        s->base.error = ECONNREFUSED;
-        waitq_wake(&s->base.wait, EPOLLERR | EPOLLIN | EPOLLOUT);
-    }
-    return (ssize_t)n;
+    bool asked = way == WAY_BEYOND || (way == WAY_HERE && !target && t->hooks.connect && inet_is_loopback(to));
+    if (!asked)
+        tell_datagram(t, &from, to, c->data, n);
+    if (target && covered(target, c) && enqueue(target, c))
+        return result;
+    if (asked)
+        result = remote_datagram(s, &from, to, c->data, n);
+    else if (way == WAY_ALL)
+        result = deliver_to_all(s, &from, to, c->data, n);
+    else if (!target)
+        udp_unreached(s, to, ECONNREFUSED, c->data, n);
+    inet_chunk_free(t, c);
+    return result;
+}
+
+/* 255.255.255.255 and the like are for those who said SO_BROADCAST. */
+static bool may_send_to(const struct inet_socket *s, const struct inet_address *to, int way)
+{
+    return way != WAY_ALL || !inet_is_v4(to) || (to->ip[12] & 0xf0) == 0xe0 || s->base.broadcast;
 }
 
 static ssize_t udp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
@@ -135,14 +202,18 @@ static ssize_t udp_send(struct socket *socket, const struct place *at, struct so
     int error = socket_take_error(socket);
     if (!error && socket->shutdown & SHUTDOWN_SEND)
         error = -EPIPE;
-    if (!error)
-        error = inet_route(&to);
-    if (!error)
-        error = need_port(s);
+    if (error)
+        return error;
+    int way = inet_route(inet_table_of(s), &to);
+    if (way < 0)
+        return way;
+    if (!may_send_to(s, &to, way))
+        return -EACCES;
+    error = need_port(s);
     struct inet_marks marks;
     if (!error)
         error = inet_marks(s, m, &to, &marks);
-    return error ? error : deliver(s, m->io, &to, &marks);
+    return error ? error : deliver(s, m->io, &to, &marks, way);
 }
 
 static ssize_t udp_receive(struct socket *socket, struct socket_message *m, int flags)
@@ -202,6 +273,7 @@ static void udp_closed(struct socket *socket)
 {
     struct inet_socket *s = inet_of(socket);
     s->dead = true;
+    remote_forget_all(s);
     inet_unbind(s);
     inet_put(s);
 }

@@ -286,7 +286,14 @@ int vfs_each_change(struct vfs *v,
  * then copy the rest. (Should the guest have made /.deleted, the list is `.deleted~`.) A directory keeps modes without
  * setuid and setgid, times and hard links, and belongs to the caller; a tar keeps everything. Never follows a symlink below
  * `to`. 0 or -errno with one sentence in why. (vfs/export.c) */
-int vfs_export(struct vfs *v, const char *to, char *why, size_t n);
+/* more: files that are no nodes of the world, in a directory of the export beside what is (NULL: none). `each` calls put for
+ * every one, with its path below that directory. */
+struct export_more {
+    const char *directory;
+    int (*each)(void *context, int (*put)(void *to, const char *path, const void *bytes, size_t n), void *to);
+    void *context;
+};
+int vfs_export(struct vfs *v, const char *to, const struct export_more *more, char *why, size_t n);
 /* Before vfs_export into an archive when the program is confined by then; mounts do it themselves. 0, -ELIBACC: libarchive is not
  * where it was. */
 int vfs_load_archives(void);

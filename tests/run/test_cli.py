@@ -66,13 +66,6 @@ def test_one_line_and_125(words, message, tmp_path):
     assert call(*words, cwd=tmp_path) == (125, "", f"terrarium: {message}\n")
 
 
-def test_policy_with_a_network_names_its_line(tmp_path):
-    (tmp_path / "p.yaml").write_text("terrarium: 1\nnetwork:\n  - {resolve: a.example, to: 203.0.113.7}\n")
-    status, out, err = call("run", "--policy", "p.yaml", "--", "-c", "print(1)", cwd=tmp_path)
-    assert (status, out, err) == (125, "", "terrarium: p.yaml:3:3: network: not in this version\n")
-    assert call("policy", "check", "p.yaml", cwd=tmp_path) == (0, "p.yaml: a good policy\n", "")
-
-
 def test_check_finds_what_is_missing(tmp_path):
     (tmp_path / "p.yaml").write_text("terrarium: 1\nmounts:\n  - {at: /d, tar: none.tar}\n")
     assert call("policy", "check", "p.yaml", cwd=tmp_path) == (

@@ -276,7 +276,7 @@ static void test_export_to_a_directory(void **state)
     char to[256];
     snprintf(to, sizeof to, "%s", host_path(w, "export"));
     for (int again = 0; again < 2; again++) { /* the second one finds the first */
-        int error = vfs_export(w->vfs, to, why, sizeof why);
+        int error = vfs_export(w->vfs, to, NULL, why, sizeof why);
         if (error)
             print_error("%s\n", why);
         assert_int_equal(error, 0);
@@ -315,7 +315,7 @@ static void test_export_follows_nothing(void **state)
     assert_int_equal(symlink("../victim", host_path(w, "export/out")), 0);
     assert_int_equal(vfs_mkdir(&w->at, "/out", 0755), 0);
     make_file(&w->at, "/out/file", "x");
-    assert_true(vfs_export(w->vfs, to, why, sizeof why) < 0);
+    assert_true(vfs_export(w->vfs, to, NULL, why, sizeof why) < 0);
     assert_non_null(strstr(why, "out"));
     assert_int_equal(access(host_path(w, "victim/file"), F_OK), -1);
 }
@@ -326,7 +326,7 @@ static void test_export_to_an_archive(void **state)
     char why[512] = "", to[256], expected[1024] = "";
     change_things(w);
     snprintf(to, sizeof to, "%s", host_path(w, "export.tar.zst"));
-    assert_int_equal(vfs_export(w->vfs, to, why, sizeof why), 0);
+    assert_int_equal(vfs_export(w->vfs, to, NULL, why, sizeof why), 0);
     struct archive *a = archive_read_new();
     struct archive_entry *e;
     archive_read_support_filter_all(a);
@@ -363,7 +363,7 @@ static void test_the_list_gives_way(void **state)
     assert_int_equal(vfs_unlink(&w->at, "/line\nbreak\\"), 0);
     make_file(&w->at, "/.deleted", "the guest's own");
     snprintf(to, sizeof to, "%s", host_path(w, "e.tar"));
-    assert_int_equal(vfs_export(w->vfs, to, why, sizeof why), 0);
+    assert_int_equal(vfs_export(w->vfs, to, NULL, why, sizeof why), 0);
     mount_one(w, "/back", to, MOUNT_READ_ONLY);
     assert_string_equal(text_of(&w->at, "/back/.deleted"), "the guest's own");
     assert_string_equal(text_of(&w->at, "/back/.deleted~"), "line\\nbreak\\\\\n");

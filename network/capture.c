@@ -1,0 +1,350 @@
+/* Drawing conversations as packets (network/capture.h). Each block is written as it is made, so a run that is killed leaves a
+ * file that ends after a whole block; nothing of it is held but sequence numbers. */
+#include "network/capture.h"
+
+#include "network/attempts.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SECTION = 0x0a0d0d0a,
+    INTERFACE = 1,
+    PACKET = 6,
+    SECRETS = 10,
+    ETHERNET = 1,
+    IF_NAME = 2,
+    IF_TSRESOL = 9,
+    COMMENT = 1,
+    TLS_KEYS = 0x544c534b,
+    ETHER_HEADER = 14,
+    MOST_SEGMENT = 1460, /* of eth0 */
+    MOST_LO = 32768,     /* of lo, whose MTU is 65536 */
+    MOST_DATAGRAM = 65507,
+    ROOM = 128,
+    FIN = 1,
+    SYN = 2,
+    RST = 4,
+    PSH = 8,
+    ACK = 16,
+    BURST = 32768, /* bytes after which the other side says that it has them */
+};
+
+struct capture {
+    FILE *file;
+    int64_t (*now)(void *context);
+    void *context;
+    int error;
+    uint16_t identification;
+    uint8_t packet[ROOM + 65536];
+};
+
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
+
+static void put(struct capture *c, const void *bytes, size_t n)
+{
+    if (c->error == 0 && n > 0 && fwrite(bytes, 1, n, c->file) != n)
+        c->error = -errno;
+}
+
+static void put_32(struct capture *c, uint32_t value)
+{
+    put(c, &value, sizeof value);
+}
+
+static void put_padded(struct capture *c, const void *bytes, size_t n)
+{
+    put(c, bytes, n);
+    put(c, "\0\0\0", (4 - n % 4) % 4);
+}
+
+static size_t padded(size_t n)
+{
+    return (n + 3) & ~(size_t)3;
+}
+
+static void put_option(struct capture *c, uint16_t code, const void *value, uint16_t n)
+{
+    put(c, &code, sizeof code);
+    put(c, &n, sizeof n);
+    put_padded(c, value, n);
+}
+
+static void put_interface(struct capture *c, const char *name)
+{
+    const uint8_t nanoseconds = 9;
+    size_t size = 20 + 4 + padded(strlen(name)) + 8 + 4;
+    put_32(c, INTERFACE);
+    put_32(c, (uint32_t)size);
+    put_32(c, ETHERNET);
+    put_32(c, 0); /* no limit to a packet */
+    put_option(c, IF_NAME, name, (uint16_t)strlen(name));
+    put_option(c, IF_TSRESOL, &nanoseconds, 1);
+    put_32(c, 0);
+    put_32(c, (uint32_t)size);
+}
+
+struct capture *capture_new(FILE *file, int64_t (*now)(void *context), void *context)
+{
+    struct capture *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    const uint64_t unknown = UINT64_MAX; /* the section's length */
+    *c = (struct capture){.file = file, .now = now, .context = context};
+    put_32(c, SECTION);
+    put_32(c, 28);
+    put_32(c, 0x1a2b3c4d);
+    put_32(c, 1); /* version 1.0 */
+    put(c, &unknown, sizeof unknown);
+    put_32(c, 28);
+    put_interface(c, "lo");
+    put_interface(c, "eth0");
+    return c;
+}
+
+int capture_free(struct capture *c)
+{
+    if (c == NULL)
+        return 0;
+    int error = c->error;
+    if (fclose(c->file) != 0 && error == 0)
+        error = -errno;
+    free(c);
+    return error;
+}
+
+void capture_key(struct capture *c, const char *line)
+{
+    size_t n = strlen(line) + 1, size = 20 + padded(n);
+    put_32(c, SECRETS);
+    put_32(c, (uint32_t)size);
+    put_32(c, TLS_KEYS);
+    put_32(c, (uint32_t)n);
+    put(c, line, n - 1);
+    put(c, "\n", 1);
+    put(c, "\0\0\0", (4 - n % 4) % 4);
+    put_32(c, (uint32_t)size);
+}
+
+/* The packet in c->packet, n bytes. */
+static void put_packet(struct capture *c, const struct attempt *a, bool loopback, size_t n)
+{
+    char comment[64];
+    int length = snprintf(comment, sizeof comment, "%.15s[%d]", a->process, a->pid);
+    uint64_t time = (uint64_t)c->now(c->context);
+    size_t size = 32 + padded(n) + 4 + padded((size_t)length) + 4;
+    put_32(c, PACKET);
+    put_32(c, (uint32_t)size);
+    put_32(c, loopback ? 0 : 1);
+    put_32(c, (uint32_t)(time >> 32));
+    put_32(c, (uint32_t)time);
+    put_32(c, (uint32_t)n);
+    put_32(c, (uint32_t)n);
+    put_padded(c, c->packet, n);
+    put_option(c, COMMENT, comment, (uint16_t)length);
+    put_32(c, 0);
+    put_32(c, (uint32_t)size);
+}
+
+/* ---- packets ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t sum(const uint8_t *bytes, size_t n, uint32_t total)
+{
+    for (size_t i = 0; i + 1 < n; i += 2)
+        total += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+    if (n % 2)
+        total += (uint32_t)bytes[n - 1] << 8;
+    while (total >> 16)
+        total = (total & 0xffff) + (total >> 16);
+    return total;
+}
+
+static void set_16(uint8_t *at, uint32_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static void set_32(uint8_t *at, uint32_t value)
+{
+    set_16(at, value >> 16);
+    set_16(at + 2, value);
+}
+
+static bool on_loopback(const struct attempt *a)
+{
+    static const uint8_t lo6[16] = {[15] = 1};
+    bool v4 = network_is_ipv4(a->ip);
+    return (v4 && a->ip[12] == 127) || memcmp(a->ip, lo6, 16) == 0 || memcmp(a->ip, a->from_ip, 16) == 0;
+}
+
+/* Ethernet and IP around n bytes of a transport's that stand in c->packet at the place this returns. */
+static uint8_t *transport(struct capture *c, const struct attempt *a)
+{
+    return c->packet + ETHER_HEADER + (network_is_ipv4(a->ip) ? 20 : 40);
+}
+
+/* first: from who began. checksum: where in the transport's header it stands. */
+static void put_ip(struct capture *c, const struct attempt *a, bool first, uint8_t protocol, size_t n, size_t checksum)
+{
+    static const uint8_t guest[6] = {2, 0, 10, 0, 2, 15}, gateway[6] = {2, 0, 10, 0, 2, 2};
+    bool loopback = on_loopback(a), v4 = network_is_ipv4(a->ip);
+    const uint8_t *from = first ? a->from_ip : a->ip, *to = first ? a->ip : a->from_ip;
+    uint8_t *ip = c->packet + ETHER_HEADER, *inner = transport(c, a);
+    size_t address = v4 ? 4 : 16, skip = 16 - address;
+    memset(c->packet, 0, 12);
+    if (!loopback) {
+        memcpy(c->packet, first ? gateway : guest, 6);
+        memcpy(c->packet + 6, first ? guest : gateway, 6);
+    }
+    set_16(c->packet + 12, v4 ? 0x0800 : 0x86dd);
+    if (v4) {
+        memset(ip, 0, 20);
+        ip[0] = 0x45;
+        set_16(ip + 2, (uint32_t)(20 + n));
+        set_16(ip + 4, ++c->identification);
+        ip[6] = 0x40; /* not to be fragmented */
+        ip[8] = 64;
+        ip[9] = protocol;
+        memcpy(ip + 12, from + 12, 4);
+        memcpy(ip + 16, to + 12, 4);
+        set_16(ip + 10, ~sum(ip, 20, 0));
+    } else {
+        memset(ip, 0, 8);
+        ip[0] = 0x60;
+        set_16(ip + 4, (uint32_t)n);
+        ip[6] = protocol;
+        ip[7] = 64;
+        memcpy(ip + 8, from, 16);
+        memcpy(ip + 24, to, 16);
+    }
+    set_16(inner + checksum, 0);
+    uint32_t total = sum(from + skip, address, protocol + (uint32_t)n);
+    if (protocol == IPPROTO_ICMP)
+        total = 0; /* the old ICMP has no pseudo-header */
+    else
+        total = sum(to + skip, address, total);
+    total = ~sum(inner, n, total) & 0xffff;
+    set_16(inner + checksum, total == 0 && protocol == IPPROTO_UDP ? 0xffff : total);
+    put_packet(c, a, loopback, ETHER_HEADER + (v4 ? 20 : 40) + n);
+}
+
+static size_t segment_most(const struct attempt *a)
+{
+    return on_loopback(a) ? MOST_LO : MOST_SEGMENT;
+}
+
+static void put_segment(struct capture *c, struct attempt *a, bool first, int flags, const void *bytes, size_t n)
+{
+    struct capture_flow *f = a->flow;
+    uint8_t *tcp = transport(c, a);
+    int side = first ? 0 : 1;
+    size_t header = flags & SYN ? 28 : 20;
+    memset(tcp, 0, header);
+    set_16(tcp, first ? a->from_port : a->port);
+    set_16(tcp + 2, first ? a->port : a->from_port);
+    set_32(tcp + 4, f->next[side]);
+    set_32(tcp + 8, flags & ACK ? f->next[!side] : 0);
+    tcp[12] = (uint8_t)(header / 4 << 4);
+    tcp[13] = (uint8_t)flags;
+    set_16(tcp + 14, 65535);
+    if (flags & SYN) { /* the segment size, and a window 2^7 times as large */
+        tcp[20] = 2;
+        tcp[21] = 4;
+        set_16(tcp + 22, (uint32_t)segment_most(a));
+        memcpy(tcp + 24, "\1\3\3\7", 4);
+    }
+    memcpy(tcp + header, bytes, n);
+    put_ip(c, a, first, IPPROTO_TCP, header + n, 16);
+    f->next[side] += (uint32_t)n + !!(flags & SYN) + !!(flags & FIN);
+}
+
+void capture_syn(struct capture *c, struct attempt *a)
+{
+    a->flow = calloc(1, sizeof *a->flow);
+    if (a->flow == NULL)
+        return;
+    /* Wireshark counts from these; they need not be secret. */
+    a->flow->next[0] = 1000u * ((uint32_t)a->from_port + 1);
+    a->flow->next[1] = 1000u * ((uint32_t)a->port + 77);
+    put_segment(c, a, true, SYN, "", 0);
+}
+
+void capture_open(struct capture *c, struct attempt *a)
+{
+    if (a->flow == NULL)
+        return;
+    a->flow->open = true;
+    put_segment(c, a, false, SYN | ACK, "", 0);
+    put_segment(c, a, true, ACK, "", 0);
+}
+
+void capture_refused(struct capture *c, struct attempt *a)
+{
+    if (a->flow != NULL)
+        put_segment(c, a, false, RST | ACK, "", 0);
+}
+
+void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n)
+{
+    if (a->flow == NULL)
+        return;
+    size_t unheard = 0, most = segment_most(a);
+    for (size_t at = 0, part; at < n; at += part) {
+        part = n - at < most ? n - at : most;
+        put_segment(c, a, first, ACK | (at + part == n ? PSH : 0), (const char *)bytes + at, part);
+        unheard += part;
+        if (unheard >= BURST || at + part == n) {
+            put_segment(c, a, !first, ACK, "", 0);
+            unheard = 0;
+        }
+    }
+}
+
+void capture_finish(struct capture *c, struct attempt *a, bool first)
+{
+    if (a->flow == NULL || a->flow->ended[!first])
+        return;
+    a->flow->ended[!first] = true;
+    put_segment(c, a, first, FIN | ACK, "", 0);
+    put_segment(c, a, !first, ACK, "", 0);
+}
+
+void capture_reset(struct capture *c, struct attempt *a, bool first)
+{
+    if (a->flow == NULL)
+        return;
+    put_segment(c, a, first, RST | ACK, "", 0);
+    a->flow->ended[0] = a->flow->ended[1] = true;
+}
+
+void capture_datagram(struct capture *c, const struct attempt *a, bool first, const void *bytes, size_t n)
+{
+    uint8_t *udp = transport(c, a);
+    if (n > MOST_DATAGRAM - (network_is_ipv4(a->ip) ? 0 : 20))
+        return;
+    set_16(udp, first ? a->from_port : a->port);
+    set_16(udp + 2, first ? a->port : a->from_port);
+    set_16(udp + 4, (uint32_t)(8 + n));
+    memcpy(udp + 8, bytes, n);
+    put_ip(c, a, first, IPPROTO_UDP, 8 + n, 6);
+}
+
+void capture_unreachable(struct capture *c, const struct attempt *a)
+{
+    /* The datagram's header as it was drawn (its length and checksum say nothing any more). */
+    uint8_t *icmp = transport(c, a);
+    bool v4 = network_is_ipv4(a->ip);
+    size_t header = v4 ? 20 : 40;
+    uint8_t quoted[48];
+    memcpy(quoted, c->packet + ETHER_HEADER, header);
+    memcpy(quoted + header, icmp, 8);
+    memset(icmp, 0, 8);
+    icmp[0] = v4 ? 3 : 1;
+    icmp[1] = v4 ? 3 : 4;
+    memcpy(icmp + 8, quoted, header + 8);
+    put_ip(c, a, false, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 8 + header + 8, 2);
+}

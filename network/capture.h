@@ -1,0 +1,38 @@
+/* `--capture FILE.pcapng`: every conversation as packets, drawn as if there had been wires: one to each side of loopback, and
+ * one from eth0 to a gateway. (draft-ietf-opsawg-pcapng) */
+#ifndef NETWORK_CAPTURE_H
+#define NETWORK_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct capture;
+struct attempt;
+
+/* What is drawn of one connection; part of an attempt. */
+struct capture_flow {
+    uint32_t next[2]; /* sequence numbers: 0 of who began, 1 of the other */
+    bool open, ended[2];
+};
+
+/* file: opened before the supervisor confines itself; closed by capture_free. NULL: out of memory, or it cannot be written. */
+struct capture *capture_new(FILE *file, int64_t (*now)(void *context), void *context);
+int capture_free(struct capture *c); /* 0, or -errno of the first write that failed */
+
+/* One line of a key log, before or after the packets it opens. */
+void capture_key(struct capture *c, const char *line);
+
+/* Of a stream: the SYN; the handshake's rest; bytes; FIN; RST (first: by who began). */
+void capture_syn(struct capture *c, struct attempt *a);
+void capture_open(struct capture *c, struct attempt *a);
+void capture_refused(struct capture *c, struct attempt *a);
+void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n);
+void capture_finish(struct capture *c, struct attempt *a, bool first);
+void capture_reset(struct capture *c, struct attempt *a, bool first);
+void capture_datagram(struct capture *c, const struct attempt *a, bool first, const void *bytes, size_t n);
+/* ICMP "port unreachable" to the datagram that was sent last. */
+void capture_unreachable(struct capture *c, const struct attempt *a);
+
+#endif

@@ -1,0 +1,260 @@
+"""What is beyond the world, by the policy's rules: names, connections, the report, the capture."""
+import hashlib
+import json
+import pathlib
+import subprocess
+import textwrap
+
+import pytest
+
+POLICY = """
+terrarium: 1
+network:
+  - {resolve: _sip._tcp.example.com, srv: "0 5 5060 sip.example.com"}
+  - {resolve: "*.example.com", to: [203.0.113.7, "2001:db8::7"], mx: "10 mail.example.com", txt: "v=spf1 -all", ttl: 1h}
+  - {resolve: www.example.net, cname: a.example.com}
+  - {resolve: gone.example, to: nxdomain}
+  - {resolve: broken.example, to: servfail}
+  - {resolve: mute.example, to: timeout}
+  - {connect: "10.0.0.0/8:*", timeout: true, note: "the office is not reachable from here"}
+  - {connect: "*.example.com:8000-8999", refuse: true, delay: 40ms}
+  - {connect: "closing.example:9", close-after: 10}
+  - {connect: "reset.example:9", reset: true}
+  - {connect: "echo.example:7", service: echo}
+  - {connect: "echo.example:7", protocol: udp, service: echo}
+  - {connect: "8.8.8.8:53", protocol: udp, service: dns}
+  - {default: unreachable}
+"""
+
+HELP = """
+import socket, sys, time
+def attempt(f, *a):
+    t = time.monotonic()
+    try: r = f(*a)
+    except OSError as e: r = (type(e).__name__, e.errno)
+    return r, round(time.monotonic() - t, 2)
+def connect(host, port):
+    s = socket.create_connection((host, port))
+    return s
+"""
+
+
+def guest(terrarium, code, policy=POLICY, **more):
+    done = terrarium("run", "--", "-c", HELP + textwrap.dedent(code), policy=policy, **more)
+    assert done.status == 0, done
+    return done
+
+
+SEEN = [
+    ("print(socket.gethostbyname('a.example.com'))", "203.0.113.7"),
+    ("print(sorted({a[4][0] for a in socket.getaddrinfo('x.y.example.com', 1)}))", "['2001:db8::7', '203.0.113.7']"),
+    ("print(socket.gethostbyname('www.example.net'))", "203.0.113.7"),
+    ("print(socket.gethostbyname('localhost'), socket.gethostbyname(socket.gethostname()))", "127.0.0.1 127.0.1.1"),
+    ("print(socket.gethostbyname('a.example.com'), socket.gethostbyaddr('203.0.113.7')[0])", "203.0.113.7 a.example.com"),
+    ("print(attempt(socket.gethostbyname, 'gone.example')[0])", "('gaierror', -2)"),
+    ("print(attempt(socket.gethostbyname, 'no.rule.speaks.of.it')[0])", "('gaierror', -2)"),
+    ("print(attempt(socket.gethostbyname, 'broken.example')[0])", "('gaierror', -3)"),
+    ("print(attempt(socket.gethostbyname, 'mute.example')[0])", "('gaierror', -3)"),
+    ("print(attempt(connect, '10.9.8.7', 22))", "(('TimeoutError', 110), 127.0)"),
+    ("print(attempt(connect, 'a.example.com', 8080)[0])", "('ConnectionRefusedError', 111)"),
+    ("print(attempt(connect, '1.2.3.4', 80))", "(('OSError', 101), 0.0)"),
+    ("s = connect('echo.example', 7); print(s.getsockname()[0], s.getpeername()[1])", "10.0.2.15 7"),
+    ("s = connect('reset.example', 9); print(attempt(s.recv, 1)[0])", "('ConnectionResetError', 104)"),
+    ("s = connect('closing.example', 9); s.sendall(b'x' * 10); print(s.recv(1))", "b''"),
+    ("s = socket.socket(); s.setblocking(False); e = s.connect_ex(('10.1.1.1', 1)); print(e, s.connect_ex(('10.1.1.1', 1)), "
+     "attempt(s.getpeername)[0], s.getsockopt(6, 11, 4)[0])", "115 114 ('OSError', 107) 2"),
+    ("s = socket.socket(); s.settimeout(3); print(attempt(s.connect, ('10.1.1.1', 1)))", "(('TimeoutError', None), 3.0)"),
+    ("u = socket.socket(type=2); u.sendto(b'hi', (socket.gethostbyname('echo.example'), 7)); print(u.recv(9))", "b'hi'"),
+    ("u = socket.socket(type=2); u.connect(('203.0.113.200', 7)); print(attempt(u.send, b'x')[0])", "('OSError', 101)"),
+    ("print(attempt(socket.socket, 2, 3, 1)[0], attempt(socket.socket, 17, 3, 0)[0])",
+     "('PermissionError', 1) ('PermissionError', 1)"),
+]
+
+
+def test_what_the_guest_sees(terrarium):
+    """One run: each line is a program of its own within it."""
+    done = guest(terrarium, "\n".join(code for code, _ in SEEN))
+    assert done.out.splitlines() == [said for _, said in SEEN]
+
+
+def test_much_goes_and_comes_back_through_small_buffers(terrarium):
+    done = guest(terrarium, """
+        s = connect('echo.example', 7)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.setblocking(False)
+        import selectors
+        sel = selectors.DefaultSelector()
+        sel.register(s, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        data, out, back = bytes(range(256)) * 8000, 0, bytearray()
+        while len(back) < len(data):
+            for _, events in sel.select():
+                if events & selectors.EVENT_WRITE and out < len(data):
+                    out += s.send(data[out:out + 100000])
+                    if out == len(data):
+                        s.shutdown(socket.SHUT_WR); sel.modify(s, selectors.EVENT_READ)
+                if events & selectors.EVENT_READ: back += s.recv(3000)
+        print(bytes(back) == data, s.recv(1))
+    """)
+    assert done.out == "True b''\n"
+
+
+def test_servers_are_reached_by_the_worlds_own_address(terrarium):
+    done = guest(terrarium, """
+        l = socket.create_server(('', 8000))
+        c = socket.create_connection(('10.0.2.15', 8000)); d, peer = l.accept()
+        print(peer[0], c.getsockname()[0], d.getsockname())
+        six = socket.create_server(('::', 8001), family=socket.AF_INET6)
+        c = socket.create_connection(('fd00:7e77:a210::f', 8001)); print(six.accept()[1][0])
+    """)
+    assert done.out == "10.0.2.15 10.0.2.15 ('10.0.2.15', 8000)\nfd00:7e77:a210::f\n"
+
+
+def test_broadcast_and_multicast_reach_members(terrarium):
+    done = guest(terrarium, """
+        a, b, u = [socket.socket(type=2) for _ in range(3)]
+        for s in a, b:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('', 5000)); s.settimeout(1)
+        print(attempt(u.sendto, b'x', ('255.255.255.255', 5000))[0])
+        u.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        u.sendto(b'all', ('255.255.255.255', 5000)); print(a.recv(9), b.recv(9))
+    """)
+    assert done.out == "('PermissionError', 13)\nb'all' b'all'\n"
+
+
+def test_without_a_network_nothing_is_beyond(terrarium):
+    done = terrarium("run", "--", "-c", HELP + "print(attempt(connect, '1.2.3.4', 80)[0], attempt(connect, '10.0.2.15', 80)[0])")
+    assert done.out == "('OSError', 101) ('OSError', 101)\n"
+
+
+def test_made_up_addresses_are_the_same_twice_and_lead_to_the_rule(terrarium):
+    code = "print([socket.gethostbyname(n) for n in ('echo.example', 'reset.example', 'closing.example')])"
+    first = guest(terrarium, code).out
+    assert first == guest(terrarium, "socket.gethostbyname('closing.example');" + code).out
+    addresses = json.loads(first.replace("'", '"'))
+    assert len(set(addresses)) == 3
+    assert all(a.startswith(("192.0.2.", "198.51.100.", "203.0.113.")) for a in addresses)
+    done = guest(terrarium, f"s = connect('{addresses[0]}', 7); s.send(b'a'); print(s.recv(1))")
+    assert done.out == "b'a'\n", "a name that the policy spells out need not be asked for"
+
+
+QUESTION = """
+import struct
+def ask(name, kind, tcp=False, server='127.0.0.53'):
+    q = struct.pack('!6H', 77, 0x100, 1, 0, 0, 0) + b''.join(bytes([len(l)]) + l.encode() for l in name.split('.')) + bytes(1)
+    q += struct.pack('!2H', kind, 1)
+    if tcp:
+        s = socket.create_connection((server, 53)); s.sendall(struct.pack('!H', len(q)) + q)
+        n, = struct.unpack('!H', s.recv(2)); a = s.recv(n)
+    else:
+        s = socket.socket(type=2); s.sendto(q, (server, 53)); a = s.recv(9999)
+    head = struct.unpack('!6H', a[:12])
+    return head[0], head[1] & 15, head[1] >> 9 & 1, head[3], a[len(q):]
+"""
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_a_hand_made_resolver(terrarium, tcp):
+    done = guest(terrarium, QUESTION + f"""
+for name, kind in ('a.example.com', 1), ('a.example.com', 28), ('a.example.com', 15), ('a.example.com', 16), \\
+        ('_sip._tcp.example.com', 33), ('www.example.net', 1), ('gone.example', 1), ('7.113.0.203.in-addr.arpa', 12):
+    i, code, cut, n, rest = ask(name, kind, {tcp})
+    print(i, code, cut, n, rest[-4:])
+print(ask('a.example.com', 1, server='8.8.8.8')[3] if not {tcp} else 1)
+""")
+    assert done.out.splitlines() == [
+        "77 0 0 1 b'\\xcb\\x00q\\x07'", "77 0 0 1 b'\\x00\\x00\\x00\\x07'", "77 0 0 1 b'il\\xc0\\x0e'",
+        "77 0 0 1 b'-all'", "77 0 0 1 b'com\\x00'", "77 0 0 2 b'\\xcb\\x00q\\x07'", "77 3 0 0 b''", "77 0 0 1 b'net\\x00'", "1"]
+
+
+def test_junk_to_the_name_server_is_answered_or_not_and_nothing_breaks(terrarium):
+    done = guest(terrarium, QUESTION + """
+import random
+random.seed(1)
+s = socket.socket(type=2); s.connect(('127.0.0.53', 53)); s.settimeout(1)
+for i in range(2000):
+    n = random.randrange(0, 80)
+    try: s.send(bytes(random.randrange(256) for _ in range(n)))
+    except OSError as e: print(e)
+t = socket.create_connection(('127.0.0.53', 53)); t.sendall(b'\\0\\0\\0\\1x\\xff\\xff' + b'y' * 70000)
+print(ask('a.example.com', 1)[1])
+""")
+    assert done.out == "0\n"
+
+
+def test_the_report_has_each_attempt(terrarium):
+    done = guest(terrarium, """
+        s = connect('echo.example', 7); s.sendall(b'hello'); print(s.recv(9)); s.close()
+        attempt(connect, '10.1.1.1', 22)
+        attempt(socket.gethostbyname, 'gone.example')
+    """, report=True)
+    found = done.report["network"]
+    echo = next(a for a in found if a["kind"] == "tcp" and a["name"] == "echo.example")
+    digest = hashlib.sha256(b"hello").hexdigest()
+    assert echo["port"] == 7 and echo["outcome"] == "connected" and echo["call"] == "connect" and echo["pid"] == 2
+    assert echo["process"] == "python3" and echo["rule"]["line"] == 14
+    assert echo["sent"] == echo["received"] == {"bytes": 5, "sha256": digest}
+    office = next(a for a in found if a.get("address") == "10.1.1.1")
+    assert office["outcome"] == "no answer" and office["rule"]["note"].startswith("the office")
+    gone = next(a for a in found if a["kind"] == "resolve" and a["name"] == "gone.example")
+    assert gone["outcome"] == "nxdomain" and gone["type"] == "A" and gone["rule"]["line"] == 7
+
+
+def test_what_was_said_is_exported(terrarium, tmp_path):
+    code = HELP + "s = connect('echo.example', 7); s.sendall(b'secret'); s.recv(9)"
+    done = terrarium("run", "--export", str(tmp_path / "x"), "--", "-c", code, policy=POLICY)
+    assert done.status == 0, done
+    (sent,) = (tmp_path / "x/network").glob("*-echo.example-7/sent")
+    assert sent.read_bytes() == b"secret" and (sent.parent / "received").read_bytes() == b"secret"
+
+
+def test_the_same_capture_twice(terrarium, tmp_path):
+    code = HELP + "s = connect('echo.example', 7); s.sendall(b'x' * 5000); s.recv(9); attempt(connect, 'a.example.com', 8080)"
+    for name in "a", "b":
+        done = terrarium("run", "--capture", str(tmp_path / name), "--", "-c", code, policy=POLICY)
+        assert done.status == 0, done
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def tshark(path, *options):
+    done = subprocess.run(["tshark", "-r", str(path), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
+                           "-o", "udp.check_checksum:TRUE", *options], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_capture_opens_without_a_complaint(terrarium, tmp_path):
+    path = tmp_path / "c.pcapng"
+    code = HELP + textwrap.dedent("""
+        import threading
+        s = connect('echo.example', 7); s.sendall(b'x' * 300000)
+        n = 0
+        while n < 300000: n += len(s.recv(65536))
+        s.close()
+        u = socket.socket(type=2); u.sendto(b'hi', (socket.gethostbyname('echo.example'), 7)); u.recv(9)
+        l = socket.create_server(('127.0.0.1', 9000))
+        c = socket.create_connection(('127.0.0.1', 9000)); d, _ = l.accept()
+        c.sendall(b'between guests'); print(d.recv(99)); c.close(); d.close()
+        six = socket.create_server(('::1', 9001), family=socket.AF_INET6)
+        c = socket.create_connection(('::1', 9001)); d, _ = six.accept(); c.sendall(b'six'); d.recv(9); c.close(); d.close()
+        attempt(connect, 'a.example.com', 8080)
+    """)
+    done = terrarium("run", "--capture", str(path), "--", "-c", code, policy=POLICY)
+    assert done.status == 0, done
+    complaints = tshark(path, "-Y", "_ws.expert.severity >= 0x00600000 && !tcp.flags.reset", "-T", "fields", "-e", "frame.number",
+                        "-e", "_ws.expert.message")
+    assert complaints == ""
+    assert tshark(path, "-Y", "frame.comment contains \"python3[2]\"").count("\n") > 100
+    names = tshark(path, "-Y", "dns.flags.response == 1", "-T", "fields", "-e", "dns.qry.name")
+    assert "echo.example" in names
+    assert "between guests" in tshark(path, "-q", "-z", "follow,tcp,ascii,1") + tshark(path, "-q", "-z", "follow,tcp,ascii,2")
+
+
+def test_explain(terrarium, tmp_path):
+    (tmp_path / "p.yaml").write_text(POLICY)
+    def explain(*words):
+        return subprocess.run([str(pathlib.Path(__file__).resolve().parents[2] / "terrarium"), "policy", "explain", "--policy",
+                               str(tmp_path / "p.yaml"), *words], capture_output=True, text=True, timeout=20).stdout
+    assert "p.yaml:10:5" in explain("connect", "10.1.2.3:80") and "ETIMEDOUT" in explain("connect", "10.1.2.3:80")
+    assert "203.0.113.7" in explain("connect", "a.example.com:443") and "ENETUNREACH" in explain("connect", "a.example.com:443")
+    assert "NXDOMAIN" in explain("resolve", "gone.example") and "p.yaml:7:5" in explain("resolve", "gone.example")
+    assert "made-up" in explain("resolve", "echo.example")
