@@ -39,15 +39,47 @@ struct capture {
     void *context;
     int error;
     uint16_t identification;
+    /* The packets that brought the guest's last bytes: a key that the far side makes of them (it is told while it takes them)
+     * must stand before them, or Wireshark has no use for it. */
+    bool holding;
+    uint8_t *held;
+    size_t held_size, held_room;
     uint8_t packet[ROOM + 65536];
 };
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
-static void put(struct capture *c, const void *bytes, size_t n)
+static void write_out(struct capture *c, const void *bytes, size_t n)
 {
     if (c->error == 0 && n > 0 && fwrite(bytes, 1, n, c->file) != n)
         c->error = -errno;
+}
+
+static void release(struct capture *c)
+{
+    c->holding = false;
+    write_out(c, c->held, c->held_size);
+    c->held_size = 0;
+}
+
+static void put(struct capture *c, const void *bytes, size_t n)
+{
+    if (!c->holding) {
+        write_out(c, bytes, n);
+        return;
+    }
+    if (c->held_size + n > c->held_room) {
+        size_t room = (c->held_size + n) * 2;
+        uint8_t *moved = realloc(c->held, room);
+        if (moved == NULL) {
+            c->error = -ENOMEM;
+            return;
+        }
+        c->held = moved;
+        c->held_room = room;
+    }
+    memcpy(c->held + c->held_size, bytes, n);
+    c->held_size += n;
 }
 
 static void put_32(struct capture *c, uint32_t value)
@@ -109,7 +141,9 @@ int capture_free(struct capture *c)
 {
     if (c == NULL)
         return 0;
+    release(c);
     int error = c->error;
+    free(c->held);
     if (fclose(c->file) != 0 && error == 0)
         error = -errno;
     free(c);
@@ -119,6 +153,8 @@ int capture_free(struct capture *c)
 void capture_key(struct capture *c, const char *line)
 {
     size_t n = strlen(line) + 1, size = 20 + padded(n);
+    bool holding = c->holding;
+    c->holding = false;
     put_32(c, SECRETS);
     put_32(c, (uint32_t)size);
     put_32(c, TLS_KEYS);
@@ -127,6 +163,7 @@ void capture_key(struct capture *c, const char *line)
     put(c, "\n", 1);
     put(c, "\0\0\0", (4 - n % 4) % 4);
     put_32(c, (uint32_t)size);
+    c->holding = holding;
 }
 
 /* The packet in c->packet, n bytes. */
@@ -264,6 +301,7 @@ static void put_segment(struct capture *c, struct attempt *a, bool first, int fl
 
 void capture_syn(struct capture *c, struct attempt *a)
 {
+    release(c);
     a->flow = calloc(1, sizeof *a->flow);
     if (a->flow == NULL)
         return;
@@ -275,6 +313,7 @@ void capture_syn(struct capture *c, struct attempt *a)
 
 void capture_open(struct capture *c, struct attempt *a)
 {
+    release(c);
     if (a->flow == NULL)
         return;
     a->flow->open = true;
@@ -284,12 +323,15 @@ void capture_open(struct capture *c, struct attempt *a)
 
 void capture_refused(struct capture *c, struct attempt *a)
 {
+    release(c);
     if (a->flow != NULL)
         put_segment(c, a, false, RST | ACK, "", 0);
 }
 
 void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n)
 {
+    release(c);
+    c->holding = first;
     if (a->flow == NULL)
         return;
     size_t unheard = 0, most = segment_most(a);
@@ -306,6 +348,7 @@ void capture_stream(struct capture *c, struct attempt *a, bool first, const void
 
 void capture_finish(struct capture *c, struct attempt *a, bool first)
 {
+    release(c);
     if (a->flow == NULL || a->flow->ended[!first])
         return;
     a->flow->ended[!first] = true;
@@ -315,6 +358,7 @@ void capture_finish(struct capture *c, struct attempt *a, bool first)
 
 void capture_reset(struct capture *c, struct attempt *a, bool first)
 {
+    release(c);
     if (a->flow == NULL)
         return;
     put_segment(c, a, first, RST | ACK, "", 0);
@@ -323,6 +367,7 @@ void capture_reset(struct capture *c, struct attempt *a, bool first)
 
 void capture_datagram(struct capture *c, const struct attempt *a, bool first, const void *bytes, size_t n)
 {
+    release(c);
     uint8_t *udp = transport(c, a);
     if (n > MOST_DATAGRAM - (network_is_ipv4(a->ip) ? 0 : 20))
         return;
@@ -335,6 +380,7 @@ void capture_datagram(struct capture *c, const struct attempt *a, bool first, co
 
 void capture_unreachable(struct capture *c, const struct attempt *a)
 {
+    release(c);
     /* The datagram's header as it was drawn (its length and checksum say nothing any more). */
     uint8_t *icmp = transport(c, a);
     bool v4 = network_is_ipv4(a->ip);
