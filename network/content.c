@@ -150,6 +150,13 @@ static struct far_end *open_plain(struct contents *cs, const struct policy_conte
     return NULL;
 }
 
+bool content_speaks_tls(const struct policy_content *c)
+{
+    if (c->kind == CONTENT_TALK)
+        return talk_has_starttls(&c->talk);
+    return c->kind == CONTENT_SERVICE && (c->service == SERVICE_TLS_SINK || service_has_starttls(c->service));
+}
+
 struct far_end *contents_open(struct contents *cs, const struct policy_content *c, const struct content_peer *peer)
 {
     if (cs->ends >= CONTENTS_MOST_ENDS)
@@ -157,7 +164,5 @@ struct far_end *contents_open(struct contents *cs, const struct policy_content *
     cs->connections++;
     struct far_end *e = open_plain(cs, c, peer);
     bool at_once = peer->tls || (c->kind == CONTENT_SERVICE && c->service == SERVICE_TLS_SINK);
-    bool later = (c->kind == CONTENT_TALK && talk_has_starttls(&c->talk)) ||
-                 (c->kind == CONTENT_SERVICE && service_has_starttls(c->service));
-    return e != NULL && !peer->datagram && (at_once || later) ? tls_wrap(cs, e, peer, at_once) : e;
+    return e != NULL && !peer->datagram && (at_once || content_speaks_tls(c)) ? tls_wrap(cs, e, peer, at_once) : e;
 }

@@ -30,6 +30,9 @@ void contents_free(struct contents *cs);                             /* after ev
  * itself. 0, or -1 with one sentence in why. */
 int contents_prepare(struct contents *cs, const struct policy_content *c, char *why, size_t size);
 
+/* It speaks TLS by itself, or may come to: STARTTLS, tls-sink. */
+bool content_speaks_tls(const struct policy_content *c);
+
 /* Who answers one connection. */
 struct content_peer {
     const struct sockaddr_storage *to; /* where the guest reached it */

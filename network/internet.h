@@ -16,6 +16,7 @@ struct internet_config {
     const struct timer_clock *clock;
     int64_t (*now)(void *context);                                         /* CLOCK_REALTIME of the world, ns */
     void (*caller)(void *context, struct attempts_caller *out);            /* who makes the call in progress */
+    struct vfs *world;                                                     /* where the programs it spawns are */
     int (*spawn)(void *context, char *const *arguments, struct file *end); /* NULL: programs cannot be run */
     void *context;
     FILE *capture, *har; /* NULL: none; closed by internet_finish */

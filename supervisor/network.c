@@ -3,6 +3,7 @@
 
 #include "kernel/sysent.h"
 #include "network/internet.h"
+#include "policy/network.h"
 #include "supervisor/spawn.h"
 
 #include <errno.h>
@@ -32,6 +33,23 @@ static int spawn(void *context, char *const *arguments, struct file *end)
     return spawn_program(context, arguments, end);
 }
 
+/* Somebody beyond the world may speak TLS. */
+static bool speaks_tls(const struct network_policy *n)
+{
+    for (size_t i = 0; n != NULL && i < n->rule_count; i++) {
+        const struct network_rule *rule = n->rules[i];
+        if (rule->kind != NETWORK_CONNECT || rule->action != NETWORK_CONTENT || rule->content == NULL)
+            continue;
+        if (content_speaks_tls(rule->content))
+            return true;
+        for (size_t k = 0; k < rule->target_count; k++)
+            if (network_rule_tls(rule, rule->targets[k].first) ||
+                (rule->targets[k].first <= 443 && rule->targets[k].last >= 443 && network_rule_tls(rule, 443)))
+                return true;
+    }
+    return false;
+}
+
 static FILE *open_output(const char *path, const char *what, struct run_error *e)
 {
     FILE *f = fopen(path, "we");
@@ -48,6 +66,7 @@ int network_start(struct holder *h, const struct run_request *r, struct run_erro
         .clock = &w->timer_clock,
         .now = now,
         .caller = caller,
+        .world = w->vfs,
         .spawn = spawn,
         .context = w,
         .keep = r->export_to != NULL,
@@ -64,15 +83,16 @@ int network_start(struct holder *h, const struct run_request *r, struct run_erro
     h->internet = internet_new(&c, e->text, sizeof e->text);
     if (h->internet == NULL)
         return -1;
-    if (internet_install(h->internet, w->vfs) == 0)
-        return 0;
-    snprintf(e->text, sizeof e->text, "out of memory");
-    return -1;
+    if (internet_install(h->internet, w->vfs) < 0) {
+        snprintf(e->text, sizeof e->text, "out of memory");
+        return -1;
+    }
+    return 0;
 }
 
 struct contents *network_contents(struct holder *h)
 {
-    return h->internet != NULL ? internet_contents(h->internet) : NULL;
+    return h->internet != NULL && speaks_tls(h->world->policy->network) ? internet_contents(h->internet) : NULL;
 }
 
 int network_finish(struct holder *h, struct run_error *e)

@@ -51,12 +51,12 @@ static int make_its_own(struct task *t, struct file *end)
                                  : error_file != NULL ? error_file
                                                       : null,
                                  error_file != NULL ? error_file : null};
-    for (int fd = 0; error == 0 && fd < 3; fd++) {
+    for (int fd = 0; error >= 0 && fd < 3; fd++) {
         file_get(all[fd]);
         error = fdtable_replace(t->fds, fd, all[fd], false);
     }
     file_put(null);
-    return error;
+    return error < 0 ? error : 0;
 }
 
 static int run(struct task *t, const char *program, char *const *arguments)
