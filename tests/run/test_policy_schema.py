@@ -87,6 +87,11 @@ WRONG = [
     "environment: {A=B: c}", "network: {}", "network: [a]", "network: [{connect: \"a:1\"}]",
     "network: [{connect: \"a:1\", refuse: true, reset: true}]", "network: [{connect: a, refuse: true}]", "network: [{default: allow}]",
     "network: [{resolve: a.b}]", "network: [{resolve: a.b, to: x y}]", "network: [{resolve: a.b, to: 1.2.3.4, delay: 1s}]",
+    *(f"network: [{{connect: \"a.example:1\", {answer}}}]" for answer in (
+        "respond: [a]", "http: {}", "http: [{paht: /}]", "http: [{status: 99}]", "http: [{body: a, json: b}]", "http: [{method: 'G T'}]",
+        "http: [{headers: {Content-Length: 5}}]", "http: [{match: {jsno: 1}}]", "talk: {}", "talk: [{sned: a}]", "talk: [{close: false}]",
+        "talk: [{send: {hex: 0g}}]", "talk: [{send: {regex: a}}]", "talk: [{any: [{send: a}]}]", "service: smpt", "program: []",
+        "program: ls", "serve: ['']", "tls: 1, service: echo")),
     "include: {a: b}", "calls: {deny: a}", "calls: [{path: /a}]",
     "calls: [{deny: open, allow: read}]", "calls: [{dney: open}]", "calls: [{deny: []}]", "calls: [{deny: open, path: a}]",
     "calls: [{allow: open, errno: EPERM}]", "calls: [{deny: open, value: 1}]", "calls: [{answer: open, value: -1}]",
