@@ -29,9 +29,12 @@ UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 BUILD_NEEDS := gcc make pkg-config libc6-dev libseccomp-dev libarchive-dev libzstd-dev libsodium-dev libyaml-dev libjansson-dev libzydis-dev libpcre2-dev zlib1g-dev libhttp-parser-dev libwslay-dev libssl-dev libmsgpack-dev
 PYTHON := /usr/bin/python3
 RUN_NEEDS := python3
-	TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl-tools python3-jsonschema python3-yaml \ perl xz-utils python3-venv python3-pip python3-psutil python3-pandas python3-pil python3-lxml \ redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets
+TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl-tools python3-jsonschema python3-yaml \
+	perl xz-utils python3-venv python3-pip python3-psutil python3-pandas python3-pil python3-lxml \
+	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard \
+	tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets
 
-.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network fuzz-record bench-policy
+.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network fuzz-record bench-policy bench-network
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there.
@@ -114,6 +117,11 @@ units: $(UNIT_PROGRAMS)
 bench: needs-build
 	@$(MAKE) -s terrarium
 	$(PYTHON) bench/bench.py
+
+# What the network costs, as a table.
+bench-network: needs-test
+	@$(MAKE) -s terrarium
+	$(PYTHON) bench/network.py
 
 # Pages of docs/ that are made from the tree.
 docs-generated:
