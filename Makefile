@@ -133,27 +133,44 @@ test-cpython: needs-test
 	@$(MAKE) -s terrarium
 	$(PYTHON) tools/cpython_suite.py
 
-# A fuzzer per hostile input, with its seeds; what it finds goes to tests/fuzz/seeds as a file of its own.
+# A fuzzer per hostile input, with its seeds (docs/security.md); what it finds goes to tests/fuzz/seeds as a file of its own.
+# The rooms are compiled once for all of them. FUZZ_SECONDS is what each may take.
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS := -std=gnu17 -g -O1 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-fuzz-policy:
-	@mkdir -p build/fuzz/policy
-	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_policy tests/fuzz/fuzz_policy.c policy/*.c kernel/sysent.c -lyaml -lsodium -ljansson -lpcre2-8
-	build/fuzz/fuzz_policy -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
-		-dict=tests/fuzz/policy.dict build/fuzz/policy tests/fuzz/seeds/policy
+FUZZ_CC ?= clang-14
+FUZZERS := policy network record tar elf path calls
+FUZZ_NEEDS := clang-14 libclang-rt-14-dev
+FUZZ_FLAGS := -std=gnu17 -g -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJECTS := $(foreach room,vfs policy network trace kernel stubs,$(patsubst %.c,build/fuzz/%.o,$(wildcard $(room)/*.c $(room)/*/*.c))) \
+	build/fuzz/supervisor/elf.o
+build/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-fuzz-network:
-	@mkdir -p build/fuzz/network
-	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_network tests/fuzz/fuzz_network.c network/*.c vfs/*.c policy/*.c kernel/sysent.c $(LDLIBS) -lcmocka
-	build/fuzz/fuzz_network -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096 -max_len=8192 -print_final_stats=1 \
-		-dict=tests/fuzz/network.dict build/fuzz/network tests/fuzz/seeds/network
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJECTS)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_OBJECTS) $(LDLIBS) -lcmocka
 
-FUZZ_RECORD := $(filter-out trace/diff.c trace/key.c trace/record.c,$(wildcard trace/*.c)) policy/*.c kernel/describe.c kernel/names.c kernel/sysent.c
-fuzz-record:
-	@mkdir -p build/fuzz/record
-	clang $(FUZZ_FLAGS) -o build/fuzz/fuzz_record tests/fuzz/fuzz_record.c $(FUZZ_RECORD) -lsodium -lzstd -lmsgpackc -lyaml -lpcre2-8 -lz -ljansson
-	build/fuzz/fuzz_record -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
-		build/fuzz/record tests/fuzz/seeds/record
+.SECONDARY: $(FUZZ_OBJECTS) $(FUZZERS:%=build/fuzz/fuzz_%)
+$(FUZZERS:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
+	@mkdir -p build/fuzz/found/$* tests/fuzz/seeds/$*
+	ASAN_OPTIONS=detect_leaks=1 build/fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=8192 \
+		-print_final_stats=1 $(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) build/fuzz/found/$* tests/fuzz/seeds/$*
+
+.PHONY: fuzz needs-fuzz lint $(FUZZERS:%=fuzz-%)
+needs-fuzz: needs-test
+	$(call install_missing,$(FUZZ_NEEDS))
+
+fuzz: needs-fuzz
+	@set -e; for f in $(FUZZERS); do $(MAKE) fuzz-$$f; done
+
+# The judges of style, over the whole tree: all of them must be silent. clang-tidy's checks are in .clang-tidy.
+LINT_NEEDS := clang-format clang-tidy cppcheck
+C_FILES = $(shell git ls-files '*.c' '*.h')
+lint: needs-test
+	$(call install_missing,$(LINT_NEEDS))
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability -j4 -I. -D_GNU_SOURCE \
+		--suppressions-list=.cppcheck $(ROOMS)
+	printf '%s\n' $(SOURCES) | xargs -P$$(nproc) -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. 2>/dev/null' x
 
 bench-policy: terrarium
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $(BUILD)/bench_policy bench/policy.c $(filter $(BUILD)/policy/% $(BUILD)/kernel/sysent.o,$(LIBRARY)) $(LDLIBS)
@@ -173,4 +190,4 @@ install: terrarium
 clean:
 	rm -rf build terrarium
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d)

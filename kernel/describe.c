@@ -59,7 +59,7 @@ static size_t end(struct out *o)
 static void add_escaped(struct out *o, const char *text, size_t most)
 {
     size_t i = 0;
-    for (; text[i] && i < most; i++) {
+    for (; i < most && text[i]; i++) {
         unsigned char b = (unsigned char)text[i];
         if (b == '"' || b == '\\')
             add(o, "\\%c", b);

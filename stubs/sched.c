@@ -215,7 +215,8 @@ static int64_t read_attributes(struct call *c, struct sched_attr *a)
     if (size == 0)
         size = SCHED_ATTR_SIZE_VER0;
     bool good = size >= SCHED_ATTR_SIZE_VER0 && size <= sizeof bytes;
-    if (good && call_read(c, c->arg[1], bytes, size) < 0)
+    memcpy(bytes, &size, sizeof size); /* read, and not to be read again */
+    if (good && call_read(c, c->arg[1] + sizeof size, bytes + sizeof size, size - sizeof size) < 0)
         return -EFAULT;
     for (uint32_t i = sizeof *a; good && i < size; i++)
         good = bytes[i] == 0;

@@ -74,7 +74,10 @@ int main(int argc, char **argv)
     else if (IS("protect"))
         SAY("mprotect", mprotect((void *)page, 4096, PROT_NONE)), SAY("read", (by_read(), 0));
     else if (IS("over"))
-        SAY("mmap", mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ? -errno : 0);
+        SAY("mmap", mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+                            MAP_FAILED
+                        ? -errno
+                        : 0);
     else if (IS("grow")) { /* what follows the page in its file */
         char *more = mremap((void *)page, 4096, 8192, MREMAP_MAYMOVE);
         SAY("mremap", more == MAP_FAILED ? -errno : 0);

@@ -137,7 +137,8 @@ static void hidden(void)
             continue;
         struct msghdr message = {
             .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof fd)};
-        control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        control.header =
+            (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
         passed += sendmsg(ends[0], &message, MSG_DONTWAIT) >= 0;
     }
@@ -208,9 +209,9 @@ static void escapes(void)
         uint64_t flags;
     } ways[] = {
         {"fork", SIGCHLD},
-        {"untraced", 0x00800000 | SIGCHLD},               /* CLONE_UNTRACED */
-        {"ptrace", 0x00002000 | SIGCHLD},                 /* CLONE_PTRACE */
-        {"parent", 0x00008000 | SIGCHLD},                 /* CLONE_PARENT */
+        {"untraced", 0x00800000 | SIGCHLD}, /* CLONE_UNTRACED */
+        {"ptrace", 0x00002000 | SIGCHLD},   /* CLONE_PTRACE */
+        {"parent", 0x00008000 | SIGCHLD},   /* CLONE_PARENT */
         {"untraced-vfork", 0x00800000 | 0x00004000 | SIGCHLD},
         {"detached", 0x00400000 | 0x00800000 | SIGCHLD},
         {"no-signal", 0x00800000},

@@ -139,7 +139,8 @@ static void control(void)
     m->control.header.cmsg_level = SOL_SOCKET;
     m->control.header.cmsg_type = SCM_RIGHTS;
     memcpy(CMSG_DATA(&m->control.header), fds, sizeof fds);
-    struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1, .msg_control = &m->control, .msg_controllen = CMSG_LEN(sizeof fds)};
+    struct msghdr message = {
+        .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &m->control, .msg_controllen = CMSG_LEN(sizeof fds)};
     for (int i = 0; i < ROUNDS / 4; i++) {
         if (RAW(SYS_sendmsg, ends[0], &message, MSG_DONTWAIT) != 1)
             continue;
@@ -177,7 +178,8 @@ static void programs(void)
         int status;
         waitpid(pid, &status, 0);
         one += WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        odd += !WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 1 && WEXITSTATUS(status) != 77);
+        odd +=
+            !WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 1 && WEXITSTATUS(status) != 77);
     }
     printf("ran %d odd %d\n", one > 0, odd);
 }
