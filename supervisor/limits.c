@@ -162,11 +162,10 @@ static void check_memory(struct holder *h)
     struct limits *l = h->limits;
     const struct policy_limits *allowed = &h->world->policy->limits;
     struct vfs_usage files;
-    /* A look opens files of /proc, the dearest thing in a tick: without a limit it is for the report alone. */
-    if (allowed->memory == 0 && allowed->files == 0 && l->looks++ % LOOK_EVERY != 0)
-        return;
     (void)vfs_recount(h->world->vfs, RECOUNT_MOST);
-    if (h->no_proc) {
+    if (allowed->memory == 0 && l->looks++ % LOOK_EVERY != 0) {
+        /* A look opens files of /proc, the dearest thing in a tick: without a limit it is for the report alone. */
+    } else if (h->no_proc) {
         l->usage.memory = sum_most(h);
     } else {
         look_at_page_tables(h);

@@ -110,7 +110,6 @@ static int start(struct holder *h, const struct run_request *r, struct run_error
     int result = -1;
     if (network_start(h, r, e) == 0 && setup_tree(h->world, r, network_contents(h), &program, e) == 0 &&
         setup_first(h->world, r, &first, e) == 0) {
-        pin(h);
         if (prepare_outputs(h, r, e) == 0) {
             confine_files(r->export_to, &h->confinement);
             if (launch_first(h, first, e) == 0 && load_program(h, r, first, program, e) == 0)
@@ -164,6 +163,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         snprintf(e->text, sizeof e->text, "libsodium cannot start");
         return EXIT_SELF;
     }
+    pin(&h); /* before memory is touched: what ran on two processors has to tell both of each page it takes away */
     void (*pipe_before)(int) = signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error of the guest's write */
     void (*size_before)(int) = signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow, or of the record's */
     h.world = world_new(r->policy, &ptrace_machine, &h);

@@ -12,8 +12,8 @@ enum {
     CHAIN_MOST = 4096,          /* symbols of one hash bucket */
     RELOCATIONS_MOST = 1 << 19, /* 12 MiB of them */
     NAME_MOST = 64,
-    BLOCK = 1 << 14,
-    BLOCKS = 64,
+    BLOCK = 1 << 12,
+    BLOCKS = 256,
 };
 
 /* A read costs microseconds, and the analysis asks for a few bytes thousands of times. */
@@ -45,6 +45,14 @@ static const uint8_t *block_at(const struct code_file *f, uint64_t offset, size_
 static bool read_all(const struct code_file *f, uint64_t offset, void *to, size_t n)
 {
     uint8_t *at = to;
+    while (n >= BLOCK) { /* the loop, the relocations: once each */
+        ssize_t got = f->read(f->context, offset, at, n);
+        if (got <= 0 || (size_t)got > n)
+            return false;
+        at += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
     while (n > 0) {
         size_t left;
         const uint8_t *from = block_at(f, offset, &left);
