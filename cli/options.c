@@ -9,6 +9,8 @@ const struct option_entry option_table[OPTION_COUNT] = {
                        "the world's policy (docs/policy.md), or a profile: grading, forensic, offline"},
     [OPTION_PYTHON] = {"--python", "PATH", false, "the interpreter (default: python3 on PATH)"},
     [OPTION_SEED] = {"--seed", "N", false, "seed of everything random in the world"},
+    [OPTION_SCHEDULE] = {"--schedule", "seed=N", false,
+                         "another order of threads and processes, as N says; 0: the ordinary one"},
     [OPTION_RECORD] = {"--record", "FILE", false, "keep every event of the run"},
     [OPTION_SIGN] = {"--sign", "KEY", false, "sign the record (a file made by 'terrarium keygen')"},
     [OPTION_TRACE] = {"--trace", NULL, false, "print each call on stderr as it happens, as strace -f -y does"},

@@ -36,10 +36,8 @@ static void help(const char *command, bool is_exec)
 static int apply(struct policy *p, const struct options *o, struct policy_error *e)
 {
     static const char *const scalars[OPTION_COUNT] = {
-        [OPTION_PYTHON] = "python",
-        [OPTION_SEED] = "random.seed",
-        [OPTION_CWD] = "cwd",
-        [OPTION_TRAP] = "trap",
+        [OPTION_PYTHON] = "python", [OPTION_SEED] = "random.seed", [OPTION_SCHEDULE] = "schedule.seed",
+        [OPTION_CWD] = "cwd",       [OPTION_TRAP] = "trap",
     };
     static int (*const lists[OPTION_COUNT])(struct policy *, const char *, struct policy_error *) = {
         [OPTION_MOUNT] = policy_add_mount,
@@ -50,6 +48,13 @@ static int apply(struct policy *p, const struct options *o, struct policy_error 
     for (size_t i = 0; i < o->count; i++) {
         enum option_id id = o->given[i].id;
         const char *value = o->given[i].value;
+        if (id == OPTION_SCHEDULE) {
+            if (strncmp(value, "seed=", 5) != 0) {
+                snprintf(e->text, sizeof e->text, "--schedule: '%s': expected seed=N", value);
+                return -1;
+            }
+            value += 5;
+        }
         if (scalars[id] != NULL && policy_set(p, option_table[id].name, scalars[id], value, e) < 0)
             return -1;
         if (lists[id] != NULL && lists[id](p, value, e) < 0)

@@ -2,7 +2,7 @@
 _terrarium()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-    local options="--policy --python --seed --record --report --mount --image --cwd --env --limit --export --capture --har --trap
+    local options="--policy --python --seed --schedule --record --report --mount --image --cwd --env --limit --export --capture --har --trap
         --quiet --verbose --require-reproducible --help"
     local limits="cpu= wall= memory= output= processes= files= open_files= file_count="
     COMPREPLY=()
@@ -31,7 +31,7 @@ _terrarium()
     --trap)
         COMPREPLY=($(compgen -W "all" -- "$current"))
         return ;;
-    --seed|--cwd|--env)
+    --seed|--schedule|--cwd|--env)
         return ;;
     esac
     case $command in

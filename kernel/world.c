@@ -157,6 +157,7 @@ struct world *world_new(const struct policy *p, const struct machine *m, void *m
     clock_init(&w->clock, p->clock.real, p->clock.start, p->clock.per_event);
     random_init(&w->random, p->seed);
     process_reaper_init(w);
+    sched_explore(w, p->schedule_seed);
     set_hooks(w);
     const struct vfs_config config = {
         .now = hook_now,

@@ -169,8 +169,23 @@ enum verdict {
     VERDICT_OUTPUT,
     VERDICT_PROCESSES,
     VERDICT_FILES,
+    VERDICT_DEADLOCK,
     VERDICT_KILLED,
     VERDICT_INTERNAL
+};
+
+/* An order of tasks that differs from the ordinary one, by a seed: kernel/sched.c. */
+struct exploration {
+    bool on;
+    struct random random;
+    int64_t mean;         /* of a turn, ns: how finely this seed cuts */
+    uint64_t preemptions; /* since the mean was changed */
+};
+
+/* What a task may use before others have their turn; whichever comes first. */
+struct turn {
+    uint64_t calls; /* trapped ones */
+    int64_t ns;     /* elapsed; INT64_MAX: calls alone count */
 };
 
 struct world {
@@ -180,6 +195,7 @@ struct world {
     struct vfs *vfs;
     struct clock clock;
     struct random random;
+    struct exploration exploration;
     struct futex_table *futexes;
     struct process reaper;     /* pid 1: not among `processes`, without tasks; only /proc/1 shows it */
     struct process *processes; /* sorted by pid; pid 1 is the world's reaper and has no tasks */
@@ -274,8 +290,14 @@ void sched_ready(struct task *t); /* at the end of the queue */
 void sched_remove(struct task *t);
 struct task *sched_pick(struct world *w); /* NULL: nobody is ready */
 bool sched_others_ready(const struct world *w);
-uint64_t
-sched_slice(struct world *w); /* trapped calls that the task picked makes before another ready one has its turn */
+struct turn sched_turn(struct world *w); /* of the task picked */
+/* Another schedule than the ordinary one. seed 0: the ordinary one. */
+void sched_explore(struct world *w, uint64_t seed);
+/* A task's turn may end though nobody else is ready: somebody may be made ready by the time it takes. */
+bool sched_preempts(const struct world *w);
+/* The turn of a task that computes ended, and nobody is ready: it is as if the processor had been busy elsewhere for some
+ * milliseconds. Deadlines of so little pass. */
+void sched_stall(struct world *w);
 
 /* ---- calls (kernel/dispatch.c) ----------------------------------------------------------------------------------- */
 /* Judge and answer the call in t->call; what to do next is in the return value, as a stub's. Counts, asks the policy, moves

@@ -79,14 +79,15 @@ struct policy {
         int64_t per_event;
     } clock;       /* start: ns since epoch (default 2024-01-01T00:00:00Z); per_event: ns a call costs (default 10us) */
     uint64_t seed; /* default 0 */
-    bool trap_all; /* trap: all */
+    uint64_t schedule_seed; /* which schedule of its threads and processes is tried; 0: the ordinary one */
+    bool trap_all;          /* trap: all */
     struct policy_limits limits;
     struct policy_mount *mounts;
     size_t mount_count; /* by path: a parent before its children; each `at` once */
     struct policy_file *files;
     size_t file_count; /* likewise */
     char **environment;
-    size_t environment_count; /* "NAME=VALUE", in the order given */
+    size_t environment_count;       /* "NAME=VALUE", in the order given */
     struct network_policy *network; /* policy/network.h; NULL: no network: section was given */
     struct policy_origin network_origin;
     char *path;                     /* of the file it was read from, or NULL */
@@ -101,7 +102,7 @@ int policy_load(const char *path, const char *const *profile_directories, struct
 void policy_free(struct policy *p);
 
 /* The command line's word over the policy's; errors begin with `option` ("--seed: 'x': expected a whole number"). 0 or
- * -1. key: a scalar of the schema by its full name: "python", "cwd", "hostname", "random.seed", "trap". */
+ * -1. key: a scalar of the schema by its full name: "python", "cwd", "hostname", "random.seed", "schedule.seed", "trap". */
 int policy_set(struct policy *p, const char *option, const char *key, const char *value, struct policy_error *error);
 /* "cpu=10s,wall=30s,memory=256MiB" */
 int policy_set_limits(struct policy *p, const char *text, struct policy_error *error);

@@ -26,6 +26,11 @@ static const struct schema_key random_keys[] = {
     {.name = NULL},
 };
 
+static const struct schema_key schedule_keys[] = {
+    {.name = "seed", .type = SCHEMA_NUMBER, .offset = IN(schedule_seed)},
+    {.name = NULL},
+};
+
 const struct schema_key schema_clock[] = {
     {.name = "start", .type = SCHEMA_TIME, .offset = IN(clock.start)},
     {.name = "rate", .type = SCHEMA_RATE, .offset = IN(clock.rate)},
@@ -54,6 +59,7 @@ const struct schema_key schema_policy[] = {
     {.name = "user", .type = SCHEMA_MAPPING, .keys = user_keys},
     {.name = "clock", .type = SCHEMA_OTHER, .read = lists_read_clock, .keys = schema_clock},
     {.name = "random", .type = SCHEMA_MAPPING, .keys = random_keys},
+    {.name = "schedule", .type = SCHEMA_MAPPING, .keys = schedule_keys},
     {.name = "trap", .type = SCHEMA_TRAP, .offset = IN(trap_all)},
     {.name = "limits", .type = SCHEMA_MAPPING, .keys = schema_limits},
     {.name = "mounts", .type = SCHEMA_OTHER, .read = lists_read_mounts, .keys = schema_mount},

@@ -192,7 +192,7 @@ static int64_t limit_of(const struct tracee *t)
     if (sched_others_ready(w) && left < reads)
         reads = left;
     int64_t end = __builtin_mul_overflow(reads, w->clock.per_event, &turn) ? INT64_MAX : sum(now, turn);
-    if (sched_others_ready(w) && t->turn_end < end)
+    if ((sched_others_ready(w) || sched_preempts(w)) && t->turn_end < end)
         end = t->turn_end;
     limit = end < limit ? end : limit;
     if (w->policy->limits.cpu != 0 && (uint64_t)w->cpu < w->policy->limits.cpu) {

@@ -5,6 +5,7 @@
 #include "supervisor/idle.h"
 
 #include "kernel/recorder.h"
+#include "supervisor/deadlock.h"
 #include "supervisor/limits.h"
 #include "supervisor/tick.h"
 
@@ -71,7 +72,7 @@ void idle_wait(struct holder *h)
         sleep_until(w, next);
         return;
     }
-    if (left < 0 && n == 0 && limits_nothing_can_happen(h))
+    if (left < 0 && n == 0 && deadlock_found(h))
         return;
     /* Bytes that woke nobody (an epoll set that nobody waits in) are no reason to look again at once. */
     for (nfds_t i = 0; i < n; i++)

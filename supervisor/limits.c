@@ -226,14 +226,6 @@ int64_t limits_wall_left(const struct holder *h)
     return (uint64_t)used >= allowed ? 0 : (int64_t)(allowed - (uint64_t)used);
 }
 
-bool limits_nothing_can_happen(struct holder *h)
-{
-    if (limits_wall_left(h) < 0 || isatty(STDIN_FILENO))
-        return false;
-    world_end(h->world, VERDICT_WALL);
-    return true;
-}
-
 void limits_usage(const struct holder *h, struct limits_usage *out)
 {
     *out = h->limits->usage;

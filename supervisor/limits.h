@@ -16,9 +16,6 @@ void limits_free(struct holder *h);
 void limits_count(struct holder *h);              /* the same for CPU time of a virtual clock, at the place where it passes */
 void limits_check(struct holder *h);              /* ends the world with the verdict of a limit that is passed */
 int64_t limits_wall_left(const struct holder *h); /* ns, 0 when passed, -1: no limit */
-/* All tasks sleep without a deadline and nothing outside is waited for. With a wall limit the world ends now, as it would then; true:
- * it did. */
-bool limits_nothing_can_happen(struct holder *h);
 void limits_usage(const struct holder *h, struct limits_usage *out);
 
 #endif

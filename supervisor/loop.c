@@ -214,17 +214,25 @@ static bool must_yield(struct holder *h, struct tracee *t)
     return waited && sched_others_ready(w);
 }
 
-/* As many calls, or as much computing as they would have cost. */
 static void begin_turn(struct tracee *t)
 {
     struct world *w = t->holder->world;
-    uint64_t slice = sched_slice(w);
-    int64_t turn;
-    t->until = t->task->calls + slice;
-    record(w, picked, t->task, slice);
-    if (w->clock.real || w->clock.per_event == 0 || __builtin_mul_overflow(slice, w->clock.per_event, &turn) ||
-        __builtin_add_overflow(clock_elapsed(&w->clock), turn, &t->turn_end))
-        t->turn_end = INT64_MAX;
+    struct turn turn = sched_turn(w);
+    int64_t end;
+    t->until = t->task->calls + turn.calls;
+    record(w, picked, t->task, turn.calls);
+    t->turn_end = __builtin_add_overflow(clock_elapsed(&w->clock), turn.ns, &end) ? INT64_MAX : end;
+}
+
+/* The turn is over and nobody else is ready: perhaps somebody is, once time has passed. */
+static void look_for_others(struct tracee *t)
+{
+    struct world *w = t->holder->world;
+    if (!sched_preempts(w) || clock_elapsed(&w->clock) < t->turn_end || sched_others_ready(w))
+        return;
+    sched_stall(w);
+    if (!sched_others_ready(w))
+        begin_turn(t);
 }
 
 static void run_task(struct holder *h, struct task *task)
@@ -239,6 +247,7 @@ static void run_task(struct holder *h, struct task *task)
             ends_let_exit(h, t);
             break;
         }
+        look_for_others(t);
         if (must_yield(h, t)) {
             if (!task->process->stopped)
                 sched_ready(task);

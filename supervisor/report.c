@@ -4,6 +4,7 @@
 #include "kernel/describe.h"
 #include "network/internet.h"
 #include "policy/units.h"
+#include "supervisor/deadlock.h"
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/limits.h"
 #include "supervisor/recording.h"
@@ -24,9 +25,11 @@ enum { EXIT_LIMIT = 124, PATHS_MOST = 100000 };
 static const char *verdict_name(enum verdict v)
 {
     static const char *const name[] = {
-        [VERDICT_OK] = "ok",         [VERDICT_EXIT] = "exit",           [VERDICT_SIGNAL] = "signal",
-        [VERDICT_CPU] = "cpu",       [VERDICT_WALL] = "wall",           [VERDICT_MEMORY] = "memory",
-        [VERDICT_OUTPUT] = "output", [VERDICT_PROCESSES] = "processes", [VERDICT_FILES] = "files",
+        [VERDICT_OK] = "ok",         [VERDICT_EXIT] = "exit",
+        [VERDICT_SIGNAL] = "signal", [VERDICT_CPU] = "cpu",
+        [VERDICT_WALL] = "wall",     [VERDICT_MEMORY] = "memory",
+        [VERDICT_OUTPUT] = "output", [VERDICT_PROCESSES] = "processes",
+        [VERDICT_FILES] = "files",   [VERDICT_DEADLOCK] = "deadlock",
         [VERDICT_KILLED] = "killed", [VERDICT_INTERNAL] = "internal",
     };
     return name[v];
@@ -131,6 +134,9 @@ void report_limit(const struct holder *h, char *text, size_t size)
     case VERDICT_FILES:
         most = units_print_size(allowed->files, room);
         break;
+    case VERDICT_DEADLOCK:
+        snprintf(text, size, "ended: a deadlock, every task waits for ever");
+        return;
     default:
         *text = '\0';
         return;
@@ -255,6 +261,25 @@ static json_t *confined(const struct confinement *c)
     return o;
 }
 
+static json_t *deadlock(const struct holder *h)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < h->deadlock_count; i++) {
+        const struct waiting *w = &h->deadlock[i];
+        char at[32];
+        json_t *o = json_object();
+        add(o, "process", json_integer(w->pid));
+        add(o, "thread", json_integer(w->tid));
+        add(o, "name", json_string(w->name));
+        add(o, "call", json_string(w->call));
+        snprintf(at, sizeof at, "%#" PRIx64, w->futex);
+        add(o, "futex", w->futex != 0 ? json_string(at) : json_null());
+        add(o, "held_by", w->held_by != 0 ? json_integer(w->held_by) : json_null());
+        (void)json_array_append_new(all, o);
+    }
+    return all;
+}
+
 /* What counts the work of code that makes no calls, if anything does. */
 static json_t *counter(const struct holder *h)
 {
@@ -300,6 +325,9 @@ static json_t *build(const struct holder *h)
     add(o, "events", json_integer((json_int_t)w->events));
     add(o, "clock_reads", json_integer((json_int_t)w->clock_reads));
     add(o, "counter", counter(h));
+    if (h->deadlock != NULL)
+        add(o, "deadlock", deadlock(h));
+    add(o, "schedule", json_integer((json_int_t)w->policy->schedule_seed));
     add(o, "stops", json_integer((json_int_t)h->stops));
     add(o, "calls", calls(w));
     add(o, "denied", denied(w));

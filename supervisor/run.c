@@ -2,6 +2,7 @@
 #include "supervisor/supervisor.h"
 
 #include "supervisor/count/patch.h"
+#include "supervisor/deadlock.h"
 #include "supervisor/ends.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/launch.h"
@@ -189,6 +190,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     limits_free(&h);
     fast_clock_free(&h);
     patch_forget_all(&h);
+    deadlock_forget(&h);
     world_free(h.world);
     internet_free(h.internet);
     signal(SIGPIPE, pipe_before);

@@ -95,7 +95,9 @@ struct holder {
     struct fast_clock *fast_clock; /* supervisor/fast_clock.c */
     struct learned *learned;       /* supervisor/count/patch.c: of each file that was mapped to be executed */
     uint32_t count_sites;          /* checks of the interpreter patched last */
-    uint64_t count_stops;          /* stops at a check */
+    struct waiting *deadlock;      /* supervisor/deadlock.c: who waits, when everybody does; or NULL */
+    size_t deadlock_count;
+    uint64_t count_stops; /* stops at a check */
     struct confinement confinement;
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;

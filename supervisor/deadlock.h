@@ -1,0 +1,19 @@
+/* A world in which every task sleeps for ever: who waits for what. */
+#ifndef SUPERVISOR_DEADLOCK_H
+#define SUPERVISOR_DEADLOCK_H
+
+#include "supervisor/tracee.h"
+
+struct waiting { /* one task */
+    int32_t pid, tid;
+    char name[16];    /* as prctl(PR_SET_NAME) gave it */
+    const char *call; /* the one it sleeps in */
+    uint64_t futex;   /* the address it waits at; 0: it sleeps in another call */
+    int32_t held_by;  /* the thread that holds what stands there: a pthread mutex says so; 0: not known */
+};
+
+/* Nothing can happen any more. Notes who waits, in h->deadlock, while memory is still there. True: the world has ended by it. */
+bool deadlock_found(struct holder *h);
+void deadlock_forget(struct holder *h);
+
+#endif
