@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/compare.h"
 #include "cli/options.h"
+#include "cli/schedules.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RUNS_DEFAULT = 3, RUNS_MOST = 10000 };
+enum { RUNS_DEFAULT = 3, RUNS_MOST = 10000, SCHEDULE_WORD = 32 };
 
 struct verify {
     unsigned runs;
+    bool schedules;               /* each run is of another schedule */
+    char schedule[SCHEDULE_WORD]; /* seed=N of the run to come; "": as the words say */
     bool load, is_exec;
     const char *directory;                     /* temporary, of its own */
     char *words[3 + OPTION_GIVEN_MAX * 2 + 8]; /* the run's, before the guest's; owned */
@@ -29,14 +32,17 @@ struct verify {
 
 static int help(void)
 {
-    printf("usage: terrarium verify [-n N] [--load] [--exec] [OPTIONS of run] [--] PYTHON-ARGS...\n\n"
-           "Runs N times what 'terrarium run' (or, with --exec, 'terrarium exec') would run, each time with another "
-           "environment,\ndirectory, CPU, limits and rhythm of its input, and says what the runs differ in.\n\n"
-           "  %-10s how many runs (default %d)\n  %-10s beside busy loops in every second run\n  %-10s the words are "
-           "a program and its arguments, as exec's\n\n"
-           "Compared: exit status, stdout, stderr, what was exported, verdict, calls, denials and files of the "
-           "reports.\nExit status: 0: all the same; 1: they differ; 125: it could not be tried.\n",
-           "-n N", RUNS_DEFAULT, "--load", "--exec");
+    printf(
+        "usage: terrarium verify [-n N | --schedules N] [--load] [--exec] [OPTIONS of run] [--] PYTHON-ARGS...\n\n"
+        "Runs N times what 'terrarium run' (or, with --exec, 'terrarium exec') would run, each time with another "
+        "environment,\ndirectory, CPU, limits and rhythm of its input, and says what the runs differ in.\n\n"
+        "  %-13s how many runs (default %d)\n  %-13s try N orders of threads and processes, and say what outcomes they "
+        "have,\n                with a seed for each\n  %-13s beside busy loops in every second run\n  %-13s the words "
+        "are "
+        "a program and its arguments, as exec's\n\n"
+        "Compared: exit status, stdout, stderr, what was exported, verdict, calls, denials and files of the "
+        "reports.\nExit status: 0: all the same; 1: they differ; 125: it could not be tried.\n",
+        "-n N", RUNS_DEFAULT, "--schedules N", "--load", "--exec");
     return 0;
 }
 
@@ -105,6 +111,16 @@ static int collect_guest(struct verify *v, int count, char **words)
     return v->script != NULL ? 0 : command_fail("out of memory");
 }
 
+static int take_number(struct verify *v, const char *option, const char *number)
+{
+    char *end;
+    long runs = strtol(number, &end, 10);
+    if (*number == '\0' || *end != '\0' || runs < 2 || runs > RUNS_MOST)
+        return command_fail("verify: %s '%s': expected a number from 2 to %d", option, number, RUNS_MOST);
+    v->runs = (unsigned)runs;
+    return 0;
+}
+
 /* verify's own options are taken out, and what is left is run's. 0, or a status with its line said. */
 static int parse(struct verify *v, int argc, char **argv, bool *wants_help)
 {
@@ -115,20 +131,16 @@ static int parse(struct verify *v, int argc, char **argv, bool *wants_help)
     int n = 0, i = 1, status = 0;
     v->runs = RUNS_DEFAULT;
     rest[n++] = argv[0];
-    for (; i < argc && argv[i][0] == '-' && strcmp(argv[i], "--") != 0; i++) {
+    for (; status == 0 && i < argc && argv[i][0] == '-' && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--load") == 0) {
             v->load = true;
         } else if (strcmp(argv[i], "--exec") == 0) {
             v->is_exec = true;
+        } else if (strcmp(argv[i], "--schedules") == 0) {
+            v->schedules = true;
+            status = take_number(v, "--schedules", i + 1 < argc ? argv[++i] : "");
         } else if (strncmp(argv[i], "-n", 2) == 0) {
-            const char *number = argv[i][2] != '\0' ? argv[i] + 2 : i + 1 < argc ? argv[++i] : "";
-            char *end;
-            long runs = strtol(number, &end, 10);
-            if (*number == '\0' || *end != '\0' || runs < 2 || runs > RUNS_MOST) {
-                status = command_fail("verify: -n '%s': expected a number from 2 to %d", number, RUNS_MOST);
-                break;
-            }
-            v->runs = (unsigned)runs;
+            status = take_number(v, "-n", argv[i][2] != '\0' ? argv[i] + 2 : i + 1 < argc ? argv[++i] : "");
         } else {
             rest[n++] = argv[i];
             if (options_takes_word(argv[i]) && i + 1 < argc)
@@ -186,12 +198,16 @@ static int take_input(int64_t *start)
 static int run_once(struct verify *v, unsigned number, int input, int64_t start, int *status)
 {
     char *report = numbered(v, "report", number, ""), *export = numbered(v, "export", number, ".tar");
-    int count = v->word_count + 5 + v->guest_count, n = 0;
+    int count = v->word_count + 7 + v->guest_count, n = 0;
     char **argv = calloc((size_t)count + 1, sizeof *argv);
     int error = -ENOMEM;
     if (report != NULL && export != NULL && argv != NULL) {
         for (int i = 0; i < v->word_count; i++)
             argv[n++] = v->words[i];
+        if (v->schedule[0] != '\0') {
+            argv[n++] = "--schedule";
+            argv[n++] = v->schedule;
+        }
         argv[n++] = "--report";
         argv[n++] = report;
         argv[n++] = "--export";
@@ -258,6 +274,47 @@ static int compare_all(struct verify *v, int input, int64_t start)
     return 0;
 }
 
+/* One run of a schedule. 0, or a status with its line said. */
+static int run_schedule(struct verify *v, unsigned seed, unsigned number, int input, int64_t start, int *status)
+{
+    snprintf(v->schedule, sizeof v->schedule, "seed=%u", seed);
+    int error = run_once(v, number, input, start, status);
+    if (error < 0)
+        return command_fail("verify: run %u could not be started: %s", number + 1, strerror(-error));
+    if (*status != STATUS_FAILED || compare_has_report(v->directory, number))
+        return 0;
+    pass_on_errors(v, number);
+    return STATUS_FAILED;
+}
+
+/* Every schedule once, then the first of each outcome once more, differently disturbed. */
+static int explore(struct verify *v, int input, int64_t start)
+{
+    struct schedules *s = schedules_new();
+    int status, result = s != NULL ? 0 : command_fail("out of memory");
+    unsigned number = 0, seed;
+    for (seed = 1; result == 0 && seed <= v->runs; seed++, number++) {
+        result = run_schedule(v, seed, number, input, start, &status);
+        if (result == 0 && schedules_note(s, v->directory, number, seed, status) < 0)
+            result = command_fail("verify: too many outcomes");
+        remove_run(v, number);
+    }
+    for (size_t i = 0; result == 0 && (seed = schedules_seed(s, i)) != 0; i++, number++) {
+        result = run_schedule(v, seed, number, input, start, &status);
+        if (result == 0 && !schedules_same(s, v->directory, number, i, status)) {
+            printf("seed=%u had another outcome when it was run again\n", seed);
+            result = 1;
+        }
+        remove_run(v, number);
+    }
+    if (result == 0) {
+        result = schedules_seed(s, 1) != 0;
+        schedules_tell(stdout, s);
+    }
+    schedules_free(s);
+    return result;
+}
+
 int command_verify(int argc, char **argv)
 {
     struct verify v = {0};
@@ -276,7 +333,7 @@ int command_verify(int argc, char **argv)
         if (input < 0)
             status = command_fail("verify: %s: %s", directory, strerror(errno));
         else
-            status = compare_all(&v, input, start);
+            status = v.schedules ? explore(&v, input, start) : compare_all(&v, input, start);
         if (input >= 0)
             close(input);
         if (v.directory != NULL) {

@@ -94,6 +94,17 @@ print(os.read(r, 100).decode())
     assert terrarium("run", "--schedule", "seed=3", "--", "-c", code).out == outcome[2]
 
 
+def test_verify_tells_the_outcomes_with_a_seed_for_each(terrarium):
+    code = "import os\nr, w = os.pipe()\nfor name in b'ab':\n    if os.fork() == 0: os.write(w, bytes([name])); os._exit(0)\n" \
+           "os.wait(); os.wait(); print(os.read(r, 9).decode())"
+    result = terrarium("verify", "--schedules", "6", "--python", "/usr/bin/python3", "--", "-c", code)
+    assert result.status == 1 and result.out.startswith("6 schedules, 2 outcomes\n"), result
+    told = {line.split()[-1]: line.split("seed=")[1].split()[0] for line in result.out.splitlines()[1:]}
+    assert set(told) == {"ab", "ba"}
+    for outcome, seed in told.items():
+        assert terrarium("run", "--schedule", f"seed={seed}", "--", "-c", code).out == outcome + "\n"
+
+
 @pytest.mark.parametrize("word", ["7", "seed=", "seed=x", "seed=-1", "sed=1"])
 def test_a_schedule_that_is_none(terrarium, word):
     result = terrarium("run", "--schedule", word, "--", "-c", "0")
