@@ -4,6 +4,7 @@
  * machine might have chosen: whoever is ready may be next, turns end anywhere, and now and then the processor is away for some
  * milliseconds, so that timeouts pass which computing alone would never have reached. CPython's threads change hands by such a
  * timeout: who waits for the interpreter's lock asks for it after 5 ms. */
+#include "kernel/recorder.h"
 #include "kernel/world.h"
 
 void sched_ready(struct task *t)
@@ -104,7 +105,9 @@ void sched_stall(struct world *w)
     int64_t next = clock_next(&w->clock);
     if (next == INT64_MAX || next - clock_elapsed(&w->clock) > STALL)
         return;
+    int64_t from = clock_elapsed(&w->clock);
     clock_jump(&w->clock, next);
+    record(w, jumped, from);
     clock_run(&w->clock);
 }
 
