@@ -34,7 +34,7 @@ TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl
 	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard \
 	tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets
 
-.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network fuzz-record bench-policy bench-network
+.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network fuzz-record bench-policy bench-network bench-record
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there.
@@ -122,6 +122,11 @@ bench: needs-build
 bench-network: needs-test
 	@$(MAKE) -s terrarium
 	$(PYTHON) bench/network.py
+
+# What --record costs; docs/records.md shows the table.
+bench-record: needs-test
+	@$(MAKE) -s terrarium
+	$(PYTHON) bench/record.py
 
 # Pages of docs/ that are made from the tree.
 docs-generated:

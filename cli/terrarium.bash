@@ -2,7 +2,7 @@
 _terrarium()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-    local options="--policy --python --seed --schedule --record --report --mount --image --cwd --env --limit --export --capture --har --trap
+    local options="--policy --python --seed --schedule --record --report --mount --image --cwd --env --limit --export --capture --har --trap --sign --trace
         --quiet --verbose --require-reproducible --help"
     local limits="cpu= wall= memory= output= processes= files= open_files= file_count="
     COMPREPLY=()
@@ -21,7 +21,7 @@ _terrarium()
     --policy)
         COMPREPLY=($(compgen -W "grading forensic offline" -- "$current") $(compgen -f -- "$current"))
         return ;;
-    --python|--report|--record|--image|--mount|--export|--capture|--har)
+    --python|--report|--record|--image|--mount|--export|--capture|--har|--sign)
         COMPREPLY=($(compgen -f -- "$current"))
         return ;;
     --limit)
@@ -50,6 +50,14 @@ _terrarium()
         elif [[ ${COMP_WORDS[2]} != explain ]]; then
             COMPREPLY=($(compgen -W "grading forensic offline" -- "$current") $(compgen -f -- "$current"))
         fi ;;
+    trace)
+        if [[ $current == -* ]]; then
+            COMPREPLY=($(compgen -W "--json --jsonl --html --filter --times --verify-signature --help" -- "$current"))
+        else
+            COMPREPLY=($(compgen -f -- "$current"))
+        fi ;;
+    diff|keygen|replay)
+        COMPREPLY=($(compgen -f -- "$current")) ;;
     doctor)
         COMPREPLY=($(compgen -W "--json --help" -- "$current")) ;;
     esac

@@ -81,9 +81,16 @@ static int add_node(struct parser *p, struct node n)
     return p->filter->count++;
 }
 
+/* The one behind the next comma; NULL: there is none. */
+static const char *next_word(const char *at)
+{
+    const char *comma = strchr(at, ',');
+    return comma != NULL ? comma + 1 : NULL;
+}
+
 static bool listed(const char *list, const char *what, size_t n)
 {
-    for (const char *at = list; at != NULL; at = strchr(at, ','), at += at != NULL) {
+    for (const char *at = list; at != NULL; at = next_word(at)) {
         size_t length = strcspn(at, ",");
         if (length == n && strncmp(at, what, n) == 0)
             return true;
@@ -115,7 +122,7 @@ static int read_time(struct parser *p, struct node *n)
 
 static int check_calls(struct parser *p, const struct node *n)
 {
-    for (const char *at = n->value; at != NULL; at = strchr(at, ','), at += at != NULL) {
+    for (const char *at = n->value; at != NULL; at = next_word(at)) {
         size_t length = strcspn(at, ",");
         char name[64];
         bool family = false;
@@ -138,7 +145,7 @@ static int check_calls(struct parser *p, const struct node *n)
 
 static int check_kinds(struct parser *p, const struct node *n)
 {
-    for (const char *at = n->value; at != NULL; at = strchr(at, ','), at += at != NULL) {
+    for (const char *at = n->value; at != NULL; at = next_word(at)) {
         size_t length = strcspn(at, ",");
         bool known = false;
         for (int k = 1; k < EVENT_KINDS; k++) {
@@ -153,7 +160,7 @@ static int check_kinds(struct parser *p, const struct node *n)
 
 static int check_numbers(struct parser *p, struct node *n)
 {
-    for (const char *at = n->value; at != NULL; at = strchr(at, ','), at += at != NULL) {
+    for (const char *at = n->value; at != NULL; at = next_word(at)) {
         char *end;
         n->number = whole(at, &end);
         if (end == at || (*end != ',' && *end != '\0') || errno != 0)
@@ -170,7 +177,7 @@ static int check_result(struct parser *p, struct node *n)
         return 0;
     if (n->relation > IS_NOT)
         return fail(p, "result: '%.60s' is no number", n->value);
-    for (const char *at = n->value; at != NULL; at = strchr(at, ','), at += at != NULL) {
+    for (const char *at = n->value; at != NULL; at = next_word(at)) {
         size_t length = strcspn(at, ",");
         bool known = (length == 2 && strncmp(at, "ok", 2) == 0) || (length == 5 && strncmp(at, "error", 5) == 0);
         for (int error = 1; error < 4096 && !known; error++) {
@@ -394,7 +401,7 @@ static bool matches(const char *pattern, size_t length, const char *text, size_t
 
 static bool path_listed(const char *list, const char *text, size_t n)
 {
-    for (const char *at = list; at != NULL; at = strchr(at, ','), at += at != NULL)
+    for (const char *at = list; at != NULL; at = next_word(at))
         if (matches(at, strcspn(at, ","), text, n))
             return true;
     return false;

@@ -1,4 +1,4 @@
-/* Which events are wanted: a small language of tests (docs/replay.md, "Filters").
+/* Which events are wanted: a small language of tests (docs/records.md, "Filters").
  *
  *   call=openat,read  call=%file  path=/etc/x?  pid=2  tid=3  time>=1.5s  result=ENOENT  result=error  rule=deny  kind=signal
  *   event<100         ... and ...   ... or ...   not ...   ( ... ) */
