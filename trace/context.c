@@ -10,7 +10,7 @@ enum {
     WAYS = 8, /* names of open files: the one used least recently of its set goes */
     NAME_MOST = 512,
     RULES_MOST = 4096,
-    TASKS_MOST = 1 << 16, /* slots; a power of two */
+    TASKS_MOST = 1 << 14, /* slots; a power of two */
 };
 
 struct open_name {
@@ -23,7 +23,7 @@ struct task_pid {
 };
 
 struct trace_context {
-    struct open_name *opens; /* SETS * WAYS */
+    struct open_name *sets[SETS]; /* of WAYS, made when they are needed */
     uint64_t uses;
     struct trace_rule *rules; /* by index; action NULL: not told */
     size_t rule_count;
@@ -35,9 +35,8 @@ struct trace_context *trace_context_new(void)
     struct trace_context *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
-    c->opens = calloc((size_t)SETS * WAYS, sizeof *c->opens);
     c->tasks = calloc(TASKS_MOST, sizeof *c->tasks);
-    if (c->opens != NULL && c->tasks != NULL)
+    if (c->tasks != NULL)
         return c;
     trace_context_free(c);
     return NULL;
@@ -55,11 +54,13 @@ void trace_context_free(struct trace_context *c)
 {
     if (c == NULL)
         return;
-    for (size_t i = 0; c->opens != NULL && i < (size_t)SETS * WAYS; i++)
-        free(c->opens[i].name);
+    for (size_t i = 0; i < SETS; i++) {
+        for (size_t k = 0; c->sets[i] != NULL && k < WAYS; k++)
+            free(c->sets[i][k].name);
+        free(c->sets[i]);
+    }
     for (size_t i = 0; i < c->rule_count; i++)
         free_rule(&c->rules[i]);
-    free(c->opens);
     free(c->rules);
     free(c->tasks);
     free(c);
@@ -70,14 +71,12 @@ static char *copy(const struct event_text *t, size_t most)
     return strndup(t->text, t->size < most ? t->size : most);
 }
 
-static struct open_name *set_of(const struct trace_context *c, uint64_t id)
-{
-    return &c->opens[id % SETS * WAYS];
-}
-
 static int see_open(struct trace_context *c, const struct event *e)
 {
-    struct open_name *set = set_of(c, e->open.id), *place = set;
+    struct open_name **where = &c->sets[e->open.id % SETS];
+    if (*where == NULL && (*where = calloc(WAYS, sizeof **where)) == NULL)
+        return -ENOMEM;
+    struct open_name *set = *where, *place = set;
     for (struct open_name *o = set; o < set + WAYS; o++) {
         if (o->name == NULL || o->id == e->open.id) {
             place = o;
@@ -128,8 +127,8 @@ int trace_context_see(struct trace_context *c, const struct event *e)
 
 const char *trace_open_name(struct trace_context *c, uint64_t id)
 {
-    struct open_name *set = set_of(c, id);
-    for (struct open_name *o = set; o < set + WAYS; o++)
+    struct open_name *set = c->sets[id % SETS];
+    for (struct open_name *o = set; set != NULL && o < set + WAYS; o++)
         if (o->name != NULL && o->id == id) {
             o->used = ++c->uses;
             return o->name;

@@ -50,9 +50,10 @@ struct reader {
 
     ZSTD_DCtx *zstd;
     uint8_t *stored, *bytes; /* a chunk's payload; a block's events */
-    size_t loaded;           /* which block is in `bytes`; block_count: none */
-    size_t at;               /* the next event in it */
-    uint64_t next;           /* its index */
+    size_t stored_room, bytes_room;
+    size_t loaded; /* which block is in `bytes`; block_count: none */
+    size_t at;     /* the next event in it */
+    uint64_t next; /* its index */
     char why[WHY_ROOM];
 };
 
@@ -269,9 +270,7 @@ static bool begin(struct reader *r, char *why, size_t n)
         return false;
     }
     r->zstd = ZSTD_createDCtx();
-    r->stored = malloc(RECORD_CHUNK_MOST);
-    r->bytes = malloc(RECORD_BLOCK_MOST);
-    if (r->zstd == NULL || r->stored == NULL || r->bytes == NULL) {
+    if (r->zstd == NULL) {
         snprintf(why, n, "out of memory");
         return false;
     }
@@ -323,10 +322,23 @@ static enum reader_result damaged(struct reader *r, size_t block, uint64_t event
     return READER_DAMAGED;
 }
 
-/* n bytes from a zstd frame, exactly. */
+/* The buffer *place with room for n bytes at least. */
+static bool has_room(uint8_t **place, size_t *room, size_t n)
+{
+    if (n <= *room)
+        return true;
+    uint8_t *more = realloc(*place, n);
+    if (more == NULL)
+        return false;
+    *place = more;
+    *room = n;
+    return true;
+}
+
+/* n bytes from a zstd frame, exactly. Both sizes were checked. */
 static bool unpacked(struct reader *r, uint64_t offset, uint32_t size, uint8_t *to, size_t n)
 {
-    if (size > RECORD_CHUNK_MOST || !read_at(r, offset, r->stored, size) ||
+    if (!has_room(&r->stored, &r->stored_room, size) || !read_at(r, offset, r->stored, size) ||
         ZSTD_getFrameContentSize(r->stored, size) != n)
         return false;
     return ZSTD_decompressDCtx(r->zstd, to, n, r->stored, size) == n;
@@ -364,6 +376,8 @@ static bool time_fits(const struct reader *r, const struct block *b)
 static enum reader_result load(struct reader *r, size_t i)
 {
     const struct block *b = &r->blocks[i];
+    if (!has_room(&r->bytes, &r->bytes_room, b->bytes))
+        return damaged(r, i, b->first, "out of memory");
     if (!unpacked(r, b->offset, b->size, r->bytes, b->bytes))
         return damaged(r, i, b->first, "its compressed bytes are not what was written");
     if (!chain_fits(b, r->bytes))

@@ -20,8 +20,8 @@ static void words(struct trace_context *c, const struct event *e, FILE *to)
     static struct trace_text t;
     static struct trace_filter *filters[4];
     char why[512];
-    static const char *const expressions[] = {"path=/**/x* or call=%file", "not (result=error and pid=2)", "time>=1s or rule=any",
-                                              "kind=call and event<3"};
+    static const char *const expressions[] = {"path=/**/x* or call=%file", "not (result=error and pid=2)",
+                                              "time>=1s or rule=any", "kind=call and event<3"};
     t.to = to;
     t.context = c;
     trace_text_event(&t, e);
@@ -48,11 +48,10 @@ static void same_again(const struct event *e)
 }
 
 /* One event's bytes alone: no hash chain stands before the parser. */
-static void event_alone(const uint8_t *bytes, size_t n, FILE *to)
+static void event_alone(struct trace_context *c, const uint8_t *bytes, size_t n, FILE *to)
 {
     static struct event e;
     const char *why;
-    struct trace_context *c = trace_context_new();
     for (size_t at = 0, used; at < n; at += used) {
         used = event_unpack(bytes + at, n - at, &e, &why);
         if (used == 0)
@@ -63,10 +62,9 @@ static void event_alone(const uint8_t *bytes, size_t n, FILE *to)
         if (trace_context_see(c, &e) == 0)
             words(c, &e, to);
     }
-    trace_context_free(c);
 }
 
-static void whole_file(const uint8_t *bytes, size_t n, FILE *to)
+static void whole_file(struct trace_context *c, const uint8_t *bytes, size_t n, FILE *to)
 {
     static struct event e;
     static uint8_t piece[EVENT_PIECE_SIZE];
@@ -78,7 +76,6 @@ static void whole_file(const uint8_t *bytes, size_t n, FILE *to)
     struct reader *r = reader_open(fd, why, sizeof why);
     if (r == NULL)
         return;
-    struct trace_context *c = trace_context_new();
     while (reader_next(r, &e) == READER_EVENT) {
         same_again(&e);
         if (trace_context_see(c, &e) == 0)
@@ -89,7 +86,6 @@ static void whole_file(const uint8_t *bytes, size_t n, FILE *to)
     (void)reader_signature(r, key);
     if (reader_seek(r, reader_events(r) / 2))
         (void)reader_next(r, &e);
-    trace_context_free(c);
     reader_close(r);
 }
 
@@ -101,8 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         if (to == NULL || sodium_init() < 0)
             abort();
     }
-    whole_file(bytes, n, to);
-    event_alone(bytes, n, to);
+    struct trace_context *c = trace_context_new();
+    whole_file(c, bytes, n, to);
+    event_alone(c, bytes, n, to);
+    trace_context_free(c);
     char text[512], why[512];
     size_t length = n < sizeof text ? n : sizeof text - 1;
     memcpy(text, bytes, length);
