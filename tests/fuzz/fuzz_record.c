@@ -106,8 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     memcpy(text, bytes, length);
     text[length] = '\0';
     trace_filter_free(trace_filter_parse(text, why, sizeof why));
-    struct cursor c = cursor_over(bytes, n);
-    while (!c.bad && c.at < c.end)
-        cursor_skip(&c);
+    struct cursor at = cursor_over(bytes, n);
+    while (!at.bad && at.at < at.end)
+        cursor_skip(&at);
     return 0;
 }
