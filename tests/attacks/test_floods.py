@@ -67,11 +67,11 @@ except OSError as e: print(e.errno)
     "names": """
 n = 0
 try:
-    while n < 20000: os.close(os.open('/box/%d' % n, os.O_CREAT | os.O_WRONLY)); n += 1
+    while n < 5000: os.close(os.open('/box/%d' % n, os.O_CREAT | os.O_WRONLY)); n += 1
 except OSError as e: print('stopped', e.errno)
 """,
     "missing-names": """
-for i in range(20000):
+for i in range(5000):
     try: os.stat('/box/missing-%d-' % i + 'x' * 200)
     except OSError: pass
 """,
@@ -120,13 +120,13 @@ print('stopped', n < 50000)
     "unknown-calls": """
 import ctypes
 libc = ctypes.CDLL(None)
-for i in range(10000): libc.syscall(1000 + i * 7919)
+for i in range(3000): libc.syscall(1000 + i * 7919)
 """,
     "locks": """
 import fcntl, struct
 fd = os.open('/box/lock', os.O_CREAT | os.O_RDWR)
 try:
-    for i in range(5000): fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack('hhqqi', fcntl.F_WRLCK, 0, i * 4, 1, 0))
+    for i in range(2000): fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack('hhqqi', fcntl.F_WRLCK, 0, i * 4, 1, 0))
 except OSError as e: print(e.errno)
 """,
     "extended-attributes": """
