@@ -83,6 +83,7 @@ static void signalfd_release(struct file *f)
 
 static const struct file_ops signalfd_ops = {
     .kind = "signalfd",
+    .seek_ignored = true,
     .read = signalfd_read,
     .poll = signalfd_poll,
     .release = signalfd_release,

@@ -58,16 +58,20 @@ int64_t stub_sendfile(struct call *c)
     struct file *out = file_argument(c, 0), *in = file_argument(c, 1);
     uint64_t offset, *from;
     size_t n = c->arg[3] < VFS_IO_MAX ? c->arg[3] : VFS_IO_MAX;
-    if (!in || !out || !can_read(in) || !can_write(out))
+    if (c->arg[2] && call_read(c, c->arg[2], &offset, sizeof offset))
+        return -EFAULT;
+    if (!in || !can_read(in)) /* all of the source before the target: fs/read_write.c, do_sendfile */
         return -EBADF;
-    int error = read_offset(c, c->arg[2], &offset, &from);
-    if (error)
-        return error;
+    from = c->arg[2] ? &offset : NULL;
     if (from && !in->ops->seek)
         return -ESPIPE;
+    if (from && (int64_t)offset < 0)
+        return -EINVAL;
+    if (!out || !can_write(out))
+        return -EBADF;
     if (out->flags & O_APPEND)
         return -EINVAL;
-    error = file_size_limit(c, out, UINT64_MAX, &n);
+    int error = file_size_limit(c, out, UINT64_MAX, &n);
     if (error)
         return error;
     int64_t moved = file_move(in, from, out, NULL, n);

@@ -405,6 +405,7 @@ static void epoll_release(struct file *f)
 
 static const struct file_ops epoll_ops = {
     .kind = "eventpoll",
+    .seek_ignored = true,
     .poll = epoll_poll,
     .release = epoll_release,
 };

@@ -61,6 +61,7 @@ static void counter_release(struct file *f)
 
 static const struct file_ops eventfd_ops = {
     .kind = "eventfd",
+    .seek_ignored = true,
     .read = counter_read,
     .write = counter_write,
     .poll = counter_poll,

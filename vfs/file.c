@@ -112,7 +112,9 @@ int64_t file_seek(struct file *f, int64_t offset, int whence)
 {
     if (is_path(f))
         return -EBADF;
-    return f->ops->seek ? f->ops->seek(f, offset, whence) : -ESPIPE;
+    if (!f->ops->seek)
+        return f->ops->seek_ignored ? 0 : -ESPIPE;
+    return f->ops->seek(f, offset, whence);
 }
 
 uint32_t file_poll(struct file *f, struct poll_table *t)

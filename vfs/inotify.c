@@ -333,6 +333,7 @@ static void inotify_release(struct file *f)
 
 static const struct file_ops inotify_ops = {
     .kind = "inotify",
+    .seek_ignored = true,
     .read = inotify_read,
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,

@@ -113,6 +113,7 @@ static void timerfd_release(struct file *f)
 
 static const struct file_ops timerfd_ops = {
     .kind = "timerfd",
+    .seek_ignored = true,
     .read = timerfd_read,
     .poll = timerfd_poll,
     .release = timerfd_release,

@@ -201,6 +201,7 @@ struct file_ops {
     ssize_t (*read)(struct file *f, struct io *io, uint64_t *position);
     ssize_t (*write)(struct file *f, struct io *io, uint64_t *position);
     int64_t (*seek)(struct file *f, int64_t offset, int whence);
+    bool seek_ignored; /* no offsets, but lseek(2) is no error: the kernel's noop_llseek */
     uint32_t (*poll)(struct file *f, struct poll_table *t); /* EPOLL* events that hold now */
     int64_t (*ioctl)(struct file *f, uint32_t command, uint64_t argument, const struct umem *m, const struct cred *c);
     int (*getdents)(struct file *f, struct dirent_sink *s);

@@ -69,3 +69,11 @@ def test_localhost_has_both_addresses(inside):
 import socket
 print([a[4][0] for a in socket.getaddrinfo('localhost', 80, type=socket.SOCK_STREAM)])
 """) == "['::1', '127.0.0.1']\n"
+
+
+def test_passwords_are_nobodys_to_see(same):
+    assert same("""
+import os, stat
+s = os.stat('/etc/shadow')
+print(stat.filemode(s.st_mode), s.st_uid, s.st_gid)
+""") == "-rw-r----- 0 42\n"
