@@ -169,6 +169,12 @@ struct inet_socket *inet_alloc(struct vfs *v, const struct socket_ops *ops, int 
     if (family == AF_INET)
         memcpy(s->local.ip, mapped, sizeof mapped);
     s->references = 1;
+    struct inet_table *t = inet_table_of(s);
+    s->all_next = t->all;
+    s->all_here = &t->all;
+    if (t->all)
+        t->all->all_here = &s->all_next;
+    t->all = s;
     return s;
 }
 
@@ -183,6 +189,9 @@ void inet_put(struct inet_socket *s)
         return;
     while (s->first)
         inet_drop_first(s);
+    *s->all_here = s->all_next;
+    if (s->all_next)
+        s->all_next->all_here = s->all_here;
     waitq_destroy(&s->base.wait);
     free(s);
 }

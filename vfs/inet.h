@@ -43,6 +43,7 @@ struct inet_socket {
     bool only_v6;
     struct inet_address local, remote; /* remote.port 0: not connected */
     struct inet_socket *port_next;
+    struct inet_socket *all_next, **all_here; /* of the table's `all` */
 
     struct inet_chunk *first, *last;
     uint64_t unread; /* bytes in them */
@@ -64,6 +65,7 @@ struct inet_socket {
 struct inet_table {
     struct inet_socket *slots[3][INET_SLOTS]; /* by protocol (TCP, UDP, UDP-Lite) and port */
     uint16_t next_port;                       /* of the ephemeral ones */
+    struct inet_socket *all;                  /* for /proc/net; the newest first */
     uint64_t bytes;                           /* in all queues */
     struct net_hooks hooks;                   /* connect NULL: nothing is beyond the world */
     struct remote *orphans;                   /* vfs/remote.c: whose sockets are closed */

@@ -1,6 +1,7 @@
 /* Sockets as open files: what is the same for every family. socket(2), socket(7); Linux's net/socket.c. */
 #include "vfs/socket_inner.h"
 
+#include "vfs/interface.h"
 #include "vfs/objects.h"
 
 #include <linux/sockios.h>
@@ -78,6 +79,8 @@ static int family_new(struct vfs *v, int family, int type, int protocol, struct 
     case AF_INET:
     case AF_INET6:
         return inet_new(v, family, type, protocol, out);
+    case AF_NETLINK:
+        return netlink_new(v, type, protocol, out);
     default:
         return -EAFNOSUPPORT;
     }
@@ -278,7 +281,7 @@ static int64_t socket_ioctl(struct file *f, uint32_t command, uint64_t argument,
 {
     struct socket *s = f->private;
     if (command != SIOCINQ && command != SIOCOUTQ)
-        return -ENOTTY;
+        return interface_ioctl(s->vfs, command, argument, m);
     int bytes = s->ops->unread(s, command == SIOCOUTQ);
     return bytes < 0 ? bytes : m->write(m, argument, &bytes, sizeof bytes);
 }

@@ -68,6 +68,8 @@ int option_out(const void *from, size_t size, void *value, socklen_t *length); /
 /* AF_UNIX */
 int unix_new(struct vfs *v, int type, int protocol, struct socket **out);
 int unix_pair(struct vfs *v, int type, int protocol, const struct ucred *self, struct socket *out[2]);
+/* AF_NETLINK */
+int netlink_new(struct vfs *v, int type, int protocol, struct socket **out);
 /* AF_INET, AF_INET6 */
 int inet_new(struct vfs *v, int family, int type, int protocol, struct socket **out);
 struct inet_table;

@@ -258,3 +258,88 @@ def test_explain(terrarium, tmp_path):
     assert "203.0.113.7" in explain("connect", "a.example.com:443") and "ENETUNREACH" in explain("connect", "a.example.com:443")
     assert "NXDOMAIN" in explain("resolve", "gone.example") and "p.yaml:7:5" in explain("resolve", "gone.example")
     assert "made-up" in explain("resolve", "echo.example")
+
+
+def test_interfaces(terrarium):
+    """Every way of asking says the same: ioctl, netlink, iproute2, /proc/net."""
+    done = guest(terrarium, """
+        import fcntl, struct, subprocess
+        print(socket.if_nameindex(), socket.if_indextoname(2), socket.if_nametoindex('lo'))
+        s = socket.socket(type=2)
+        print([socket.inet_ntoa(fcntl.ioctl(s, c, struct.pack('256s', b'eth0'))[20:24]) for c in (0x8915, 0x891b, 0x8919)])
+        print(attempt(fcntl.ioctl, s, 0x8915, struct.pack('256s', b'eth9'))[0])
+        print(attempt(fcntl.ioctl, s, 0x8914, struct.pack('256s', b'eth0'))[0])
+        for words in (['-br', 'addr'], ['route'], ['route', 'add', '1.2.3.0/24', 'dev', 'eth0']):
+            r = subprocess.run(['ip', *words], capture_output=True, text=True); print(r.returncode, r.stdout.split(), r.stderr.strip())
+        l = socket.create_server(('0.0.0.0', 8080)); c = socket.create_connection(('10.0.2.15', 8080)); d, _ = l.accept()
+        print(sorted(line.split()[1:4] for line in list(open('/proc/net/tcp'))[1:]))
+        print([line.split(':')[0].strip() for line in list(open('/proc/net/dev'))[2:]])
+    """)
+    eth = "fd00:7e77:a210::f/64"
+    assert done.out.splitlines() == [
+        "[(1, 'lo'), (2, 'eth0')] eth0 1",
+        "['10.0.2.15', '255.255.255.0', '10.0.2.255']",
+        "('OSError', 19)",
+        "('PermissionError', 1)",
+        f"0 ['lo', 'UNKNOWN', '127.0.0.1/8', '::1/128', 'eth0', 'UP', '10.0.2.15/24', '{eth}'] ",
+        "0 ['default', 'via', '10.0.2.2', 'dev', 'eth0', '10.0.2.0/24', 'dev', 'eth0', 'proto', 'kernel', 'scope', 'link', 'src', "
+        "'10.0.2.15'] ",
+        "2 [] RTNETLINK answers: Operation not permitted",
+        "[['00000000:1F90', '00000000:0000', '0A'], ['0F02000A:1F90', '0F02000A:8000', '01'], "
+        "['0F02000A:8000', '0F02000A:1F90', '01']]",
+        "['lo', 'eth0']",
+    ]
+
+
+def test_interfaces_without_a_network(terrarium):
+    done = terrarium("run", "--", "-c", "import socket; print(socket.if_nameindex())")
+    assert done.out == "[(1, 'lo')]\n"
+
+
+def test_dnspython(terrarium):
+    done = guest(terrarium, """
+        import dns.resolver, dns.reversename
+        def ask(*a, **k): return sorted(r.to_text() for r in dns.resolver.resolve(*a, **k))
+        print(ask('a.example.com', 'A'), ask('a.example.com', 'AAAA', tcp=True), ask('a.example.com', 'MX'), ask('a.example.com', 'TXT'))
+        print(ask('_sip._tcp.example.com', 'SRV'), ask('www.example.net', 'A'), ask(dns.reversename.from_address('203.0.113.7'), 'PTR'))
+        for name, kind in ('gone.example', 'A'), ('a.example.com', 'NS'), ('broken.example', 'A'):
+            try: ask(name, kind)
+            except Exception as e: print(type(e).__name__)
+    """)
+    assert done.out.splitlines() == [
+        "['203.0.113.7'] ['2001:db8::7'] ['10 mail.example.com.'] ['\"v=spf1 -all\"']",
+        "['0 5 5060 sip.example.com.'] ['203.0.113.7'] ['www.example.net.']",
+        "NXDOMAIN", "NoAnswer", "NoNameservers"]
+
+
+def test_asyncio(terrarium):
+    done = guest(terrarium, """
+        import asyncio
+        async def main():
+            r, w = await asyncio.open_connection('echo.example', 7)
+            w.write(b'line\\n'); print(await r.readline())
+            try: await asyncio.wait_for(asyncio.open_connection('10.1.1.1', 22), 5)
+            except asyncio.TimeoutError: print('late')
+            print(await asyncio.get_running_loop().getaddrinfo('a.example.com', 80, type=socket.SOCK_STREAM, family=socket.AF_INET))
+        asyncio.run(main())
+    """)
+    assert done.out.splitlines()[:2] == ["b'line\\n'", "late"] and "203.0.113.7" in done.out
+
+
+def test_nothing_leaves(tmp_path):
+    """The supervisor's own calls, while its guest tries what it can: none of them makes a socket or speaks through one, but for
+    the pair that hands descriptors to the guest. (After the start its seccomp program would kill it for the call.)"""
+    (tmp_path / "p.yaml").write_text(POLICY)
+    log = tmp_path / "calls"
+    code = HELP + textwrap.dedent("""
+        s = connect('echo.example', 7); s.sendall(b'x'); print(s.recv(1))
+        for host in '1.2.3.4', '10.1.1.1', 'a.example.com', 'no.such.name': attempt(connect, host, 8080)
+        u = socket.socket(type=2); attempt(u.sendto, b'x', ('8.8.8.8', 53)); attempt(u.sendto, b'x', ('1.1.1.1', 53))
+    """)
+    root = pathlib.Path(__file__).resolve().parents[2]
+    done = subprocess.run(["strace", "-o", str(log), "-e", "trace=%network", str(root / "terrarium"), "run", "--policy",
+                           str(tmp_path / "p.yaml"), "--", "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "b'x'\n", done.stderr
+    calls = [line for line in log.read_text().splitlines() if not line.startswith(("---", "+++"))]
+    assert all(line.startswith(("socketpair(AF_UNIX", "sendmsg(")) for line in calls), calls
+    assert not any("AF_INET" in line or "sin_addr" in line for line in calls)
