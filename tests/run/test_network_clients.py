@@ -79,7 +79,7 @@ def world(tmp_path_factory):
     return d
 
 
-def run(world, *arguments, options=(), timeout=60):
+def run(world, *arguments, options=(), timeout=300):
     report = world / "report.json"
     done = subprocess.run([TERRARIUM, "run", "--policy", "policy.yaml", "--report", str(report), *options, "--", *arguments], cwd=world,
                           capture_output=True, text=True, timeout=timeout)
@@ -208,7 +208,7 @@ print(hashlib.sha256(s.getpeercert(True)).hexdigest(), s.getsockname(), s.cipher
 
 def exec_(world, *arguments):
     done = subprocess.run([TERRARIUM, "exec", "--policy", "policy.yaml", "--", *arguments], cwd=world, capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -12,7 +12,7 @@ def test_the_dropper_believes_and_nothing_of_it_is_missing(tmp_path):
     report = tmp_path / "report.json"
     done = subprocess.run([TERRARIUM, "run", "--policy", str(ROOT / "examples/forensics/policy.yaml"), "--report", str(report),
                            "--export", str(tmp_path / "found"), str(ROOT / "examples/forensics/dropper.py")],
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     r = json.loads(report.read_text())
     by_port = {a["port"]: a for a in r["network"] if a["kind"] == "tcp"}
@@ -32,6 +32,6 @@ def test_the_same_sample_is_the_same_story_twice(tmp_path):
     for i in range(2):
         report = tmp_path / f"{i}.json"
         subprocess.run([TERRARIUM, "run", "--policy", str(ROOT / "examples/forensics/policy.yaml"), "--report", str(report),
-                        str(ROOT / "examples/forensics/dropper.py")], check=True, timeout=60)
+                        str(ROOT / "examples/forensics/dropper.py")], check=True, timeout=300)
         stories.append(json.loads(report.read_text()))
     assert stories[0]["network"] == stories[1]["network"]
