@@ -11,6 +11,7 @@ int command_trace(int argc, char **argv);  /* a record as text, JSON or a page *
 int command_diff(int argc, char **argv);   /* two records */
 int command_keygen(int argc, char **argv); /* a key to sign records with */
 int command_doctor(int argc, char **argv); /* what this machine offers */
+int command_replay(int argc, char **argv); /* a recorded run again */
 int command_verify(int argc, char **argv); /* the same run several times */
 
 /* "terrarium: " and one line to stderr. Returns STATUS_FAILED. */

@@ -24,7 +24,7 @@ static const struct command {
     {"exec", command_run, "run any program of the world"},
     {"policy", command_policy, "check, explain or show a policy"},
     {"doctor", command_doctor, "what this machine offers, and what it means for runs"},
-    {"replay", later, "run a record again"},
+    {"replay", command_replay, "run a record again"},
     {"trace", command_trace, "print a record"},
     {"diff", command_diff, "compare two records"},
     {"verify", command_verify, "run several times and compare"},

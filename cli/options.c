@@ -14,6 +14,7 @@ const struct option_entry option_table[OPTION_COUNT] = {
     [OPTION_RECORD] = {"--record", "FILE", false, "keep every event of the run"},
     [OPTION_SIGN] = {"--sign", "KEY", false, "sign the record (a file made by 'terrarium keygen')"},
     [OPTION_TRACE] = {"--trace", NULL, false, "print each call on stderr as it happens, as strace -f -y does"},
+    [OPTION_BUNDLE] = {"--bundle", NULL, false, "keep in the record all that the run saw of this machine: it can be replayed anywhere"},
     [OPTION_REPORT] = {"--report", "FILE", false, "write the report (JSON); - is stderr"},
     [OPTION_MOUNT] = {"--mount", "HOST:GUEST[:ro|cow]", true,
                       "show a host file or directory in the world (default: ro)"},

@@ -14,6 +14,7 @@ enum option_id {
     OPTION_RECORD,
     OPTION_SIGN,
     OPTION_TRACE,
+    OPTION_BUNDLE,
     OPTION_REPORT,
     OPTION_MOUNT,
     OPTION_IMAGE,

@@ -127,6 +127,7 @@ static int start(const struct policy *p, const struct options *o, int argc, char
         .record = options_value(o, OPTION_RECORD),
         .capture = options_value(o, OPTION_CAPTURE),
         .har = options_value(o, OPTION_HAR),
+        .bundle = options_value(o, OPTION_BUNDLE) != NULL,
         .quiet = options_value(o, OPTION_QUIET) != NULL,
         .verbose = options_value(o, OPTION_VERBOSE) != NULL,
         .require_reproducible = options_value(o, OPTION_REPRODUCIBLE) != NULL,
@@ -178,6 +179,8 @@ int command_run(int argc, char **argv)
         help(argv[0], is_exec);
         return 0;
     }
+    if (options_value(&o, OPTION_BUNDLE) != NULL && options_value(&o, OPTION_RECORD) == NULL)
+        return command_fail("--bundle: there is no record to put it into (--record FILE)");
     if (is_exec && o.rest >= argc)
         return command_fail("exec: no program named (see 'terrarium exec --help')");
     char *directories[PROFILES_MAX];
@@ -189,6 +192,8 @@ int command_run(int argc, char **argv)
     int status;
     if (apply(p, &o, &e) < 0)
         status = command_fail("%s", e.text);
+    else if (p->network != NULL && options_value(&o, OPTION_BUNDLE) != NULL)
+        status = command_fail("--bundle: what answers for a network: section is not kept in this version");
     else if (policy_check_sources(p, &e) < 0)
         status = command_fail("%s", e.text);
     else

@@ -64,6 +64,12 @@ static bool stream_pieces(void *context, bool nothing_yet)
     return true;
 }
 
+static void stream_looked(void *context, int stream, uint32_t events)
+{
+    struct world *w = context;
+    record(w, ready, stream, events);
+}
+
 static void tty_signal_group(void *context, int32_t pgrp, int signal)
 {
     siginfo_t info;
@@ -128,7 +134,7 @@ static void dev_random(void *context, void *bytes, size_t n)
 static void set_hooks(struct world *w)
 {
     w->timer_clock = (struct timer_clock){timer_now, timer_arm, timer_disarm, w};
-    w->streams = (struct host_stream_hooks){.output = stream_output, .input = stream_input, .pieces = stream_pieces, .context = w};
+    w->streams = (struct host_stream_hooks){.output = stream_output, .input = stream_input, .pieces = stream_pieces, .looked = stream_looked, .context = w};
     w->tty = (struct tty_hooks){
         .signal_group = tty_signal_group,
         .caller_pgrp = tty_caller_pgrp,

@@ -188,6 +188,8 @@ struct turn {
     int64_t ns;     /* elapsed; INT64_MAX: calls alone count */
 };
 
+struct replaying;
+
 struct world {
     const struct policy *policy;
     const struct machine *machine;
@@ -231,6 +233,7 @@ struct world {
     bool ending;          /* the world is being torn down */
     int init_status;      /* wait(2)'s word of the first program, once it ended */
     bool verbose;
+    struct replaying *again; /* whoever runs it again knows it by this (supervisor/replaying.h); NULL: a run */
     struct recorder *recorder; /* told of everything (kernel/recorder.h); NULL: nobody is */
     bool addresses_vary; /* the kernel randomises what it chooses itself: personality(2) was refused */
     const char *not_reproducible[16];

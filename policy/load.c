@@ -349,3 +349,37 @@ int policy_load(const char *path, const char *const *profile_directories, struct
     *out = p;
     return 0;
 }
+
+int policy_load_text(const char *name, const char *text, size_t size, struct policy **out, struct policy_error *error)
+{
+    *out = NULL;
+    struct policy *p = new_policy();
+    struct reader r = {.policy = p, .error = error};
+    struct including self = {.depth = DEEPEST_INCLUDE};
+    struct node *root = NULL;
+    struct node_memory *memory = NULL;
+    struct node_problem problem;
+    if (p == NULL)
+        return reader_out_of_memory(&r);
+    r.file = policy_duplicate(p, name, strlen(name)); /* origins point to it */
+    p->sources->bytes = size;
+    digest_text(p, text, size);
+    int result;
+    if (size > NODES_MOST_BYTES)
+        result = reader_fail(&r, NULL, "more than %d MiB of text", NODES_MOST_BYTES >> 20);
+    else if (nodes_read(text, size, &root, &memory, &problem) < 0)
+        result = reader_fail(&r, &(struct node){.line = problem.line, .column = problem.column}, "%s", problem.text);
+    else
+        result = read_policy(&r, root, NULL, &self);
+    nodes_free(memory);
+    if (result == 0)
+        result = lists_settle(&r);
+    if (result == 0 && finish_digest(p) < 0)
+        result = reader_out_of_memory(&r);
+    if (result < 0) {
+        policy_free(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}

@@ -99,6 +99,8 @@ struct policy {
  * looked for in profile_directories (NULL-terminated). 0, or -1 with *error filled and *out NULL. */
 int policy_load(const char *path, const char *const *profile_directories, struct policy **out,
                 struct policy_error *error);
+/* From text that may be anybody's (policy_show's, out of a record): it may include nothing. `name` stands for a file's in messages. */
+int policy_load_text(const char *name, const char *text, size_t size, struct policy **out, struct policy_error *error);
 void policy_free(struct policy *p);
 
 /* The command line's word over the policy's; errors begin with `option` ("--seed: 'x': expected a whole number"). 0 or
@@ -122,6 +124,9 @@ struct policy_query {
 };
 /* The first rule that matches, or NULL: nothing said, the stub answers. Costs O(length of the path), not O(rules). */
 const struct policy_rule *policy_decide(const struct policy *p, const struct policy_query *q);
+/* Its rules in the order they are asked, as written. */
+size_t policy_rule_count(const struct policy *p);
+struct policy_rule *policy_rule_at(const struct policy *p, size_t index);
 bool policy_has_rules(const struct policy *p, int nr); /* any rule may match this call: it must be trapped and asked */
 bool policy_wants_paths(const struct policy *p, int nr); /* some of them look at paths */
 

@@ -400,3 +400,13 @@ char *rule_describe(struct policy *p, const struct rule *rule)
     free(text);
     return copy;
 }
+
+size_t policy_rule_count(const struct policy *p)
+{
+    return p->sources->rule_count;
+}
+
+struct policy_rule *policy_rule_at(const struct policy *p, size_t index)
+{
+    return &p->sources->rules[index]->shown;
+}

@@ -7,6 +7,7 @@
 #include "kernel/recorder.h"
 #include "supervisor/deadlock.h"
 #include "supervisor/limits.h"
+#include "supervisor/replaying.h"
 #include "supervisor/tick.h"
 
 #include <errno.h>
@@ -53,6 +54,18 @@ static bool wait_really(struct holder *h, struct pollfd *polled, struct file **f
     return sched_others_ready(h->world);
 }
 
+/* What happened next is in the record. */
+static void wait_again(struct world *w, struct file **files, nfds_t n)
+{
+    if (replaying_over(w->again))
+        return;
+    if (replaying_wakes_streams(w->again))
+        for (nfds_t i = 0; i < n; i++)
+            host_stream_ready(files[i], POLLIN | POLLOUT);
+    else if (clock_next(&w->clock) != INT64_MAX)
+        sleep_until(w, clock_next(&w->clock));
+}
+
 void idle_wait(struct holder *h)
 {
     struct world *w = h->world;
@@ -63,6 +76,10 @@ void idle_wait(struct holder *h)
     if (h->gone != NULL)
         return;
     nfds_t n = waited_streams(w, polled, files);
+    if (w->again != NULL) {
+        wait_again(w, files, n);
+        return;
+    }
     if (n > 0 && wait_really(h, polled, files, n, 0))
         return;
     int64_t next = clock_next(&w->clock);

@@ -15,6 +15,7 @@
 #include "supervisor/limits.h"
 
 #include "supervisor/fast_clock.h"
+#include "supervisor/replaying.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,6 +212,10 @@ void limits_check(struct holder *h)
 {
     if (h->limits == NULL || h->world->ending)
         return;
+    if (h->world->again != NULL) { /* what ended the run then ends it now, and nothing else */
+        (void)replaying_over(h->world->again);
+        return;
+    }
     check_cpu(h);
     check_memory(h);
     if (limits_wall_left(h) == 0)
@@ -220,7 +225,7 @@ void limits_check(struct holder *h)
 int64_t limits_wall_left(const struct holder *h)
 {
     uint64_t allowed = h->world->policy->limits.wall;
-    if (allowed == 0)
+    if (allowed == 0 || h->world->again != NULL)
         return -1;
     int64_t used = now() - h->limits->started;
     return (uint64_t)used >= allowed ? 0 : (int64_t)(allowed - (uint64_t)used);

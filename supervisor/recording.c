@@ -6,6 +6,7 @@
 #include "supervisor/recording.h"
 
 #include "kernel/recorder.h"
+#include "supervisor/bundle.h"
 #include "trace/facts.h"
 
 #include <errno.h>
@@ -59,6 +60,7 @@ struct recording {
     void *watch_context;
     struct kept *kept, *spare;
     struct seen opens, files, pieces, rules;
+    struct bundle *bundle; /* borrowed; NULL: the record does not stand alone */
     uint64_t *secrets; /* inos */
     size_t secret_count;
     uint8_t *piece;      /* room for one */
@@ -621,6 +623,16 @@ static void waits(struct recorder *recorder)
         failed(r, error);
 }
 
+static void ready(struct recorder *recorder, int stream, uint32_t events)
+{
+    struct recording *r = of(recorder);
+    const struct task *t = r->world->current;
+    struct event *e = event(r, EVENT_READY, t != NULL ? t->tid : 0);
+    e->ready.number = (uint32_t)stream;
+    e->ready.events = events;
+    tell(r, e);
+}
+
 static void jumped(struct recorder *recorder, int64_t from)
 {
     struct recording *r = of(recorder);
@@ -649,6 +661,7 @@ static const struct recorder told = {
     .stream = stream,
     .real = real,
     .waits = waits,
+    .ready = ready,
     .jumped = jumped,
 };
 
@@ -778,6 +791,16 @@ static void run_facts(struct facts *f, const struct world *w, const struct run_r
     free(words);
 }
 
+static bool is_secret(void *context, uint64_t ino)
+{
+    return secret(context, ino);
+}
+
+void recording_bundles(struct recording *r, struct bundle *b)
+{
+    r->bundle = b;
+}
+
 void recording_begin(struct recording *r, const struct run_request *request, const char *program,
                      const struct exec_arguments *arguments, const struct task *first)
 {
@@ -799,6 +822,8 @@ void recording_begin(struct recording *r, const struct run_request *request, con
     }
     event_buffer_free(&f.buffer);
     w->recorder = &r->recorder;
+    if (r->bundle != NULL)
+        bundle_begin(r->bundle, r->record, is_secret, r);
     for (size_t i = 0; i < w->not_reproducible_count; i++)
         real(&r->recorder, w->not_reproducible[i]);
     born(&r->recorder, (struct task *)first, NULL, 0);
@@ -823,6 +848,8 @@ int recording_finish(struct recording *r, const char *verdict, int status, struc
     end->end.status = status;
     end->end.wait_status = r->world->init_status;
     tell(r, end);
+    if (r->error == 0 && r->bundle != NULL)
+        r->error = bundle_finish(r->bundle);
     if (r->error == 0 && r->to_file)
         r->error = record_finish(r->record, r->sign);
     if (r->error == 0)

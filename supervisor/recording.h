@@ -24,4 +24,7 @@ void recording_free(struct recording *r); /* NULL is allowed */
 const struct record *recording_file(const struct recording *r);
 bool recording_signed(const struct recording *r);
 
+struct bundle;
+void recording_bundles(struct recording *r, struct bundle *b); /* before recording_begin: the record is to stand alone */
+
 #endif

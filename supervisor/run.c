@@ -1,6 +1,7 @@
 /* A run, from a request to an exit status: the order in which everything else in this room is used. */
 #include "supervisor/supervisor.h"
 
+#include "supervisor/bundle.h"
 #include "supervisor/count/patch.h"
 #include "supervisor/deadlock.h"
 #include "supervisor/ends.h"
@@ -12,6 +13,7 @@
 #include "supervisor/maps.h"
 #include "supervisor/network.h"
 #include "supervisor/recording.h"
+#include "supervisor/replaying.h"
 #include "supervisor/report.h"
 #include "supervisor/setup.h"
 #include "supervisor/tick.h"
@@ -104,14 +106,16 @@ static int prepare_outputs(struct holder *h, const struct run_request *r, struct
     return 0;
 }
 
-static int start(struct holder *h, const struct run_request *r, struct run_error *e)
+static int start(struct holder *h, const struct run_request *r, struct bundle *bundle, struct run_error *e)
 {
     char *program = NULL;
     struct task *first = NULL;
     int result = -1;
-    if (network_start(h, r, e) == 0 && setup_tree(h->world, r, network_contents(h), &program, e) == 0 &&
-        setup_first(h->world, r, &first, e) == 0) {
+    if (network_start(h, r, e) == 0 && setup_tree(h->world, r, network_contents(h), bundle, &program, e) == 0 &&
+        setup_first(h->world, r, bundle, &first, e) == 0) {
         if (prepare_outputs(h, r, e) == 0) {
+            if (bundle != NULL)
+                recording_bundles(h->recording, bundle);
             confine_files(r->export_to, &h->confinement);
             if (launch_first(h, first, e) == 0 && load_program(h, r, first, program, e) == 0)
                 result = confine_self(r->export_to != NULL, &h->confinement, e);
@@ -155,9 +159,18 @@ static int finish(struct holder *h, const struct run_request *r, struct run_erro
     return status;
 }
 
+/* What a replay comes to: the run's own status, unless it went another way. */
+static int finish_again(const struct replaying *again, int status, struct run_error *e)
+{
+    if (replaying_diverged(again, e->text, sizeof e->text))
+        return EXIT_SELF;
+    return replaying_stopped(again) ? 0 : status;
+}
+
 int supervisor_run(const struct run_request *r, struct run_error *e)
 {
     struct holder h = {.socket = -1, .cpu = -1};
+    struct bundle *bundle = NULL;
     int status = EXIT_SELF;
     *e = (struct run_error){0};
     if (sodium_init() < 0) {
@@ -168,14 +181,21 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     void (*pipe_before)(int) = signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error of the guest's write */
     void (*size_before)(int) = signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow, or of the record's */
     h.world = world_new(r->policy, &ptrace_machine, &h);
-    if (h.world == NULL || limits_new(&h) < 0 || fast_clock_new(&h) < 0) {
+    if (r->bundle)
+        bundle = bundle_new(r);
+    if (h.world == NULL || limits_new(&h) < 0 || fast_clock_new(&h) < 0 || (r->bundle && bundle == NULL)) {
         snprintf(e->text, sizeof e->text, "out of memory");
     } else {
         h.world->verbose = r->verbose;
+        h.world->again = r->again;
+        if (r->again != NULL)
+            replaying_begin(r->again, h.world);
         tick_start();
-        if (start(&h, r, e) == 0) {
+        if (start(&h, r, bundle, e) == 0) {
             loop_run(&h);
             status = finish(&h, r, e);
+            if (r->again != NULL)
+                status = finish_again(r->again, status, e);
         } else {
             ends_kill_all(&h);
         }
@@ -193,6 +213,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     deadlock_forget(&h);
     world_free(h.world);
     internet_free(h.internet);
+    bundle_free(bundle);
     signal(SIGPIPE, pipe_before);
     signal(SIGXFSZ, size_before);
     return status;

@@ -4,8 +4,10 @@
 
 #include "stubs/credentials.h"
 #include "stubs/proc/proc.h"
+#include "supervisor/bundle.h"
 #include "supervisor/interpreter.h"
 #include "supervisor/trust.h"
+#include "supervisor/replaying.h"
 #include "vfs/synthetic.h"
 #include "vfs/terminal.h"
 
@@ -28,29 +30,49 @@ static int say(struct run_error *e, const char *what, int error, const char *why
 
 /* ---- what is built in --------------------------------------------------------------------------------------------- */
 
+/* What the host's root looks like, or looked like when the run was recorded. */
+static int host_link(struct view *view, const char *path, char **target)
+{
+    char text[PATH_MAX];
+    if (view == NULL || !view->gives) {
+        ssize_t n = readlink(path, text, sizeof text - 1);
+        int error = n > 0 ? 0 : -ENOENT;
+        if (error == 0 && (*target = strndup(text, (size_t)n)) == NULL)
+            return -ENOMEM;
+        return view != NULL ? view->host_link(view, path, target, error) : error;
+    }
+    return view->host_link(view, path, target, 0);
+}
+
+static bool host_has(struct view *view, const char *path)
+{
+    bool there = (view == NULL || !view->gives) && access(path, R_OK) == 0;
+    return view != NULL ? view->host_has(view, path, there) : there;
+}
+
 /* The C library's tree, and where a system not merged into /usr keeps it. */
-static int mount_system(struct world *w, struct run_error *e)
+static int mount_system(struct world *w, struct view *view, struct run_error *e)
 {
     static const char *const tops[] = {"/usr", "/bin", "/sbin", "/lib", "/lib64"};
     /* What of /etc the dynamic linker and Debian's packages read: which file is which library. No host's own settings. */
     static const char *const etc[] = {
         "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/mime.types",
         "/etc/services",    "/etc/protocols",  "/etc/python3",      "/etc/python3.11",   "/etc/debian_version"};
-    char why[256] = "", target[PATH_MAX];
+    char why[256] = "";
     for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
-        ssize_t n = readlink(tops[i], target, sizeof target - 1);
-        int error = 0;
-        if (n > 0) {
-            target[n] = '\0';
+        char *target = NULL;
+        int error = host_link(view, tops[i], &target);
+        if (error == 0) {
             error = vfs_put_symlink(w->vfs, tops[i], target);
-        } else if (access(tops[i], F_OK) == 0) {
+            free(target);
+        } else if (host_has(view, tops[i])) {
             error = vfs_mount_host(w->vfs, tops[i], tops[i], MOUNT_READ_ONLY, why, sizeof why);
         }
         if (error < 0)
             return say(e, tops[i], error, why);
     }
     for (size_t i = 0; i < sizeof etc / sizeof *etc; i++) {
-        if (access(etc[i], R_OK) != 0)
+        if (!host_has(view, etc[i]))
             continue;
         int error = vfs_mount_host(w->vfs, etc[i], etc[i], MOUNT_READ_ONLY, why, sizeof why);
         if (error < 0)
@@ -230,14 +252,19 @@ static bool has_own_root(const struct policy *p)
     return false;
 }
 
-static int mount_interpreter(struct world *w, const struct run_request *r, char **program, struct run_error *e)
+static int mount_interpreter(struct world *w, const struct run_request *r, struct bundle *bundle, char **program,
+                             struct run_error *e)
 {
     struct interpreter found;
     char why[256] = "";
     if (r->is_exec && w->policy->python == NULL)
         return 0;
-    if (interpreter_find(w->policy->python, &found, e) < 0)
+    if (r->again != NULL && bundled_interpreter(replaying_bundled(r->again), &found) < 0)
+        return say(e, "the record", -EBADMSG, "the interpreter is not in it");
+    if (r->again == NULL && interpreter_find(w->policy->python, &found, e) < 0)
         return -1;
+    if (bundle != NULL)
+        bundle_interpreter(bundle, &found);
     for (int i = 0; i < found.trees; i++) {
         int error = vfs_mount_host(w->vfs, found.tree[i], found.tree[i], MOUNT_READ_ONLY, why, sizeof why);
         if (error < 0) {
@@ -277,14 +304,20 @@ char *setup_find_program(struct world *w, const char *name)
     return NULL;
 }
 
-int setup_tree(struct world *w, const struct run_request *r, struct contents *contents, char **program,
-               struct run_error *e)
+static struct view *view_of(struct bundle *bundle, const struct run_request *r)
+{
+    return r->again != NULL ? bundled_view(replaying_bundled(r->again)) : bundle_view(bundle);
+}
+
+int setup_tree(struct world *w, const struct run_request *r, struct contents *contents, struct bundle *bundle,
+               char **program, struct run_error *e)
 {
     bool own_root = has_own_root(w->policy);
+    vfs_set_view(w->vfs, view_of(bundle, r));
     *program = NULL;
     if (own_root && mount_policy(w, e) < 0)
         return -1;
-    if (!own_root && (mount_system(w, e) < 0 || mount_interpreter(w, r, program, e) < 0))
+    if (!own_root && (mount_system(w, view_of(bundle, r), e) < 0 || mount_interpreter(w, r, bundle, program, e) < 0))
         return -1;
     if (put_etc(w, e) < 0 || put_directories(w, e) < 0)
         return -1;
@@ -307,13 +340,20 @@ int setup_tree(struct world *w, const struct run_request *r, struct contents *co
 
 /* ---- the first process ----------------------------------------------------------------------------------------------- */
 
-static int open_streams(struct world *w, struct task *t)
+static int open_streams(struct world *w, struct task *t, const struct run_request *r, struct bundle *bundle)
 {
     for (int i = 0; i < 3; i++) {
-        int flags = fcntl(i, F_GETFL);
-        if (flags < 0)
+        struct host_stream_past past;
+        if (r->again == NULL)
+            host_stream_describe(i, &past);
+        else if (bundled_stream(replaying_bundled(r->again), i, &past) < 0)
+            return -EBADMSG;
+        if (bundle != NULL)
+            bundle_stream(bundle, i, &past);
+        if (!past.open)
             continue; /* the caller closed it: it is closed here too */
-        struct file *f = host_stream_new(w->vfs, i, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), &w->streams, &w->tty);
+        struct file *f = r->again == NULL ? host_stream_new(w->vfs, i, past.flags, &w->streams, &w->tty)
+                                          : host_stream_again(w->vfs, i, &past, &w->streams, &w->tty);
         if (f == NULL)
             return -ENOMEM;
         w->stdio[i] = f;
@@ -339,7 +379,8 @@ static void take_terminal(struct world *w, struct process *p)
     }
 }
 
-int setup_first(struct world *w, const struct run_request *r, struct task **first, struct run_error *e)
+int setup_first(struct world *w, const struct run_request *r, struct bundle *bundle, struct task **first,
+                struct run_error *e)
 {
     const struct policy *policy = w->policy;
     struct process *p = process_new(w, NULL);
@@ -356,7 +397,7 @@ int setup_first(struct world *w, const struct run_request *r, struct task **firs
         return say(e, policy->cwd, error, "");
     dentry_put(t->fs->cwd);
     t->fs->cwd = cwd;
-    error = open_streams(w, t);
+    error = open_streams(w, t, r, bundle);
     if (error < 0)
         return say(e, "standard streams", error, "");
     take_terminal(w, p);

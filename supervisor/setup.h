@@ -5,14 +5,17 @@
 #include "kernel/world.h"
 #include "supervisor/supervisor.h"
 
+struct bundle; /* supervisor/bundle.h; NULL: the record does not stand alone */
+
 /* The tree: the interpreter's own (host, read-only), a made-up /etc, memory directories, proc and dev, then what the policy says,
  * then the script. *program is the guest path to execute (malloc'ed). contents: whose authority the world trusts
  * (network/content.h); NULL: none. 0, or -1 with *e filled. */
 struct contents;
-int setup_tree(struct world *w, const struct run_request *r, struct contents *contents, char **program,
-               struct run_error *e);
+int setup_tree(struct world *w, const struct run_request *r, struct contents *contents, struct bundle *bundle,
+               char **program, struct run_error *e);
 /* The first process, its user, descriptors 0 to 2, working directory. */
-int setup_first(struct world *w, const struct run_request *r, struct task **first, struct run_error *e);
+int setup_first(struct world *w, const struct run_request *r, struct bundle *bundle, struct task **first,
+                struct run_error *e);
 /* argv and environment of the first program. */
 int setup_arguments(const struct world *w, const struct run_request *r, const char *program,
                     struct exec_arguments *out);

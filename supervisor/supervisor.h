@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct policy;
+struct replaying;
 struct event;
 
 #define TERRARIUM_VERSION "0.1"
@@ -33,6 +34,8 @@ struct run_request {
     const char *capture;     /* host path: the conversations as packets (pcapng); NULL: none */
     const char *har;         /* host path: the HTTP of the run (HAR); NULL: none */
     const char *record;      /* host path of the record; NULL: none */
+    bool bundle;             /* the record is to stand alone */
+    struct replaying *again; /* not a run but one that is run again, out of its record (supervisor/replaying.h) */
     const uint8_t *sign;     /* an Ed25519 secret key (64 bytes) to sign the record with; NULL: it is not signed */
     void (*watch)(void *context, const struct event *e); /* sees each event as it happens; NULL: nobody */
     void *watch_context;

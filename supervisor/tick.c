@@ -6,6 +6,7 @@
 #include "supervisor/count/patch.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/limits.h"
+#include "supervisor/replaying.h"
 #include "vfs/terminal.h"
 
 #include <signal.h>
@@ -147,6 +148,17 @@ bool tick_computing(struct holder *h, struct tracee *t)
         h->tick_cpu = cpu;
     if (!whole)
         return false;
+    if (w->again != NULL) { /* where it was stopped is in the record */
+        if (replaying_jumps(w->again) && clock_next(&w->clock) != INT64_MAX) {
+            int64_t from = clock_elapsed(&w->clock);
+            clock_jump(&w->clock, clock_next(&w->clock));
+            record(w, jumped, from);
+            clock_run(&w->clock);
+        }
+        fast_clock_publish(t);
+        t->yields = sched_others_ready(w) && replaying_preempts(w->again);
+        return t->yields;
+    }
     if (!w->clock.real && clock_next(&w->clock) != INT64_MAX) {
         /* Time passes only by calls, and this task makes none: a deadline that its computing has outlasted is honoured. */
         h->computed += TICK_NS;

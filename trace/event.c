@@ -55,6 +55,7 @@ static const struct kind {
                      F(TEXT, rule.note)}},
     [EVENT_REAL] = {"real", 1, {F(TEXT, real.what)}},
     [EVENT_JUMP] = {"jump", 1, {F(I64, jump.from)}},
+    [EVENT_READY] = {"ready", 2, {F(U32, ready.number), F(U32, ready.events)}},
     [EVENT_END] = {"end", 3, {F(TEXT, end.verdict), F(I32, end.status), F(I32, end.wait_status)}},
 };
 

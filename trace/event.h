@@ -28,6 +28,7 @@ enum event_kind {
     EVENT_REAL,     /* something from outside the world came in: the run is not reproducible from here on */
     EVENT_JUMP,     /* everybody slept: the clock went on to the next deadline */
     EVENT_END,      /* the last */
+    EVENT_READY,    /* poll(2) said something new of one of the caller's streams */
     EVENT_KINDS,
 };
 
@@ -136,6 +137,9 @@ struct event {
         struct {
             int64_t from;
         } jump;
+        struct {
+            uint32_t number, events; /* POLL*; or 2^31 + the bytes that FIONREAD said */
+        } ready;
         struct {
             struct event_text verdict;
             int32_t status;      /* what terrarium exits with */

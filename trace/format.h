@@ -19,12 +19,13 @@ enum {
     RECORD_BLOCK_HEADER =
         80, /* EVTS: u64 first event, u32 events, u32 bytes, chain before [32], after [32]; then zstd */
     RECORD_CONTENT_HEADER = 40, /* CONT: digest [32], u64 bytes; then zstd */
+    RECORD_MANIFEST_HEADER = 8, /* MANI: u64 bytes; then zstd */
     RECORD_INDEX_ENTRY = 24,    /* INDX: u64 offset of the block's chunk, u64 first event, i64 its time */
     RECORD_SIGNATURE = 96,      /* SIGN: public key [32], signature [64] */
     RECORD_TAIL = 64, /* TAIL: u64 offset of the index, u64 events, head [32], u64 offset of this chunk, magic [8] */
     RECORD_BLOCK_TARGET = 256 << 10, /* a block is closed when it holds this many bytes of events … */
     RECORD_BLOCK_MOST = RECORD_BLOCK_TARGET + EVENT_MOST, /* … so that it never holds more than these */
-    RECORD_CHUNK_MOST = 2 << 20,                          /* of EVTS, CONT and MACH: longer is no record */
+    RECORD_CHUNK_MOST = 2 << 20,                          /* of EVTS, CONT, MANI and MACH: longer is no record */
 };
 
 static inline uint64_t record_number(const uint8_t *at, unsigned n)

@@ -31,6 +31,11 @@ struct content {
     uint32_t size, bytes;
 };
 
+struct part { /* of the manifest */
+    uint64_t offset;
+    uint32_t size, bytes;
+};
+
 struct reader {
     int fd;
     uint64_t size; /* of the file */
@@ -38,6 +43,8 @@ struct reader {
     size_t block_count, block_room;
     struct content *contents; /* sorted by digest once the file was looked through */
     size_t content_count, content_room;
+    struct part *parts;
+    size_t part_count, part_room;
     uint8_t *machine;
     size_t machine_size;
     uint8_t signature[RECORD_SIGNATURE];
@@ -142,6 +149,23 @@ static bool scan_content(struct reader *r, uint64_t offset, uint32_t size)
     return true;
 }
 
+static bool scan_manifest(struct reader *r, uint64_t offset, uint32_t size)
+{
+    uint8_t header[RECORD_MANIFEST_HEADER];
+    if (size < sizeof header || !read_at(r, offset, header, sizeof header))
+        return ends(r, READER_DAMAGED, "a part of the manifest that is shorter than its header");
+    uint64_t bytes = record_number(header, 8);
+    if (bytes == 0 || bytes > EVENT_PIECE_SIZE)
+        return ends(r, READER_DAMAGED, "a part of the manifest whose length cannot be");
+    struct part *more = grown(r->parts, r->part_count, &r->part_room, sizeof *more);
+    if (more == NULL)
+        return ends(r, READER_DAMAGED, "out of memory");
+    r->parts = more;
+    r->parts[r->part_count++] =
+        (struct part){offset + sizeof header, size - (uint32_t)sizeof header, (uint32_t)bytes};
+    return true;
+}
+
 static bool scan_machine(struct reader *r, uint64_t offset, uint32_t size)
 {
     if (r->machine != NULL || r->block_count != 0)
@@ -204,6 +228,7 @@ static bool scan_chunk(struct reader *r, const uint8_t *type, uint64_t offset, u
         bool (*scan)(struct reader *, uint64_t, uint32_t);
     } chunks[] = {
         {"EVTS", true, scan_block},  {"CONT", true, scan_content},    {"MACH", true, scan_machine},
+        {"MANI", true, scan_manifest},
         {"INDX", false, scan_index}, {"SIGN", false, scan_signature}, {"TAIL", false, scan_tail},
     };
     for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
@@ -309,6 +334,7 @@ void reader_close(struct reader *r)
     free(r->bytes);
     free(r->blocks);
     free(r->contents);
+    free(r->parts);
     free(r->machine);
     free(r);
 }
@@ -516,4 +542,30 @@ ssize_t reader_content(struct reader *r, const uint8_t digest[EVENT_DIGEST], voi
         return -EBADMSG;
     crypto_generichash(got, sizeof got, to, c->bytes, NULL, 0);
     return memcmp(got, digest, sizeof got) == 0 ? (ssize_t)c->bytes : -EBADMSG;
+}
+
+/* Each part is at least a thousandth of what it claims (zstd's best on zeros is less than that, and no manifest is zeros), so what
+ * is reserved is bounded by what the file really holds. */
+int reader_manifest(struct reader *r, uint8_t **bytes, size_t *n)
+{
+    size_t total = 0, at = 0;
+    if (r->part_count == 0)
+        return -ENOENT;
+    for (size_t i = 0; i < r->part_count; i++) {
+        if (r->parts[i].bytes / 1024 > r->parts[i].size)
+            return -EBADMSG;
+        total += r->parts[i].bytes;
+    }
+    uint8_t *all = malloc(total);
+    if (all == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < r->part_count; at += r->parts[i++].bytes) {
+        if (unpacked(r, r->parts[i].offset, r->parts[i].size, all + at, r->parts[i].bytes))
+            continue;
+        free(all);
+        return -EBADMSG;
+    }
+    *bytes = all;
+    *n = total;
+    return 0;
 }

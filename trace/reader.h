@@ -51,5 +51,7 @@ bool reader_has_content(const struct reader *r, const uint8_t digest[EVENT_DIGES
 /* The bytes, checked against the hash, into `to`, which has room for EVENT_PIECE_SIZE. Their number; -ENOENT; -EBADMSG: they
  * are not what the hash says. */
 ssize_t reader_content(struct reader *r, const uint8_t digest[EVENT_DIGEST], void *to);
+/* What it is made of besides (MANI), malloc'ed into *bytes. 0; -ENOENT: it does not stand alone; -EBADMSG; -ENOMEM. */
+int reader_manifest(struct reader *r, uint8_t **bytes, size_t *n);
 
 #endif

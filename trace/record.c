@@ -185,6 +185,21 @@ int record_content(struct record *r, const uint8_t digest[EVENT_DIGEST], const v
     return put_chunk(r, "CONT", RECORD_CONTENT_HEADER + stored);
 }
 
+int record_manifest(struct record *r, const void *bytes, size_t n)
+{
+    uint8_t *at = r->chunk + RECORD_CHUNK_HEADER;
+    for (size_t done = 0, part; done < n && r->error == 0; done += part) {
+        part = n - done < EVENT_PIECE_SIZE ? n - done : EVENT_PIECE_SIZE;
+        record_put_number(at, part, 8);
+        size_t room = chunk_room() - RECORD_CHUNK_HEADER - RECORD_MANIFEST_HEADER;
+        size_t stored = ZSTD_compress2(r->zstd, at + RECORD_MANIFEST_HEADER, room, (const uint8_t *)bytes + done, part);
+        if (ZSTD_isError(stored))
+            return fail(r, -ENOMEM);
+        (void)put_chunk(r, "MANI", RECORD_MANIFEST_HEADER + stored);
+    }
+    return r->error;
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------------ */
 
 static int put_index(struct record *r)

@@ -21,6 +21,8 @@ int record_add(struct record *r, struct event *e);
 /* Bytes kept by their hash (BLAKE2b-256), for a record that stands alone. Whoever calls keeps apart what was stored
  * already. n <= EVENT_PIECE_SIZE. */
 int record_content(struct record *r, const uint8_t digest[EVENT_DIGEST], const void *bytes, size_t n);
+/* What a record that stands alone is made of besides its contents; once, before record_finish. */
+int record_manifest(struct record *r, const void *bytes, size_t n);
 /* What was added so far goes to the file. */
 int record_flush(struct record *r);
 /* No more events: index, signature (secret: an Ed25519 secret key of 64 bytes, or NULL) and tail are written. */

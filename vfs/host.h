@@ -34,6 +34,7 @@ struct host_mount {
     struct host_object *root;
     struct host_link *links[HOST_LINK_BUCKETS];
     struct host_object *retired; /* mapped files that became memory: their descriptors stay */
+    uint32_t number; /* in order of mounting */
     bool keep_atime;             /* O_NOATIME was refused */
 };
 
@@ -42,6 +43,10 @@ struct host_object *host_object_new(struct host_mount *m, struct host_object *pa
 void host_object_put(struct host_object *o);           /* NULL is allowed */
 /* A descriptor of it, opened if need be: O_PATH of a directory, for reading of a file. Good until the next call. -errno. */
 int host_object_fd(struct host_object *o);
+/* The path of `name` in it from the mount's root (NULL: its own), from the end of the buffer. NULL: too long. */
+const char *host_object_path(const struct host_object *o, const char *name, char *buffer, size_t n);
+/* fd is its descriptor from now on; it was closed before. */
+void host_object_take(struct host_object *o, int fd);
 /* Keep its descriptor open as long as the object: 0, or -errno; -ENFILE when too many are kept. */
 int host_object_pin(struct host_object *o);
 

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -35,6 +36,10 @@ struct host_stream {
     bool no_nowait; /* RWF_NOWAIT is not supported there */
     bool pieces;    /* the other end sends in pieces: they are taken as they come */
     int stream;     /* 1 or 2, for the hook */
+    bool again;     /* a stream of a run that is run again: fd is a stand-in of a regular file, or -1 */
+    int number;     /* 0, 1 or 2 */
+    uint64_t rdev;
+    uint32_t seen;  /* what poll(2) said last; LOOKED_NEVER */
     size_t agreed;  /* bytes of the next write the hook has already seen: the host took fewer than offered */
     int64_t opened; /* ns since the epoch: its times */
     struct waitq wait;
@@ -50,14 +55,43 @@ struct host_terminal {
     const struct host_stream_hooks *hooks;
 };
 
-static uint32_t host_events(const struct host_stream *s, short events)
+enum { ALL_EVENTS = POLLIN | POLLOUT | POLLPRI | POLLRDHUP, ALWAYS_EVENTS = POLLERR | POLLHUP | POLLNVAL };
+#define LOOKED_NEVER UINT32_MAX
+#define LOOKED_BYTES (UINT32_C(1) << 31) /* with the number that FIONREAD gave */
+
+/* What poll(2) says, or said when the run was recorded. It is told whenever it is something new. */
+static uint32_t look(struct host_stream *s)
 {
-    struct pollfd p = {.fd = s->fd, .events = events};
+    if (s->again)
+        return s->seen = s->hooks->again_look(s->hooks->context, s->number, s->seen);
+    struct pollfd p = {.fd = s->fd, .events = ALL_EVENTS};
     int n;
     do
         n = poll(&p, 1, 0);
     while (n < 0 && errno == EINTR);
-    return n > 0 ? (uint32_t)p.revents : 0; /* POLL* and EPOLL* are the same bits */
+    uint32_t events = n > 0 ? (uint32_t)p.revents : 0; /* POLL* and EPOLL* are the same bits */
+    if (events != s->seen && s->hooks && s->hooks->looked)
+        s->hooks->looked(s->hooks->context, s->number, events);
+    return s->seen = events;
+}
+
+static uint32_t host_events(struct host_stream *s, uint32_t events)
+{
+    return look(s) & (events | ALWAYS_EVENTS);
+}
+
+static int bytes_waiting(struct host_stream *s, int *bytes)
+{
+    if (s->again) {
+        uint32_t told = s->hooks->again_look(s->hooks->context, s->number, LOOKED_BYTES);
+        *bytes = (int)(told & ~LOOKED_BYTES);
+        return (told & LOOKED_BYTES) != 0 ? 0 : -EIO;
+    }
+    if (ioctl(s->fd, FIONREAD, bytes))
+        return -errno;
+    if (s->hooks && s->hooks->looked)
+        s->hooks->looked(s->hooks->context, s->number, LOOKED_BYTES | (uint32_t)*bytes);
+    return 0;
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
@@ -65,7 +99,7 @@ static uint32_t host_events(const struct host_stream *s, short events)
 /* Before the guest learns anything of what stands in a pipe or socket. waits: it would sleep if nothing did. */
 static void settle(struct host_stream *s, size_t want, bool waits)
 {
-    if (s->pieces || !s->hooks || !s->hooks->pieces || (s->type != S_IFIFO && s->type != S_IFSOCK))
+    if (s->again || s->pieces || !s->hooks || !s->hooks->pieces || (s->type != S_IFIFO && s->type != S_IFSOCK))
         return;
     if (!host_input_settled(s->fd, want < HOST_INPUT_MOST ? want : HOST_INPUT_MOST))
         s->pieces = s->hooks->pieces(s->hooks->context, waits && !host_events(s, POLLIN));
@@ -74,6 +108,8 @@ static void settle(struct host_stream *s, size_t want, bool waits)
 static ssize_t read_host(struct host_stream *s, void *to, size_t n)
 {
     struct iovec vec = {.iov_base = to, .iov_len = n};
+    if (s->again)
+        return s->hooks->again_input(s->hooks->context, to, n);
     for (;;) {
         ssize_t got = s->no_nowait ? read(s->fd, to, n) : preadv2(s->fd, &vec, 1, -1, RWF_NOWAIT);
         if (got >= 0)
@@ -125,7 +161,8 @@ static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
     size_t done = 0;
     ssize_t got = 0, put = 0;
     while (io->left > 0) {
-        got = pread(s->fd, buffer, io->left < sizeof buffer ? io->left : sizeof buffer, at + (off_t)done);
+        size_t want = io->left < sizeof buffer ? io->left : sizeof buffer;
+        got = s->again ? s->hooks->again_input(s->hooks->context, buffer, want) : pread(s->fd, buffer, want, at + (off_t)done);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0 || (put = io_put(io, buffer, (size_t)got)) <= 0)
@@ -146,9 +183,23 @@ static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
+/* The bytes have been agreed to: they are what was written then. The caller is told them again, all of them. */
+static ssize_t write_again(struct host_stream *s, const void *from, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t put = write(s->stream, (const char *)from + done, n - done);
+        if (put <= 0 && errno != EINTR)
+            break; /* nobody listens any more: that changes nothing of the run */
+        done += put > 0 ? (size_t)put : 0;
+    }
+    return s->fd >= 0 ? write(s->fd, from, n) : (ssize_t)n;
+}
+
 static ssize_t write_host(struct host_stream *s, const void *from, size_t n)
 {
     struct iovec vec = {.iov_base = (void *)from, .iov_len = n};
+    if (s->again)
+        return write_again(s, from, n);
     for (;;) {
         if (s->no_nowait && s->type == S_IFIFO && n > PIPE_CHUNK)
             n = PIPE_CHUNK;
@@ -222,6 +273,8 @@ static ssize_t stream_write(struct file *f, struct io *io, uint64_t *position)
 static ssize_t write_regular(struct host_stream *s, const void *from, size_t n)
 {
     ssize_t done;
+    if (s->again)
+        return write_again(s, from, n);
     do
         done = write(s->fd, from, n);
     while (done < 0 && errno == EINTR);
@@ -260,7 +313,7 @@ static uint32_t stream_poll(struct file *f, struct poll_table *t)
 {
     struct host_stream *s = f->private;
     poll_on(t, &s->wait);
-    if (s->fd == STDIN_FILENO)
+    if (s->number == 0)
         settle(s, 1, false);
     uint32_t events = host_events(s, POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
     if (events & EPOLLIN)
@@ -273,8 +326,8 @@ static uint32_t stream_poll(struct file *f, struct poll_table *t)
 static int stream_stat(struct file *f, struct statx *out)
 {
     struct host_stream *s = f->private;
-    struct stat st;
-    if (fstat(s->fd, &st))
+    struct stat st = {.st_rdev = s->rdev};
+    if (s->fd >= 0 && fstat(s->fd, &st))
         return -errno;
     struct statx_timestamp opened = {.tv_sec = s->opened / 1000000000, .tv_nsec = (uint32_t)(s->opened % 1000000000)};
     *out = (struct statx){
@@ -368,8 +421,9 @@ static int64_t stream_ioctl(struct file *f, uint32_t command, uint64_t argument,
     if (command == FIONREAD && (s->is_tty || s->type != S_IFCHR)) {
         int bytes = 0;
         settle(s, 1, false);
-        if (ioctl(s->fd, FIONREAD, &bytes))
-            return -errno;
+        int error = bytes_waiting(s, &bytes);
+        if (error)
+            return error;
         return m->write(m, argument, &bytes, sizeof bytes);
     }
     return s->is_tty ? tty_ioctl(f, command, argument, m, c) : -ENOTTY;
@@ -417,6 +471,8 @@ static void stream_release(struct file *f)
         free(h);
     }
     waitq_destroy(&s->wait);
+    if (s->again && s->fd >= 0)
+        close(s->fd);
     free(s);
 }
 
@@ -464,6 +520,25 @@ static int access_mode(int asked, int own)
     return asked == own || own != O_RDWR ? own : asked;
 }
 
+static struct file *new_stream(struct vfs *v, struct host_stream *s, int flags, const struct host_stream_hooks *hooks,
+                               const struct tty_hooks *tty)
+{
+    s->stream = s->number == STDERR_FILENO ? 2 : 1;
+    s->opened = vfs_now(v);
+    s->hooks = hooks;
+    s->seen = LOOKED_NEVER;
+    waitq_init(&s->wait);
+    struct file *f = file_new(v, ops_of(s), flags, s);
+    if (!f || (s->is_tty && !(s->terminal = host_terminal(v, s->fd, hooks, tty)))) {
+        if (f)
+            file_put(f);
+        else
+            free(s);
+        return NULL;
+    }
+    return f;
+}
+
 struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks,
                              const struct tty_hooks *tty)
 {
@@ -474,23 +549,60 @@ struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct
     struct host_stream *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    s->fd = host_fd;
+    s->fd = s->number = host_fd;
     s->type = st.st_mode & S_IFMT;
     s->is_tty = s->type == S_IFCHR && isatty(host_fd);
-    s->stream = host_fd == STDERR_FILENO ? 2 : 1;
-    s->opened = vfs_now(v);
-    s->hooks = hooks;
-    waitq_init(&s->wait);
-    int status = (flags | own) & (O_APPEND | O_NONBLOCK);
-    struct file *f = file_new(v, ops_of(s), access_mode(flags, own) | status, s);
-    if (!f || (s->is_tty && !(s->terminal = host_terminal(v, host_fd, hooks, tty)))) {
-        if (f)
-            file_put(f);
-        else
-            free(s);
+    return new_stream(v, s, access_mode(flags, own) | ((flags | own) & (O_APPEND | O_NONBLOCK)), hooks, tty);
+}
+
+void host_stream_describe(int host_fd, struct host_stream_past *out)
+{
+    struct stat st;
+    int flags = fcntl(host_fd, F_GETFL);
+    *out = (struct host_stream_past){0};
+    if (flags < 0 || fstat(host_fd, &st))
+        return;
+    off_t at = S_ISREG(st.st_mode) ? lseek(host_fd, 0, SEEK_CUR) : 0;
+    *out = (struct host_stream_past){
+        .open = true,
+        .type = st.st_mode & S_IFMT,
+        .is_tty = S_ISCHR(st.st_mode) && isatty(host_fd),
+        .flags = flags & (O_ACCMODE | O_APPEND | O_NONBLOCK),
+        .size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0,
+        .offset = at > 0 ? (uint64_t)at : 0,
+        .rdev = S_ISCHR(st.st_mode) ? st.st_rdev : 0,
+    };
+}
+
+/* A regular file's offset and size behave as one's do: a stand-in has them. */
+static int stand_in(const struct host_stream_past *past)
+{
+    int fd = memfd_create("terrarium-stream", MFD_CLOEXEC);
+    if (fd >= 0 && (ftruncate(fd, (off_t)past->size) || lseek(fd, (off_t)past->offset, SEEK_SET) < 0 ||
+                    fcntl(fd, F_SETFL, past->flags & O_APPEND))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+struct file *host_stream_again(struct vfs *v, int number, const struct host_stream_past *past,
+                               const struct host_stream_hooks *hooks, const struct tty_hooks *tty)
+{
+    struct host_stream *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->again = true;
+    s->number = number;
+    s->type = past->type;
+    s->is_tty = past->is_tty;
+    s->rdev = past->rdev;
+    s->fd = s->type == S_IFREG ? stand_in(past) : -1;
+    if (s->type == S_IFREG && s->fd < 0) {
+        free(s);
         return NULL;
     }
-    return f;
+    return new_stream(v, s, past->flags, hooks, tty);
 }
 
 int host_stream_fd(const struct file *f)

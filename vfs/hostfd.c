@@ -81,27 +81,34 @@ static void close_object(struct host_object *o)
     o->pinned = false;
 }
 
-/* The path of a directory from the mount's root: names joined, from the end of the buffer. NULL: too long. */
-static const char *path_below_root(const struct host_object *o, char *buffer, size_t n)
+static bool put_before(char *buffer, size_t *at, const char *name)
+{
+    size_t length = strlen(name);
+    if (*at < length + 1)
+        return false;
+    if (buffer[*at])
+        buffer[--*at] = '/';
+    *at -= length;
+    memcpy(buffer + *at, name, length);
+    return true;
+}
+
+const char *host_object_path(const struct host_object *o, const char *name, char *buffer, size_t n)
 {
     size_t at = n - 1;
     buffer[at] = 0;
-    for (; o->parent; o = o->parent) {
-        size_t length = strlen(o->name);
-        if (at < length + 1)
+    if (name && !put_before(buffer, &at, name))
+        return NULL;
+    for (; o->parent; o = o->parent)
+        if (!put_before(buffer, &at, o->name))
             return NULL;
-        if (buffer[at])
-            buffer[--at] = '/';
-        at -= length;
-        memcpy(buffer + at, o->name, length);
-    }
     return buffer + at;
 }
 
 static int open_directory(struct host_object *o)
 {
     char buffer[VFS_PATH_MAX];
-    const char *path = path_below_root(o, buffer, sizeof buffer);
+    const char *path = host_object_path(o, NULL, buffer, sizeof buffer);
     return path ? openat2_beneath(o->mount->root->fd, path, O_PATH | O_DIRECTORY) : -ENAMETOOLONG;
 }
 
@@ -135,14 +142,23 @@ int host_object_fd(struct host_object *o)
         }
         return o->fd;
     }
+    if (o->mount->vfs->view && o->mount->vfs->view->gives)
+        return -EIO; /* nothing of the host is opened */
     int fd = o->directory ? open_directory(o) : open_regular(o);
-    if (fd < 0)
-        return fd;
+    if (fd >= 0)
+        host_object_take(o, fd);
+    return fd;
+}
+
+void host_object_take(struct host_object *o, int fd)
+{
+    struct host_lru *l = &o->mount->vfs->host;
     o->fd = fd;
+    if (o->pinned)
+        return;
     lru_add(o);
     if (l->count > HOST_FDS)
         close_object(l->last);
-    return fd;
 }
 
 int host_object_pin(struct host_object *o)

@@ -79,50 +79,77 @@ static const struct node_ops *ops_for(uint32_t mode)
     }
 }
 
-/* A node for what statx(2) saw under `parent` by that name (the mount's root: parent NULL). */
-static struct node *node_from(struct fs *fs, struct host_object *o, const struct statx *s)
+static void read_status(const struct vfs *v, const struct statx *s, struct view_status *out)
 {
-    const struct vfs *v = fs->vfs;
-    struct node *n =
-        node_new(fs, ops_for(s->stx_mode), s->stx_mode, map_id(s->stx_uid, v->host_uid, v->config.guest_uid),
-                 map_id(s->stx_gid, v->host_gid, v->config.guest_gid));
+    *out = (struct view_status){
+        .mode = s->stx_mode,
+        .uid = map_id(s->stx_uid, v->host_uid, v->config.guest_uid),
+        .gid = map_id(s->stx_gid, v->host_gid, v->config.guest_gid),
+        .nlink = s->stx_nlink,
+        .size = s->stx_size,
+        .rdev = makedev(s->stx_rdev_major, s->stx_rdev_minor),
+        .atime = nanoseconds(s->stx_atime),
+        .mtime = nanoseconds(s->stx_mtime),
+        .ctime = nanoseconds(s->stx_ctime),
+        .dev = makedev(s->stx_dev_major, s->stx_dev_minor),
+        .ino = s->stx_ino,
+    };
+    out->btime = s->stx_mask & STATX_BTIME ? nanoseconds(s->stx_btime) : out->ctime;
+}
+
+/* A node for what was seen of an object. */
+static struct node *node_from(struct fs *fs, struct host_object *o, const struct view_status *s)
+{
+    struct node *n = node_new(fs, ops_for(s->mode), s->mode, s->uid, s->gid);
     if (!n)
         return NULL;
     n->flags |= NODE_GIVEN;
     n->host = o;
-    o->directory = S_ISDIR(s->stx_mode);
+    o->directory = S_ISDIR(s->mode);
     if (!o->directory) {
-        n->size = S_ISREG(s->stx_mode) || S_ISLNK(s->stx_mode) ? s->stx_size : 0;
-        n->nlink = s->stx_nlink;
-        n->rdev = makedev(s->stx_rdev_major, s->stx_rdev_minor);
+        n->size = S_ISREG(s->mode) || S_ISLNK(s->mode) ? s->size : 0;
+        n->nlink = s->nlink;
+        n->rdev = s->rdev;
     } else {
         n->nlink = 1; /* "unknown" to those who count subdirectories by it, as on btrfs */
     }
-    n->atime = nanoseconds(s->stx_atime);
-    n->mtime = nanoseconds(s->stx_mtime);
-    n->ctime = nanoseconds(s->stx_ctime);
-    n->btime = s->stx_mask & STATX_BTIME ? nanoseconds(s->stx_btime) : n->ctime;
+    n->atime = s->atime;
+    n->mtime = s->mtime;
+    n->ctime = s->ctime;
+    n->btime = s->btime;
     return n;
 }
 
-static int stat_child(struct node *dir, const char *name, struct statx *s)
+static int stat_host(struct node *dir, const char *name, struct view_status *out)
 {
+    struct statx s;
     int fd = host_object_fd(dir->host);
     if (fd < 0)
         return fd;
-    if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, s))
+    if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &s))
         return -errno;
+    read_status(node_vfs(dir), &s, out);
     return 0;
 }
 
-static int node_for_child(struct node *dir, const char *name, const struct statx *s, struct node **out)
+static int stat_child(struct node *dir, const char *name, struct view_status *s)
+{
+    struct view *w = node_vfs(dir)->view;
+    char buffer[VFS_PATH_MAX];
+    int error = w && w->gives ? 0 : stat_host(dir, name, s);
+    const char *path = w ? host_object_path(dir->host, name, buffer, sizeof buffer) : NULL;
+    if (w)
+        error = path ? w->status(w, dir->host->mount->number, path, s, error) : -ENAMETOOLONG;
+    return error;
+}
+
+static int node_for_child(struct node *dir, const char *name, const struct view_status *s, struct node **out)
 {
     struct host_mount *m = dir->fs->private;
-    bool linked = !S_ISDIR(s->stx_mode) && s->stx_nlink > 1;
-    uint64_t dev = makedev(s->stx_dev_major, s->stx_dev_minor);
-    struct host_link **bucket = link_bucket(m, dev, s->stx_ino), *link = NULL;
+    bool linked = !S_ISDIR(s->mode) && s->nlink > 1;
+    struct host_link **bucket = link_bucket(m, s->dev, s->ino), *link = NULL;
     for (struct host_link *l = linked ? *bucket : NULL; l; l = l->next) {
-        if (l->dev == dev && l->ino == s->stx_ino) {
+        if (l->dev == s->dev && l->ino == s->ino) {
             node_get(l->node);
             *out = l->node;
             return 0;
@@ -138,7 +165,7 @@ static int node_for_child(struct node *dir, const char *name, const struct statx
         return -ENOMEM;
     }
     if (linked) {
-        *link = (struct host_link){.next = *bucket, .node = *out, .dev = dev, .ino = s->stx_ino};
+        *link = (struct host_link){.next = *bucket, .node = *out, .dev = s->dev, .ino = s->ino};
         *bucket = link;
         (*out)->flags |= NODE_HOST_LINKS;
         node_get(*out);
@@ -149,7 +176,7 @@ static int node_for_child(struct node *dir, const char *name, const struct statx
 static int host_lookup(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct dentry **out)
 {
     char copy[VFS_NAME_MAX + 1];
-    struct statx s;
+    struct view_status s;
     struct node *n = NULL;
     memcpy(copy, name, length);
     copy[length] = 0;
@@ -175,7 +202,7 @@ static int host_lookup(struct dentry *dir, const char *name, size_t length, uint
 
 static int host_resolve(struct dentry *dir, struct dentry *child)
 {
-    struct statx s;
+    struct view_status s;
     struct node *n = NULL;
     uint64_t ino = child->listed_ino;
     int error = stat_child(dir->node, child->name, &s);
@@ -201,18 +228,13 @@ static int host_resolve(struct dentry *dir, struct dentry *child)
 
 /* ---- listing -------------------------------------------------------------------------------------------------- */
 
-struct host_name {
-    char *name;
-    uint8_t type;
-};
-
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct host_name *)a)->name, ((const struct host_name *)b)->name);
+    return strcmp(((const struct view_name *)a)->name, ((const struct view_name *)b)->name);
 }
 
 /* Every name of the directory, sorted: inode numbers must not depend on the host's order. */
-static int read_names(int fd, struct host_name **names, size_t *count)
+static int read_names(int fd, struct view_names *out)
 {
     size_t room = 0;
     int error = 0;
@@ -233,41 +255,57 @@ static int read_names(int fd, struct host_name **names, size_t *count)
         }
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
             continue;
-        if (*count == room) {
+        if (out->count == room) {
             room = room ? room * 2 : 64;
-            struct host_name *more = reallocarray(*names, room, sizeof *more);
+            struct view_name *more = reallocarray(out->names, room, sizeof *more);
             if (!more) {
                 error = -ENOMEM;
                 break;
             }
-            *names = more;
+            out->names = more;
         }
         char *copy = strdup(e->d_name);
         if (!copy)
             error = -ENOMEM;
         else
-            (*names)[(*count)++] = (struct host_name){.name = copy, .type = e->d_type};
+            out->names[out->count++] = (struct view_name){.name = copy, .type = e->d_type};
     }
     closedir(stream);
-    if (!error && *count)
-        qsort(*names, *count, sizeof **names, by_name);
+    if (!error && out->count)
+        qsort(out->names, out->count, sizeof *out->names, by_name);
+    return error;
+}
+
+static int list_host(struct node *dir, struct view_names *out)
+{
+    int fd = host_object_fd(dir->host);
+    return fd < 0 ? fd : read_names(fd, out);
+}
+
+static int list_names(struct node *dir, struct view_names *out)
+{
+    struct view *w = node_vfs(dir)->view;
+    char buffer[VFS_PATH_MAX];
+    int error = w && w->gives ? 0 : list_host(dir, out);
+    const char *path = w ? host_object_path(dir->host, NULL, buffer, sizeof buffer) : NULL;
+    if (w)
+        error = path ? w->names(w, dir->host->mount->number, path, out, error) : -ENAMETOOLONG;
     return error;
 }
 
 static int host_populate(struct dentry *d)
 {
-    struct host_name *names = NULL;
-    size_t count = 0;
-    int fd = host_object_fd(d->node->host);
-    int error = fd < 0 ? fd : read_names(fd, &names, &count);
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(names[i].name);
-        uint32_t hash = name_hash(node_vfs(d->node), names[i].name, length);
-        if (!error && length <= VFS_NAME_MAX && !dentry_cached(d, names[i].name, length, hash)) {
-            struct dentry *child = dentry_new(d, names[i].name, length, hash, NULL);
+    struct view_names list = {0};
+    int error = list_names(d->node, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct view_name *name = &list.names[i];
+        size_t length = strlen(name->name);
+        uint32_t hash = name_hash(node_vfs(d->node), name->name, length);
+        if (!error && length <= VFS_NAME_MAX && !dentry_cached(d, name->name, length, hash)) {
+            struct dentry *child = dentry_new(d, name->name, length, hash, NULL);
             if (child) {
                 child->flags |= DENTRY_GIVEN | DENTRY_LISTED;
-                child->type = names[i].type;
+                child->type = name->type;
                 child->listed_ino = node_vfs(d->node)->next_ino++;
                 error = dentry_attach(child);
                 dentry_put(child);
@@ -275,48 +313,79 @@ static int host_populate(struct dentry *d)
                 error = -ENOMEM;
             }
         }
-        free(names[i].name);
+        free(name->name);
     }
-    free(names);
+    free(list.names);
     return error ? error : directory_complete(d);
 }
 
 /* ---- files
  * ------------------------------------------------------------------------------------------------------------ */
 
+static int read_link(struct host_object *o, char **target)
+{
+    char text[VFS_PATH_MAX];
+    int fd = host_object_fd(o->parent);
+    ssize_t length = fd < 0 ? fd : readlinkat(fd, o->name, text, sizeof text);
+    if (length < 0)
+        return fd < 0 ? fd : -errno;
+    if (length == sizeof text)
+        return -ENAMETOOLONG;
+    *target = strndup(text, (size_t)length);
+    return *target ? 0 : -ENOMEM;
+}
+
 static int host_readlink(struct node *n, const struct cred *c, const char **target, char **owned)
 {
     struct host_object *o = n->host;
+    struct view *w = node_vfs(n)->view;
+    char buffer[VFS_PATH_MAX];
     if (!o->target) {
-        char text[VFS_PATH_MAX];
-        int fd = host_object_fd(o->parent);
-        ssize_t length = fd < 0 ? fd : readlinkat(fd, o->name, text, sizeof text);
-        if (length < 0)
-            return fd < 0 ? fd : -errno;
-        if (length == sizeof text)
-            return -ENAMETOOLONG;
-        o->target = strndup(text, (size_t)length);
-        if (!o->target)
-            return -ENOMEM;
+        int error = w && w->gives ? 0 : read_link(o, &o->target);
+        const char *path = w ? host_object_path(o, NULL, buffer, sizeof buffer) : NULL;
+        if (w)
+            error = path ? w->link(w, o->mount->number, path, &o->target, error) : -ENAMETOOLONG;
+        if (error) {
+            free(o->target);
+            o->target = NULL;
+            return error;
+        }
     }
     *target = o->target;
     return 0;
 }
 
+/* A descriptor of its bytes, of which the next `length` from `offset` on will be used. */
+static int bytes_fd(struct node *n, uint64_t offset, uint64_t length)
+{
+    struct host_object *o = n->host;
+    struct view *w = node_vfs(n)->view;
+    if (w && w->gives && o->fd < 0) {
+        int given = w->file(w, n->ino, n->size);
+        if (given < 0)
+            return given;
+        host_object_take(o, given);
+    }
+    int fd = host_object_fd(o);
+    if (w && !w->gives && fd >= 0)
+        w->used(w, n->ino, fd, n->size, offset, length);
+    return fd;
+}
+
 static ssize_t host_read(struct node *n, struct io *io, uint64_t offset)
 {
-    int fd = host_object_fd(n->host);
     size_t length = io->left;
-    if (fd < 0)
-        return fd;
     if (length > n->size - offset)
         length = n->size - offset;
+    int fd = bytes_fd(n, offset, length);
+    if (fd < 0)
+        return fd;
     return io_put_fd(io, fd, offset, length);
 }
 
 static int64_t host_seek_data(struct node *n, uint64_t offset, bool hole)
 {
-    int fd = host_object_fd(n->host);
+    int fd = bytes_fd(n, 0, 0);
     off_t at = fd < 0 ? fd : lseek(fd, (off_t)offset, hole ? SEEK_HOLE : SEEK_DATA);
     if (at < 0)
         return fd < 0 ? fd : -errno;
@@ -325,7 +394,8 @@ static int64_t host_seek_data(struct node *n, uint64_t offset, bool hole)
 
 static int host_map(struct node *n, uint64_t offset, uint64_t length, bool writable, struct file_mapping *out)
 {
-    int error = host_object_pin(n->host);
+    int fd = bytes_fd(n, offset, length);
+    int error = fd < 0 ? fd : host_object_pin(n->host);
     if (error)
         return error;
     if (!n->host->key)
@@ -338,7 +408,7 @@ static int host_map(struct node *n, uint64_t offset, uint64_t length, bool writa
 static int host_promote(struct node *n, uint64_t keep)
 {
     struct host_object *o = n->host;
-    int fd = keep ? host_object_fd(o) : -1;
+    int fd = keep ? bytes_fd(n, 0, keep) : -1;
     if (keep && fd < 0)
         return fd;
     int error = memory_take_over(n, fd, 0, keep);
@@ -398,7 +468,8 @@ static void host_fs_release(struct fs *fs)
 static const struct fs_ops host_fs_ops = {
     .type = "overlay", .magic = OVERLAYFS_SUPER_MAGIC, .release = host_fs_release};
 
-int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount_mode mode, char *why, size_t n)
+/* What the user named, opened. Its descriptor, or -errno with why. */
+static int open_source(const struct vfs *v, const char *source, struct view_status *out, char *why, size_t n)
 {
     /* The user's own word: symlinks of `source` itself are followed, once, here. */
     int fd = open(source, O_PATH | O_CLOEXEC);
@@ -410,8 +481,7 @@ int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount
             close(fd);
         return error;
     }
-    bool regular = S_ISREG(s.stx_mode);
-    if (regular) {
+    if (S_ISREG(s.stx_mode)) {
         int readable = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         int error = readable < 0 ? -errno : 0;
         close(fd);
@@ -430,18 +500,38 @@ int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount
         close(fd);
         return -EINVAL;
     }
+    read_status(v, &s, out);
+    return fd;
+}
+
+int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount_mode mode, char *why, size_t n)
+{
+    struct view *w = v->view;
+    struct view_status s;
+    int fd = w && w->gives ? -1 : open_source(v, source, &s, why, n);
+    if (fd < 0 && !(w && w->gives))
+        return fd;
+    int error = w ? w->mounted(w, v->host_mounts, at, &s, 0) : 0;
+    if (error) {
+        snprintf(why, n, "the bundle holds nothing that was mounted at %s", at);
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
     struct host_mount *m = calloc(1, sizeof *m);
     struct host_object *root = m ? host_object_new(m, NULL, "") : NULL;
     struct fs *fs = root ? fs_new(v, &host_fs_ops, m) : NULL;
     if (!fs) {
         free(root);
         free(m);
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         snprintf(why, n, "out of memory");
         return -ENOMEM;
     }
     m->vfs = v;
     m->root = root;
+    m->number = v->host_mounts++;
     root->fd = fd;
     root->pinned = true; /* the mount's own: neither in the list nor counted as a guest's mapping twice */
     v->host.pinned++;
@@ -453,7 +543,7 @@ int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount
         snprintf(why, n, "out of memory");
         return -ENOMEM;
     }
-    if (regular)
+    if (S_ISREG(s.mode))
         fs->root->nlink = 1;
     return vfs_mount_fs(v, at, fs, why, n);
 }

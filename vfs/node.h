@@ -24,6 +24,7 @@
 #define VFS_NODE_H
 
 #include "vfs/vfs.h"
+#include "vfs/view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -302,6 +303,8 @@ struct vfs {
     bool unlimited;              /* no quota_bytes was configured: statfs(2) must not show the machine's memory */
     bool giving;                 /* the policy is speaking: what is made now is given, and free */
     uint64_t hash_key[2];        /* secret, so that a guest cannot aim names at one bucket; no result depends on it */
+    struct view *view;           /* who stands between it and the host; NULL: nobody */
+    uint32_t host_mounts;        /* made so far */
     struct host_lru host;
     struct objects objects;
 };

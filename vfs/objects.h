@@ -105,6 +105,15 @@ int pts_next(struct vfs *v, uint32_t from); /* the lowest number >= from in use,
 /* The world's own streams: a host descriptor of the caller of terrarium (its stdin, stdout, stderr), as a pipe, a
  * file or a terminal. Reads never block: -EAGAIN, and poll says when the host has something (the supervisor watches
  * the descriptor with `host_stream_fd` when the world is idle). Bytes out are counted by the hook, which may refuse. */
+/* What a stream was in a run that is run again: it has no descriptor then, and hooks stand for the host. */
+struct host_stream_past {
+    bool open;     /* else the caller had closed it */
+    uint32_t type; /* S_IF* */
+    bool is_tty;
+    int flags;             /* access mode, O_APPEND, O_NONBLOCK */
+    uint64_t size, offset; /* of a regular file, at the start */
+    uint64_t rdev;
+};
 struct host_stream_hooks {
     int (*output)(void *context, int stream, const void *bytes,
                   size_t n); /* stream 1 or 2: 0 to write it on, -errno: limit reached */
@@ -113,6 +122,11 @@ struct host_stream_hooks {
      * harmless when nobody else can run meanwhile. True: there is no use in waiting for the rest any more. NULL: never.
      */
     bool (*pieces)(void *context, bool nothing_yet);
+    /* What poll(2) was found to say of a stream, each time that is another answer than before; NULL: nobody asks. */
+    void (*looked)(void *context, int stream, uint32_t events);
+    /* Again, in the host's place: the next bytes of stream 0 (0: it ends), and what poll(2) says. */
+    ssize_t (*again_input)(void *context, void *to, size_t n);
+    uint32_t (*again_look)(void *context, int stream, uint32_t before);
     void *context;
 };
 /* The host descriptor stays the caller's and must outlive the file. flags: O_APPEND, O_NONBLOCK, and the access mode
@@ -120,6 +134,10 @@ struct host_stream_hooks {
  * is 1. The process must ignore SIGPIPE. */
 struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks,
                              const struct tty_hooks *tty);
+/* A stream of a run that is run again, and what one is now. */
+struct file *host_stream_again(struct vfs *v, int number, const struct host_stream_past *past, const struct host_stream_hooks *hooks,
+                               const struct tty_hooks *tty);
+void host_stream_describe(int host_fd, struct host_stream_past *out);
 int host_stream_fd(const struct file *f);                /* -1 when it is none */
 bool host_stream_waited(const struct file *f);           /* somebody waits for it to become ready */
 void host_stream_ready(struct file *f, uint32_t events); /* the supervisor saw the host descriptor become ready */

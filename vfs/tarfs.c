@@ -479,9 +479,17 @@ static void reopen_for_reading(struct tar_mount *m)
 
 int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount_mode mode, char *why, size_t n)
 {
-    int loaded = vfs_load_archives(), fd = open(archive, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int loaded = vfs_load_archives(), fd = -1, opened = 0;
+    if (!v->view || !v->view->gives) {
+        fd = open(archive, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        opened = fd < 0 ? -errno : 0;
+    }
+    if (v->view && opened == 0) {
+        fd = v->view->archive(v->view, at, fd);
+        opened = fd < 0 ? fd : 0;
+    }
     if (fd < 0 || loaded < 0) {
-        int error = fd < 0 ? -errno : loaded;
+        int error = fd < 0 ? opened : loaded;
         if (fd >= 0)
             close(fd);
         snprintf(why, n, "cannot open %s: %s", archive, strerror(-error));

@@ -85,6 +85,11 @@ void vfs_free(struct vfs *v)
     free(v);
 }
 
+void vfs_set_view(struct vfs *v, struct view *w)
+{
+    v->view = w;
+}
+
 struct dentry *vfs_root(struct vfs *v)
 {
     return v->root;

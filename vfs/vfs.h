@@ -31,6 +31,7 @@ enum {
 };
 
 struct vfs;
+struct view;
 struct fs;
 struct node;
 struct dentry;
@@ -62,6 +63,8 @@ struct vfs_config {
 
 struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory filesystem, root:root 0755 */
 void vfs_free(struct vfs *v);                         /* after every file, dentry and descriptor table of it was put */
+/* Before the first mount: whom the host mounts ask, or tell (vfs/view.h). Borrowed. */
+void vfs_set_view(struct vfs *v, struct view *w);
 struct dentry *vfs_root(struct vfs *v);               /* borrowed */
 
 /* What was used and whether a quota was ever hit: the report's `files` limit. */

@@ -1,0 +1,499 @@
+/* Keeping what a run sees of the host (supervisor/bundle.h): each answer of the host becomes an entry of the manifest, each piece of a
+ * file that is used becomes kept content of the record, once. */
+#include "supervisor/bundle.h"
+
+#include "trace/event.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <msgpack.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ARCHIVES_MOST = 64 };
+
+struct number_set {
+    uint64_t *slot; /* 0: free */
+    size_t count, room;
+};
+
+struct digest_set {
+    uint8_t (*digest)[EVENT_DIGEST];
+    size_t count, room;
+};
+
+struct link_number { /* files with several names: their numbers on the host, and what they are called here */
+    uint64_t dev, ino;
+};
+
+struct kept_archive {
+    char *at;
+    int fd;
+};
+
+struct bundle {
+    struct view view; /* first: the VFS knows this */
+    const struct run_request *request;
+    struct record *record;
+    struct event_buffer manifest;
+    int error;
+    struct number_set pieces;
+    struct digest_set contents;
+    struct link_number *links;
+    size_t link_count, link_room;
+    struct kept_archive archive[ARCHIVES_MOST];
+    size_t archive_count;
+    uint8_t *piece; /* room for one */
+    bool (*secret)(void *context, uint64_t ino);
+    void *secret_context;
+};
+
+static struct bundle *of(struct view *w)
+{
+    return (struct bundle *)w;
+}
+
+/* ---- entries ------------------------------------------------------------------------------------------------------------- */
+
+static int append(void *data, const char *bytes, size_t n)
+{
+    struct bundle *b = data;
+    if (b->error == 0)
+        b->error = event_buffer_append(&b->manifest, bytes, n);
+    return b->error;
+}
+
+static msgpack_packer entry(struct bundle *b, enum bundle_entry kind, size_t elements)
+{
+    msgpack_packer p;
+    msgpack_packer_init(&p, b, append);
+    msgpack_pack_array(&p, elements + 1);
+    msgpack_pack_int(&p, kind);
+    return p;
+}
+
+static void pack_bytes(msgpack_packer *p, const void *bytes, size_t n)
+{
+    msgpack_pack_bin(p, n);
+    msgpack_pack_bin_body(p, bytes, n);
+}
+
+static void pack_text(msgpack_packer *p, const char *text)
+{
+    if (text != NULL)
+        pack_bytes(p, text, strlen(text));
+    else
+        msgpack_pack_nil(p);
+}
+
+/* The host's inode numbers are nobody's business: which names are of one file is what counts. */
+static uint64_t link_number(struct bundle *b, const struct view_status *s)
+{
+    if (S_ISDIR(s->mode) || s->nlink < 2)
+        return 0;
+    for (size_t i = 0; i < b->link_count; i++)
+        if (b->links[i].dev == s->dev && b->links[i].ino == s->ino)
+            return i + 1;
+    if (b->link_count == b->link_room) {
+        size_t room = b->link_room == 0 ? 64 : b->link_room * 2;
+        struct link_number *more = realloc(b->links, room * sizeof *more);
+        if (more == NULL) {
+            b->error = -ENOMEM;
+            return 0;
+        }
+        b->links = more;
+        b->link_room = room;
+    }
+    b->links[b->link_count++] = (struct link_number){s->dev, s->ino};
+    return b->link_count;
+}
+
+static void pack_status(struct bundle *b, msgpack_packer *p, const struct view_status *s, int error)
+{
+    msgpack_pack_int(p, -error);
+    if (error < 0) {
+        msgpack_pack_nil(p);
+        return;
+    }
+    const uint64_t plain[] = {s->mode, s->uid, s->gid, s->nlink, s->size, s->rdev};
+    const int64_t times[] = {s->atime, s->mtime, s->ctime, s->btime};
+    msgpack_pack_array(p, BUNDLE_STATUS_FIELDS);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        msgpack_pack_uint64(p, plain[i]);
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        msgpack_pack_int64(p, times[i]);
+    msgpack_pack_uint64(p, 0);
+    msgpack_pack_uint64(p, link_number(b, s));
+}
+
+static int keep_mounted(struct view *w, uint32_t mount, const char *at, struct view_status *root, int error)
+{
+    msgpack_packer p = entry(of(w), BUNDLE_MOUNT, 4);
+    msgpack_pack_uint32(&p, mount);
+    pack_text(&p, at);
+    pack_status(of(w), &p, root, error);
+    return error;
+}
+
+static int keep_status(struct view *w, uint32_t mount, const char *path, struct view_status *s, int error)
+{
+    msgpack_packer p = entry(of(w), BUNDLE_STATUS, 4);
+    msgpack_pack_uint32(&p, mount);
+    pack_text(&p, path);
+    pack_status(of(w), &p, s, error);
+    return error;
+}
+
+static int keep_names(struct view *w, uint32_t mount, const char *path, struct view_names *names, int error)
+{
+    msgpack_packer p = entry(of(w), BUNDLE_NAMES, 4);
+    msgpack_pack_uint32(&p, mount);
+    pack_text(&p, path);
+    msgpack_pack_int(&p, -error);
+    msgpack_pack_array(&p, error < 0 ? 0 : names->count * 2);
+    for (size_t i = 0; error == 0 && i < names->count; i++) {
+        pack_text(&p, names->names[i].name);
+        msgpack_pack_uint8(&p, names->names[i].type);
+    }
+    return error;
+}
+
+static int keep_link(struct view *w, uint32_t mount, const char *path, char **target, int error)
+{
+    msgpack_packer p = entry(of(w), BUNDLE_LINK, 4);
+    msgpack_pack_uint32(&p, mount);
+    pack_text(&p, path);
+    msgpack_pack_int(&p, -error);
+    pack_text(&p, error < 0 ? NULL : *target);
+    return error;
+}
+
+static int keep_host_link(struct view *w, const char *path, char **target, int error)
+{
+    msgpack_packer p = entry(of(w), BUNDLE_HOST_LINK, 3);
+    pack_text(&p, path);
+    msgpack_pack_int(&p, -error);
+    pack_text(&p, error < 0 ? NULL : *target);
+    return error;
+}
+
+static bool keep_host_has(struct view *w, const char *path, bool there)
+{
+    msgpack_packer p = entry(of(w), BUNDLE_HOST_HAS, 2);
+    pack_text(&p, path);
+    if (there)
+        msgpack_pack_true(&p);
+    else
+        msgpack_pack_false(&p);
+    return there;
+}
+
+/* ---- bytes --------------------------------------------------------------------------------------------------------------- */
+
+static size_t place(const struct number_set *s, uint64_t key)
+{
+    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (s->room - 1);
+    while (s->slot[at] != 0 && s->slot[at] != key)
+        at = (at + 1) & (s->room - 1);
+    return at;
+}
+
+/* Whether it is new; key is not 0. */
+static bool first_time(struct bundle *b, uint64_t key)
+{
+    struct number_set *s = &b->pieces;
+    if (s->room > 0 && s->slot[place(s, key)] == key)
+        return false;
+    if (s->count * 2 >= s->room) {
+        struct number_set more = {.room = s->room == 0 ? 256 : s->room * 2, .count = s->count};
+        more.slot = calloc(more.room, sizeof *more.slot);
+        if (more.slot == NULL) {
+            b->error = -ENOMEM;
+            return false;
+        }
+        for (size_t i = 0; i < s->room; i++)
+            if (s->slot[i] != 0)
+                more.slot[place(&more, s->slot[i])] = s->slot[i];
+        free(s->slot);
+        *s = more;
+    }
+    s->slot[place(s, key)] = key;
+    s->count++;
+    return true;
+}
+
+/* Sorted, by insertion: a bundle has thousands of pieces, not millions. */
+static bool content_is_new(struct bundle *b, const uint8_t digest[EVENT_DIGEST])
+{
+    struct digest_set *s = &b->contents;
+    size_t low = 0, high = s->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = memcmp(s->digest[middle], digest, EVENT_DIGEST);
+        if (order == 0)
+            return false;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (s->count == s->room) {
+        size_t room = s->room == 0 ? 256 : s->room * 2;
+        void *more = realloc(s->digest, room * EVENT_DIGEST);
+        if (more == NULL) {
+            b->error = -ENOMEM;
+            return false;
+        }
+        s->digest = more;
+        s->room = room;
+    }
+    memmove(s->digest + low + 1, s->digest + low, (s->count - low) * EVENT_DIGEST);
+    memcpy(s->digest[low], digest, EVENT_DIGEST);
+    s->count++;
+    return true;
+}
+
+/* Bytes at `offset` of fd, at most a piece, into the record. Their number; digest: their hash. */
+static ssize_t keep_piece(struct bundle *b, int fd, uint64_t offset, uint8_t digest[EVENT_DIGEST])
+{
+    size_t n = 0;
+    while (n < EVENT_PIECE_SIZE) {
+        ssize_t got = pread(fd, b->piece + n, EVENT_PIECE_SIZE - n, (off_t)(offset + n));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break; /* unreadable: the guest meets the same error, and has no bytes of it */
+        n += (size_t)got;
+    }
+    crypto_generichash(digest, EVENT_DIGEST, b->piece, n, NULL, 0);
+    if (content_is_new(b, digest)) {
+        int error = record_content(b->record, digest, b->piece, n);
+        if (error < 0)
+            b->error = error;
+    }
+    return (ssize_t)n;
+}
+
+static void keep_used(struct view *w, uint64_t ino, int fd, uint64_t size, uint64_t offset, uint64_t length)
+{
+    struct bundle *b = of(w);
+    if (b->record == NULL || b->error < 0 || offset >= size || (b->secret != NULL && b->secret(b->secret_context, ino)))
+        return;
+    uint64_t end = length > size - offset ? size : offset + length;
+    for (uint64_t number = offset / EVENT_PIECE_SIZE; number * EVENT_PIECE_SIZE < end; number++) {
+        uint8_t digest[EVENT_DIGEST];
+        if (!first_time(b, (ino << 24 | (number & 0xffffff)) + 1))
+            continue;
+        ssize_t n = keep_piece(b, fd, number * EVENT_PIECE_SIZE, digest);
+        msgpack_packer p = entry(b, BUNDLE_PIECE, 4);
+        msgpack_pack_uint64(&p, ino);
+        msgpack_pack_uint64(&p, number);
+        msgpack_pack_uint64(&p, (uint64_t)n);
+        pack_bytes(&p, digest, sizeof digest);
+    }
+}
+
+/* An archive is mounted before the record is there: it is read when that begins. */
+static int keep_archive(struct view *w, const char *at, int fd)
+{
+    struct bundle *b = of(w);
+    if (b->archive_count == ARCHIVES_MOST)
+        b->error = -E2BIG;
+    if (b->error < 0)
+        return fd;
+    struct kept_archive *a = &b->archive[b->archive_count++];
+    a->at = strdup(at);
+    a->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (a->at == NULL || a->fd < 0)
+        b->error = a->at == NULL ? -ENOMEM : -errno;
+    return fd;
+}
+
+static void store_archive(struct bundle *b, const struct kept_archive *a)
+{
+    struct stat st;
+    uint8_t digest[EVENT_DIGEST];
+    if (fstat(a->fd, &st) < 0) {
+        b->error = -errno;
+        return;
+    }
+    uint64_t size = (uint64_t)st.st_size, pieces = (size + EVENT_PIECE_SIZE - 1) / EVENT_PIECE_SIZE;
+    msgpack_packer p = entry(b, BUNDLE_ARCHIVE, 3);
+    pack_text(&p, a->at);
+    msgpack_pack_uint64(&p, size);
+    msgpack_pack_array(&p, pieces);
+    for (uint64_t i = 0; i < pieces && b->error == 0; i++) {
+        (void)keep_piece(b, a->fd, i * EVENT_PIECE_SIZE, digest);
+        pack_bytes(&p, digest, sizeof digest);
+    }
+}
+
+/* ---- what the run is ------------------------------------------------------------------------------------------------------- */
+
+/* The policy in force, without the places of the host that it names: what they hold is in the bundle. */
+static char *policy_without_places(const struct policy *p)
+{
+    static char nowhere[] = "/bundled";
+    struct policy copy = *p;
+    struct policy_mount *mounts = calloc(p->mount_count + 1, sizeof *mounts);
+    struct policy_file *files = calloc(p->file_count + 1, sizeof *files);
+    char *text = NULL;
+    if (mounts != NULL && files != NULL) {
+        memcpy(mounts, p->mounts, p->mount_count * sizeof *mounts);
+        memcpy(files, p->files, p->file_count * sizeof *files);
+        for (size_t i = 0; i < p->mount_count; i++)
+            if (mounts[i].source != NULL)
+                mounts[i].source = nowhere;
+        for (size_t i = 0; i < p->file_count; i++)
+            if (files[i].kind == POLICY_FILE_HOST) {
+                files[i].bytes = nowhere;
+                files[i].size = sizeof nowhere - 1;
+            } else if (files[i].secret) {
+                files[i].size = 0;
+            }
+        copy.network = NULL; /* a run that has one is not bundled */
+        copy.mounts = mounts;
+        copy.files = files;
+        text = policy_show(&copy);
+    }
+    free(mounts);
+    free(files);
+    return text;
+}
+
+/* Comments of policy_show say where a value was read: a place of the host. Only whole-line ends are comments: a '#' in a
+ * quoted text has no two spaces and a space around it at the end of the line. */
+static void drop_comments(char *text)
+{
+    char *to = text;
+    for (char *line = text; *line != '\0';) {
+        char *end = strchrnul(line, '\n'), *comment = NULL;
+        for (char *at = line; at + 3 < end; at++)
+            if (memcmp(at, "  # ", 4) == 0)
+                comment = at;
+        size_t n = (size_t)((comment != NULL ? comment : end) - line);
+        memmove(to, line, n);
+        to += n;
+        *to++ = '\n';
+        line = end + (*end == '\n');
+    }
+    *to = '\0';
+}
+
+static void keep_policy(struct bundle *b, const struct policy *p)
+{
+    char *text = policy_without_places(p);
+    if (text == NULL) {
+        b->error = -ENOMEM;
+        return;
+    }
+    drop_comments(text);
+    msgpack_packer k = entry(b, BUNDLE_POLICY, 2);
+    pack_text(&k, text);
+    size_t n = policy_rule_count(p);
+    msgpack_pack_array(&k, n);
+    for (size_t i = 0; i < n; i++)
+        msgpack_pack_int(&k, policy_rule_at(p, i)->origin.line);
+    free(text);
+}
+
+static void keep_request(struct bundle *b, const struct run_request *r)
+{
+    const char *script = r->script != NULL ? strrchr(r->script, '/') : NULL;
+    msgpack_packer p = entry(b, BUNDLE_REQUEST, 3);
+    if (r->is_exec)
+        msgpack_pack_true(&p);
+    else
+        msgpack_pack_false(&p);
+    pack_text(&p, script != NULL ? script + 1 : r->script);
+    msgpack_pack_array(&p, (size_t)r->argc);
+    for (int i = 0; i < r->argc; i++)
+        pack_text(&p, r->argv[i]);
+}
+
+void bundle_interpreter(struct bundle *b, const struct interpreter *i)
+{
+    msgpack_packer p = entry(b, BUNDLE_INTERPRETER, 2);
+    pack_text(&p, i->path);
+    msgpack_pack_array(&p, (size_t)i->trees);
+    for (int k = 0; k < i->trees; k++)
+        pack_text(&p, i->tree[k]);
+}
+
+void bundle_stream(struct bundle *b, int number, const struct host_stream_past *past)
+{
+    const uint64_t fields[] = {past->open, past->type, past->is_tty, (uint64_t)past->flags, past->size, past->offset, past->rdev};
+    msgpack_packer p = entry(b, BUNDLE_STREAM, 2);
+    msgpack_pack_int(&p, number);
+    msgpack_pack_array(&p, sizeof fields / sizeof *fields);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        msgpack_pack_uint64(&p, fields[i]);
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------------------------------------ */
+
+struct bundle *bundle_new(const struct run_request *r)
+{
+    static const struct view told = {
+        .mounted = keep_mounted,
+        .status = keep_status,
+        .names = keep_names,
+        .link = keep_link,
+        .used = keep_used,
+        .archive = keep_archive,
+        .host_link = keep_host_link,
+        .host_has = keep_host_has,
+    };
+    struct bundle *b = calloc(1, sizeof *b);
+    if (b == NULL || (b->piece = malloc(EVENT_PIECE_SIZE)) == NULL) {
+        free(b);
+        return NULL;
+    }
+    b->view = told;
+    b->request = r;
+    return b;
+}
+
+void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *context, uint64_t ino), void *context)
+{
+    b->record = record;
+    b->secret = secret;
+    b->secret_context = context;
+    keep_policy(b, b->request->policy);
+    keep_request(b, b->request);
+    for (size_t i = 0; i < b->archive_count && b->error == 0; i++)
+        store_archive(b, &b->archive[i]);
+}
+
+int bundle_finish(struct bundle *b)
+{
+    if (b->error == 0)
+        b->error = record_manifest(b->record, b->manifest.bytes, b->manifest.size);
+    return b->error;
+}
+
+struct view *bundle_view(struct bundle *b)
+{
+    return (struct view *)b;
+}
+
+void bundle_free(struct bundle *b)
+{
+    if (b == NULL)
+        return;
+    for (size_t i = 0; i < b->archive_count; i++) {
+        free(b->archive[i].at);
+        if (b->archive[i].fd >= 0)
+            close(b->archive[i].fd);
+    }
+    free(b->pieces.slot);
+    free(b->contents.digest);
+    free(b->links);
+    free(b->piece);
+    event_buffer_free(&b->manifest);
+    free(b);
+}

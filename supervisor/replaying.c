@@ -1,0 +1,319 @@
+/* Comparing a run with its record while it happens (supervisor/replaying.h). The record is read one event ahead: what comes next in it
+ * says what came from outside at this point. */
+#include "supervisor/replaying.h"
+
+#include "kernel/describe.h"
+#include "kernel/world.h"
+#include "trace/cursor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STALLS_MOST = 1000 }; /* turns without an event before it is said that the record does not go on */
+#define LOOKED_BYTES (UINT32_C(1) << 31)
+
+struct replaying {
+    struct reader *reader;
+    struct bundled *bundled;
+    struct world *world;
+    struct replaying_until until;
+    struct event next;               /* of the record, not compared yet */
+    bool has_next, ended;            /* ended: there is none any more */
+    char why[256];                   /* … because */
+    struct event_buffer ours, theirs; /* both, packed */
+    uint64_t compared, calls_seen;
+    unsigned stalls;
+    bool stopped, diverged;
+    char text[1024];
+};
+
+struct replaying *replaying_new(struct reader *events, struct bundled *b, const struct replaying_until *until)
+{
+    struct replaying *r = calloc(1, sizeof *r);
+    if (r != NULL) {
+        r->reader = events;
+        r->bundled = b;
+        r->until = *until;
+    }
+    return r;
+}
+
+void replaying_free(struct replaying *r)
+{
+    if (r == NULL)
+        return;
+    event_buffer_free(&r->ours);
+    event_buffer_free(&r->theirs);
+    free(r);
+}
+
+struct bundled *replaying_bundled(const struct replaying *r)
+{
+    return r->bundled;
+}
+
+/* ---- what differs ----------------------------------------------------------------------------------------------------------- */
+
+static void end_world(struct replaying *r)
+{
+    if (r->world != NULL)
+        world_end(r->world, VERDICT_INTERNAL);
+}
+
+/* An event in words, short. */
+static void describe(char *to, size_t n, const struct event *e)
+{
+    size_t at = (size_t)snprintf(to, n, "%s of %d at %" PRId64 " ns", event_kind_name(e->kind), e->tid, e->time);
+    if (at >= n)
+        return;
+    if (e->kind == EVENT_CALL || e->kind == EVENT_BLOCK) {
+        const struct sysent *s = sysent_get(e->call.nr);
+        at += (size_t)snprintf(to + at, n - at, ": %s(", s != NULL ? s->name : "?");
+        for (uint8_t i = 0; i < e->call.argument_count && at < n; i++)
+            at += (size_t)snprintf(to + at, n - at, "%s%#" PRIx64, i > 0 ? ", " : "", e->call.argument[i]);
+        if (at < n && e->call.has_result)
+            (void)snprintf(to + at, n - at, ") = %" PRId64, e->call.result);
+        else if (at < n)
+            (void)snprintf(to + at, n - at, ")");
+    } else if (e->kind == EVENT_SIGNAL) {
+        (void)snprintf(to + at, n - at, ": signal %d", e->signal.number);
+    } else if (e->kind == EVENT_PIECE) {
+        (void)snprintf(to + at, n - at, ": piece %" PRIu64 " of file %" PRIu64, e->piece.number, e->piece.file);
+    } else if (e->kind == EVENT_STREAM) {
+        (void)snprintf(to + at, n - at, ": %zu bytes of stream %u", e->stream.size, e->stream.number);
+    }
+}
+
+/* Two calls that look the same: what they read or wrote is not. */
+static void describe_segments(char *to, size_t n, const struct event *a, const struct event *b)
+{
+    for (uint32_t i = 0; i < a->segment_count && i < b->segment_count; i++) {
+        const struct event_segment *x = &a->segment[i], *y = &b->segment[i];
+        if (x->written == y->written && x->kind == y->kind && x->address == y->address && x->size == y->size &&
+            x->file == y->file && x->offset == y->offset &&
+            (x->kind == SEGMENT_GIVEN ||
+             memcmp(x->bytes, y->bytes, x->kind == SEGMENT_HASH ? EVENT_DIGEST : x->size) == 0))
+            continue;
+        size_t at = 0;
+        if (x->kind == SEGMENT_BYTES && y->kind == SEGMENT_BYTES)
+            while (at < x->size && at < y->size && x->bytes[at] == y->bytes[at])
+                at++;
+        (void)snprintf(to, n, "; the bytes it %s at %#" PRIx64 " differ from byte %zu on", x->written ? "was given" : "gave",
+                       x->address, at);
+        return;
+    }
+    if (a->segment_count != b->segment_count)
+        (void)snprintf(to, n, "; it moved %u stretches of memory, not %u", b->segment_count, a->segment_count);
+}
+
+static void diverge(struct replaying *r, const struct event *got)
+{
+    char expected[256], came[256], more[128] = "";
+    if (r->diverged)
+        return;
+    r->diverged = true;
+    describe(came, sizeof came, got);
+    if (r->has_next) {
+        describe(expected, sizeof expected, &r->next);
+        if (got->kind == r->next.kind && (got->kind == EVENT_CALL || got->kind == EVENT_DATA))
+            describe_segments(more, sizeof more, &r->next, got);
+        (void)snprintf(r->text, sizeof r->text, "the replay diverges at event %" PRIu64 ": expected %s, got %s%s",
+                       r->next.index, expected, came, more);
+    } else {
+        (void)snprintf(r->text, sizeof r->text, "the replay goes on behind the record's %" PRIu64 " events with %s: %s",
+                       r->compared, came, r->why);
+    }
+    end_world(r);
+}
+
+/* ---- the record, one ahead ---------------------------------------------------------------------------------------------------- */
+
+/* Without what only says that the world's outside was seen: a replay has no outside. */
+static bool peek(struct replaying *r)
+{
+    while (!r->has_next && !r->ended) {
+        enum reader_result got = reader_next(r->reader, &r->next);
+        if (got != READER_EVENT) {
+            r->ended = true;
+            (void)snprintf(r->why, sizeof r->why, "%s", got == READER_END ? "it ended there" : reader_why(r->reader));
+            if (got == READER_DAMAGED && !r->diverged) {
+                r->diverged = true;
+                (void)snprintf(r->text, sizeof r->text, "the record is damaged: %s", r->why);
+                end_world(r);
+            }
+        } else if (r->next.kind != EVENT_REAL) {
+            r->has_next = true;
+        }
+    }
+    return r->has_next;
+}
+
+static bool next_is(struct replaying *r, enum event_kind kind)
+{
+    return peek(r) && r->next.kind == kind;
+}
+
+/* Where to stop: behind the event that was just compared. */
+static void look_for_end(struct replaying *r, const struct event *e)
+{
+    const struct replaying_until *u = &r->until;
+    if (u->count != 0 && e->kind == EVENT_CALL && e->call.nr == u->call)
+        r->calls_seen++;
+    if ((u->by_event && e->index >= u->event) || (u->by_time && e->time >= u->time) ||
+        (u->count != 0 && r->calls_seen == u->count)) {
+        r->stopped = true;
+        world_end(r->world, VERDICT_KILLED);
+    }
+}
+
+void replaying_watch(void *replaying, const struct event *e)
+{
+    struct replaying *r = replaying;
+    if (e->kind == EVENT_REAL || r->diverged || r->stopped)
+        return;
+    r->stalls = 0;
+    if (!peek(r)) {
+        if (!r->diverged)
+            diverge(r, e);
+        return;
+    }
+    r->ours.size = r->theirs.size = 0;
+    if (event_pack(&r->ours, e) < 0 || event_pack(&r->theirs, &r->next) < 0 || r->ours.size != r->theirs.size ||
+        memcmp(r->ours.bytes, r->theirs.bytes, r->ours.size) != 0) {
+        diverge(r, e);
+        return;
+    }
+    r->has_next = false;
+    r->compared++;
+    look_for_end(r, &r->next);
+}
+
+/* ---- the outside ---------------------------------------------------------------------------------------------------------------- */
+
+static struct replaying *of_world(void *context);
+
+/* The STREAM event that recorded this is compared when the hook tells of the same bytes: it is looked at, not taken. */
+static ssize_t input(void *context, void *to, size_t n)
+{
+    struct replaying *r = of_world(context);
+    if (!next_is(r, EVENT_STREAM) || r->next.stream.number != 0)
+        return 0;
+    size_t size = r->next.stream.size < n ? r->next.stream.size : n;
+    memcpy(to, r->next.stream.bytes, size);
+    return (ssize_t)size;
+}
+
+/* READY events are taken here: nobody makes them in a replay. before with the top bit: the bytes that wait are asked for. */
+static uint32_t look(void *context, int stream, uint32_t before)
+{
+    struct replaying *r = of_world(context);
+    bool bytes = before == LOOKED_BYTES;
+    while (next_is(r, EVENT_READY) && r->next.ready.number == (uint32_t)stream &&
+           ((r->next.ready.events & LOOKED_BYTES) == 0 || bytes)) {
+        before = r->next.ready.events;
+        r->has_next = false;
+        r->compared++;
+    }
+    return before == UINT32_MAX ? 0 : before;
+}
+
+/* The lines that rules had, and the digest: the policy was read back from another text than the run's. */
+static void restore_policy(struct replaying *r, struct policy *p)
+{
+    for (size_t i = 0; i < policy_rule_count(p); i++)
+        policy_rule_at(p, i)->origin.line = bundled_rule_line(r->bundled, i);
+    if (!next_is(r, EVENT_RUN))
+        return;
+    struct cursor c = cursor_over(r->next.run.map, r->next.run.size);
+    size_t n;
+    const char *digest = cursor_find(&c, "policy") ? cursor_text(&c, &n) : NULL;
+    if (digest != NULL && !c.bad && p->digest != NULL && strlen(p->digest) == n)
+        memcpy(p->digest, digest, n);
+}
+
+void replaying_begin(struct replaying *r, struct world *w)
+{
+    r->world = w;
+    w->streams.again_input = input;
+    w->streams.again_look = look;
+    w->streams.looked = NULL;
+    restore_policy(r, (struct policy *)w->policy);
+}
+
+static struct replaying *of_world(void *context)
+{
+    const struct world *w = context;
+    return w->again;
+}
+
+bool replaying_over(struct replaying *r)
+{
+    if (!next_is(r, EVENT_END))
+        return false;
+    static const struct {
+        const char *name;
+        enum verdict verdict;
+    } outside[] = {{"cpu", VERDICT_CPU}, {"wall", VERDICT_WALL}, {"memory", VERDICT_MEMORY}, {"killed", VERDICT_KILLED}};
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        const struct event_text *v = &r->next.end.verdict;
+        if (strlen(outside[i].name) != v->size || memcmp(outside[i].name, v->text, v->size) != 0)
+            continue;
+        r->world->init_status = r->next.end.wait_status;
+        world_end(r->world, outside[i].verdict);
+        return true;
+    }
+    return false;
+}
+
+/* Nothing happens any more, over and over: the record cannot be followed. */
+static void stall(struct replaying *r)
+{
+    char expected[256];
+    if (++r->stalls < STALLS_MOST || r->diverged)
+        return;
+    r->diverged = true;
+    if (r->has_next)
+        describe(expected, sizeof expected, &r->next);
+    (void)snprintf(r->text, sizeof r->text, "the replay diverges at event %" PRIu64 ": expected %s, got nothing: every task sleeps",
+                   r->compared, r->has_next ? expected : "nothing more");
+    end_world(r);
+}
+
+bool replaying_wakes_streams(struct replaying *r)
+{
+    if (next_is(r, EVENT_JUMP))
+        return false;
+    stall(r);
+    return true;
+}
+
+bool replaying_preempts(struct replaying *r)
+{
+    return next_is(r, EVENT_SCHEDULE);
+}
+
+bool replaying_jumps(struct replaying *r)
+{
+    return next_is(r, EVENT_JUMP);
+}
+
+bool replaying_stopped(const struct replaying *r)
+{
+    return r->stopped;
+}
+
+bool replaying_diverged(const struct replaying *r, char *text, size_t n)
+{
+    if (r->diverged)
+        (void)snprintf(text, n, "%s", r->text);
+    return r->diverged;
+}
+
+uint64_t replaying_events(const struct replaying *r)
+{
+    return r->compared;
+}

@@ -1,0 +1,43 @@
+/* Running a run again, out of its record: the world is made of what the record kept (supervisor/bundle.h), the guest runs in it, and each
+ * event is compared with the recorded one as it happens. What came from outside (input, what poll(2) said, real time) is
+ * answered from the record. */
+#ifndef SUPERVISOR_REPLAYING_H
+#define SUPERVISOR_REPLAYING_H
+
+#include "supervisor/bundle.h"
+#include "trace/reader.h"
+
+struct holder;
+struct replaying;
+
+/* Where to stop, instead of at the end; all zero: nowhere. */
+struct replaying_until {
+    bool by_event, by_time;
+    uint64_t event; /* behind the event of that index */
+    int64_t time;   /* at the first event at or after that time */
+    uint64_t call;  /* behind the Nth call of that number … */
+    uint64_t count; /* … when not 0 */
+};
+
+/* Both are borrowed. NULL: out of memory. */
+struct replaying *replaying_new(struct reader *events, struct bundled *b, const struct replaying_until *until);
+void replaying_free(struct replaying *r); /* NULL is allowed */
+struct bundled *replaying_bundled(const struct replaying *r);
+
+void replaying_begin(struct replaying *r, struct world *w); /* before its first event */
+void replaying_watch(void *replaying, const struct event *e); /* run_request.watch */
+
+/* The record ends here though the guest goes on: a limit or a signal from outside ended the run. True: the world ends now. */
+bool replaying_over(struct replaying *r);
+/* Every task sleeps, and so they did in the recorded run until a stream was ready (true) or a deadline passed (false). */
+bool replaying_wakes_streams(struct replaying *r);
+/* The task that runs was stopped there in real time, for another one or for a deadline. */
+bool replaying_preempts(struct replaying *r);
+bool replaying_jumps(struct replaying *r);
+
+bool replaying_stopped(const struct replaying *r); /* where `until` said */
+/* How it went, at the end. diverged: one sentence in text. events: compared. */
+bool replaying_diverged(const struct replaying *r, char *text, size_t n);
+uint64_t replaying_events(const struct replaying *r);
+
+#endif
