@@ -34,7 +34,8 @@ TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl
 	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard \
 	tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets iproute2 strace
 
-.PHONY: all clean units run test runs needs-build needs-test check-style install docs-generated test-cpython fuzz-policy fuzz-network fuzz-record bench-policy bench-network bench-record
+.PHONY: all clean units run test needs-build needs-test install docs-generated test-cpython test-replay determinism bench bench-policy \
+	bench-network bench-record fuzz needs-fuzz lint
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there.
@@ -138,6 +139,18 @@ test-cpython: needs-test
 	@$(MAKE) -s terrarium
 	$(PYTHON) tools/cpython_suite.py
 
+# Recorded modules of CPython's suite, replayed where there is no Python; writes its table into docs/determinism.md.
+test-replay: needs-test
+	$(call install_missing,libpython3.11-testsuite)
+	@$(MAKE) -s terrarium
+	$(PYTHON) tools/replay_suite.py --write
+
+# Every source of chance, natively and inside, many times; writes its table into docs/determinism.md.
+RUNS ?= 100
+determinism: needs-test
+	@$(MAKE) -s terrarium
+	$(PYTHON) tools/determinism.py -n $(RUNS) --write
+
 # A fuzzer per hostile input, with its seeds (docs/security.md); what it finds goes to tests/fuzz/seeds as a file of its own.
 # The rooms are compiled once for all of them. FUZZ_SECONDS is what each may take.
 FUZZ_SECONDS ?= 60
@@ -160,7 +173,7 @@ $(FUZZERS:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
 	ASAN_OPTIONS=detect_leaks=1 build/fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=8192 \
 		-print_final_stats=1 $(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) build/fuzz/found/$* tests/fuzz/seeds/$*
 
-.PHONY: fuzz needs-fuzz lint $(FUZZERS:%=fuzz-%)
+.PHONY: $(FUZZERS:%=fuzz-%)
 needs-fuzz: needs-test
 	$(call install_missing,$(FUZZ_NEEDS))
 

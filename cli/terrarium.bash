@@ -2,7 +2,7 @@
 _terrarium()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-    local options="--policy --python --seed --schedule --record --report --mount --image --cwd --env --limit --export --capture --har --trap --sign --trace
+    local options="--policy --python --seed --schedule --record --bundle --report --mount --image --cwd --env --limit --export --capture --har --trap --sign --trace --bundle
         --quiet --verbose --require-reproducible --help"
     local limits="cpu= wall= memory= output= processes= files= open_files= file_count="
     COMPREPLY=()
@@ -42,6 +42,8 @@ _terrarium()
         else
             COMPREPLY=($(compgen -f -- "$current"))
         fi ;;
+    replay)
+        COMPREPLY=($(compgen -W "--until --files --report --help" -- "$current") $(compgen -f -- "$current")) ;;
     policy)
         if ((COMP_CWORD == 2)); then
             COMPREPLY=($(compgen -W "check explain show --help" -- "$current"))

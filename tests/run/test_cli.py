@@ -20,7 +20,6 @@ def call(*words, cwd=None, **more):
 MISTAKES = [
     ([], "no command (see 'terrarium --help')"),
     (["rnu"], "unknown command 'rnu' (see 'terrarium --help')"),
-    (["replay", "x"], "replay: not in this version"),
     (["trace"], "trace: no record named (see 'terrarium trace --help')"),
     (["diff", "a"], "diff: two records, please (see 'terrarium diff --help')"),
     (["verify"], "verify: nothing to run (see 'terrarium verify --help')"),

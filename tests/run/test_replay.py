@@ -1,0 +1,167 @@
+"""A record made with --bundle is the run: it runs again where nothing of the machine it was made on is, and says where it is not the same."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+TERRARIUM = os.environ["TERRARIUM_UNDER_TEST"]
+PYTHON = "/usr/bin/python3"
+
+
+def record(tmp_path, *words, stdin=b"", policy=None, name="run.trec", bundle=True):
+    options = ["--record", str(tmp_path / name)] + (["--bundle"] if bundle else [])
+    if policy is not None:
+        (tmp_path / "policy.yaml").write_text(policy)
+        options += ["--policy", str(tmp_path / "policy.yaml")]
+    return subprocess.run([TERRARIUM, "run", "--python", PYTHON, *options, *words], input=stdin, capture_output=True, timeout=120,
+                          cwd=tmp_path)
+
+
+def replay(*words, cwd=None):
+    return subprocess.run([TERRARIUM, "replay", *map(str, words)], capture_output=True, timeout=120, cwd=cwd, stdin=subprocess.DEVNULL)
+
+
+def same(first, second):
+    assert (second.returncode, second.stdout, second.stderr) == (first.returncode, first.stdout, first.stderr)
+
+
+PROGRAMS = {
+    "values": "import os, time, uuid; print(os.urandom(4), time.time(), uuid.uuid4(), id(object()), os.listdir('/usr/bin')[:9])",
+    "status": "import sys; print('err', file=sys.stderr); sys.exit(7)",
+    "killed": "import os; os.kill(os.getpid(), 9)",
+    "threads": "import threading, time\nfor i in range(9): threading.Thread(target=lambda i=i: (time.sleep(.01), print(i))).start()",
+    "subprocess": "import subprocess; print(subprocess.run(['/bin/sh', '-c', 'ls / | sort; echo $$'], capture_output=True))",
+    "pool": "import multiprocessing as m\nif __name__ == '__main__':\n with m.get_context('fork').Pool(3) as p: print(p.map(abs, range(20)))",
+    "sockets": "import socket, threading\ns = socket.create_server(('127.0.0.1', 0))\n"
+               "threading.Thread(target=lambda: socket.create_connection(s.getsockname()).sendall(b'x')).start()\nprint(s.accept()[0].recv(9))",
+    "files": "import os\nopen('/tmp/a', 'w').write('x' * 99999)\nos.rename('/tmp/a', '/tmp/b')\nprint(os.stat('/tmp/b'), open('/etc/passwd').read())",
+    "absent": "import os\nfor p in ('/no', '/usr/no', '/usr/lib/no/no'):\n try: os.stat(p)\n except OSError as e: print(e)",
+    "links": "import os; print(os.path.realpath('/bin/sh'), os.readlink('/usr/bin/python3'))",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_same_again(program, tmp_path):
+    same(record(tmp_path, "--", "-c", PROGRAMS[program]), replay(tmp_path / "run.trec"))
+
+
+@pytest.mark.parametrize("code", [
+    "import sys; print(len(sys.stdin.read()))", "print(input()); print(input())",
+    "import select, os; print(select.select([0], [], [], 5)); print(os.read(0, 100))"], ids=["read", "input", "select"])
+def test_input_is_in_the_record(code, tmp_path):
+    same(record(tmp_path, "--", "-c", code, stdin=b"one\ntwo\n" * 3000), replay(tmp_path / "run.trec"))
+
+
+def test_a_conversation_is_had_again(tmp_path):
+    words = [TERRARIUM, "run", "--record", tmp_path / "run.trec", "--bundle", "--", "-c", "print(input(), flush=True); print(input())"]
+    talk = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    talk.stdin.write(b"one\n")
+    talk.stdin.flush()
+    assert talk.stdout.readline() == b"one\n"
+    assert talk.communicate(b"two\n", timeout=60)[0] == b"two\n"
+    again = replay(tmp_path / "run.trec")
+    assert (again.returncode, again.stdout) == (0, b"one\ntwo\n"), again
+
+
+def test_the_policy_is_in_the_record(tmp_path):
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/f").write_text("given\n")
+    policy = ("terrarium: 1\nhostname: elsewhere\nclock: {start: 2031-01-01T00:00:00Z}\nrandom: {seed: 7}\n"
+              "mounts:\n  - {at: /data, host: ./given, mode: cow}\nfiles:\n  /etc/motd: \"hello # world\\n\"\n"
+              "calls:\n  - {deny: openat, path: \"/data/secret\", errno: EACCES}\n")
+    code = ("import os, time\nprint(os.uname().nodename, time.time(), open('/etc/motd').read(), os.urandom(3))\n"
+            "open('/data/f', 'a').write('more'); print(open('/data/f').read())\n"
+            "try: open('/data/secret')\nexcept OSError as e: print(e)")
+    first = record(tmp_path, "--", "-c", code, policy=policy)
+    assert b"Permission denied" in first.stdout and b"given\nmore" in first.stdout, first
+    shutil.rmtree(tmp_path / "given")
+    (tmp_path / "policy.yaml").unlink()
+    same(first, replay(tmp_path / "run.trec"))
+
+
+def test_nothing_of_the_host_is_in_it(tmp_path):
+    (tmp_path / "telling-name").mkdir()
+    (tmp_path / "telling-name/s.py").write_text("print(1)\n")
+    assert record(tmp_path, "--mount", f"{tmp_path}/telling-name:/data", f"{tmp_path}/telling-name/s.py").returncode == 0
+    tool = pathlib.Path(__file__).resolve().parents[2] / "tools" / "read_record.py"
+    shown = subprocess.run([PYTHON, tool, tmp_path / "run.trec"], capture_output=True, timeout=60)
+    assert shown.returncode == 0 and b"telling-name" not in shown.stdout
+    same(subprocess.CompletedProcess([], 0, b"1\n", b""), replay(tmp_path / "run.trec"))
+
+
+def test_an_archive_is_in_it(tmp_path):
+    (tmp_path / "f").write_text("from an archive\n" * 1000)
+    subprocess.run(["tar", "-C", tmp_path, "-czf", tmp_path / "a.tar.gz", "f"], check=True)
+    first = record(tmp_path, "--image", f"{tmp_path}/a.tar.gz:/data", "--", "-c", "print(len(open('/data/f').read()))")
+    (tmp_path / "a.tar.gz").unlink()
+    assert first.stdout == b"16000\n"
+    same(first, replay(tmp_path / "run.trec"))
+
+
+def test_a_limit_ends_it_again(tmp_path):
+    first = record(tmp_path, "--limit", "cpu=300ms", "--", "-c", "print('x', flush=True)\nwhile True: pass")
+    again = replay(tmp_path / "run.trec")
+    assert (first.returncode, again.returncode, again.stdout) == (124, 124, b"x\n"), again
+
+
+def test_until(tmp_path):
+    code = "for i in range(5):\n open(f'/tmp/{i}', 'w').write('x'); print(i, flush=True)"
+    assert record(tmp_path, "--", "-c", code).returncode == 0
+    part = replay("--until", "write#4", "--files", tmp_path / "then", tmp_path / "run.trec")
+    assert (part.returncode, part.stdout) == (0, b"0\n1\n") and b"stopped behind " in part.stderr, part
+    assert sorted(os.listdir(tmp_path / "then/tmp")) == ["0", "1"]
+    events = int(re.search(rb"behind (\d+) events", part.stderr)[1])
+    part = replay("--until", events - 1, tmp_path / "run.trec")
+    assert (part.returncode, part.stdout) == (0, b"0\n1\n"), part
+    assert replay("--until", "1ns", tmp_path / "run.trec").stdout == b""
+    assert b"ended before that" in replay("--until", "1h", tmp_path / "run.trec").stderr
+
+
+@pytest.mark.parametrize("words, message", [
+    (["none.trec"], "replay: none.trec: No such file or directory"),
+    (["junk"], "replay: junk: "),
+    (["bare.trec"], "replay: bare.trec: it does not stand alone: it was made without --bundle, or stopped before its end"),
+    (["--until", "later", "run.trec"], "replay: --until 'later': expected the number of an event, a time such as 1.5s, or CALL#N"),
+    (["--until", "opnat#1", "run.trec"], "replay: --until: no system call is named 'opnat'"),
+    ([], "replay: no record named (see 'terrarium replay --help')"),
+])
+def test_mistakes(words, message, tmp_path):
+    record(tmp_path, "--", "-c", "0")
+    record(tmp_path, "--", "-c", "0", name="bare.trec", bundle=False)
+    (tmp_path / "junk").write_bytes(b"no record at all" * 9)
+    done = replay(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert done.stderr.decode().startswith(f"terrarium: {message}") and done.stderr.count(b"\n") == 1, done
+
+
+def test_every_cut_and_flip_is_an_answer(tmp_path):
+    record(tmp_path, "--", "-I", "-S", "-c", "0")
+    whole = (tmp_path / "run.trec").read_bytes()
+    for i in range(1, 12):
+        bad = bytearray(whole[:len(whole) * i // 12])
+        (tmp_path / "bad.trec").write_bytes(bad)
+        assert replay(tmp_path / "bad.trec").returncode == 125
+    for i in range(12):
+        bad = bytearray(whole)
+        bad[len(bad) * i // 12 + 7] ^= 0x55
+        (tmp_path / "bad.trec").write_bytes(bad)
+        done = replay(tmp_path / "bad.trec")
+        assert done.returncode in (0, 125) and done.stderr.count(b"\n") <= 1, done
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="chroot(2) needs root")
+def test_on_a_machine_with_nothing(tmp_path):
+    first = record(tmp_path, "--", "-c", PROGRAMS["subprocess"])
+    root = tmp_path / "root"
+    root.mkdir()
+    libraries = re.findall(r"(/\S+)", subprocess.run(["ldd", TERRARIUM], capture_output=True, text=True).stdout)
+    for path in [os.path.realpath(TERRARIUM), *libraries]:
+        to = root / ("terrarium" if path == os.path.realpath(TERRARIUM) else path.lstrip("/"))
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, to)
+    shutil.move(tmp_path / "run.trec", root / "run.trec")
+    again = subprocess.run(["chroot", root, "/terrarium", "replay", "/run.trec"], capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+    same(first, again)
