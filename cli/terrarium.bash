@@ -2,7 +2,7 @@
 _terrarium()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-    local options="--policy --python --seed --schedule --record --bundle --report --mount --image --cwd --env --limit --export --capture --har --trap --sign --trace --bundle
+    local options="--policy --python --seed --schedule --record --bundle --report --mount --image --cwd --env --limit --export --capture --har --trap --sign --trace
         --quiet --verbose --require-reproducible --help"
     local limits="cpu= wall= memory= output= processes= files= open_files= file_count="
     COMPREPLY=()
