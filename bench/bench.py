@@ -66,14 +66,14 @@ CALL_COUNT = 20000
 
 # What stands behind each goal that may be missed; told only where it is.
 WHY = {
-    "`python3 -c pass`": "a start is short: the supervisor's own (its two libraries are loaded, two seccomp programs compiled, a process forked), the learning "
+    "`python3 -c pass`": "a start is short: the supervisor's own (its libraries are loaded, two seccomp programs compiled, a process forked), the learning "
                          "of where the interpreter's checks are, and some 330 stops. Each was reduced, none can go.",
     "import json, re, asyncio, unittest": "the stops: look-ups and reads of modules, each a call that must be answered.",
     "import numpy": "the stops: the mapping of its libraries in pieces, each with an injected call, and look-ups of modules.",
     "64 KiB blocks, written and read": "a stop for each block costs as much as the native call does; the bytes are copied twice (guest to supervisor to memfd), as "
                                        "nothing in Linux moves another process's pages into a file.",
     "fstat": "it is the bare stop and one process_vm_writev(2) for the answer.",
-    "read": "it is the bare stop, a pread(2) of the host's file and one process_vm_writev(2).",
+    "read of 1 byte": "it is the bare stop, a pread(2) of the host's file and one process_vm_writev(2).",
     "clock_gettime, made as a call": "it is the bare stop and one process_vm_writev(2) for the answer. Only programs that go round libc make this call.",
     "pure CPU": "the interpreter's counted checks (docs/counting.md), and a tick each 10 ms.",
     "numpy matrix product": "a start with its stops, and a tick each 10 ms.",
