@@ -156,6 +156,10 @@ static void add_all(struct record *r)
     e->stream.bytes = (const uint8_t *)"hello\n";
     e->stream.size = 6;
     assert_int_equal(record_add(r, e), 0);
+    e = blank(EVENT_READY, 1000, 2);
+    e->ready.number = 1;
+    e->ready.events = 4; /* POLLOUT */
+    assert_int_equal(record_add(r, e), 0);
     e = blank(EVENT_REAL, 1000, 2);
     e->real.what = text("clock: real");
     assert_int_equal(record_add(r, e), 0);
@@ -171,7 +175,7 @@ static void add_all(struct record *r)
     assert_int_equal(record_add(r, e), 0);
 }
 
-enum { ALL_EVENTS = 18 };
+enum { ALL_EVENTS = 19 };
 
 static int memory_file(void)
 {
@@ -550,7 +554,7 @@ static void filters_take_what_they_say(void **state)
         {"path=/etc/passw?", 4},
         {"pid=2 and kind=call", 2},
         {"tid=0", 3},
-        {"time>=1us", 7},
+        {"time>=1us", 8},
         {"time<10ns", 4},
         {"time=10ns", 1},
         {"result=EACCES", 1},
@@ -621,7 +625,7 @@ static void differences_are_found(void **state)
     FILE *to = open_memstream(&printed, &length);
     assert_int_equal(trace_diff(to, side, why, sizeof why), DIFF_DIFFERENT);
     fclose(to);
-    assert_non_null(strstr(printed, "they part at event 18:"));
+    assert_non_null(strstr(printed, "they part at event 19:"));
     assert_non_null(strstr(printed, "A (the run is over)"));
     assert_non_null(strstr(printed, "B 2     openat(AT_FDCWD, \"/tmp/more\", O_RDONLY) = 4"));
     assert_non_null(strstr(printed, "openat                      1        2"));
