@@ -1,6 +1,8 @@
 /* What two runs left, compared from what a person sees first (status, output) to what only shows in the reports. */
 #include "cli/compare.h"
 
+#include "vfs/vfs.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
@@ -81,7 +83,7 @@ static struct archive *open_export(const char *directory, unsigned n)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/export-%u.tar", directory, n);
-    struct archive *a = archive_read_new();
+    struct archive *a = vfs_load_archives() == 0 ? archive_read_new() : NULL;
     if (a == NULL)
         return NULL;
     archive_read_support_format_tar(a);

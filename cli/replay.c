@@ -19,15 +19,18 @@ struct replay_options {
 
 static int help(void)
 {
-    printf("usage: terrarium replay [OPTIONS] FILE\n\n"
-           "Runs the run of a record again (made with --record FILE --bundle), on this or another machine: nothing of this\n"
-           "machine is looked at, every event is compared with the recorded one, stdout and stderr are written again.\n\n"
-           "  %-18s stop behind an event (its number), at a time of the world (1.5s, 20ms), or behind the\n"
-           "  %-18s Nth call of a name (openat#3)\n"
-           "  %-18s write out what the run had created, changed or deleted until then\n"
-           "  %-18s write the report (JSON); - is stderr\n\n"
-           "Exit status: the run's own; 0 when it was stopped by --until; 125 at the first event that is not as recorded.\n",
-           "--until WHERE", "", "--files DIR|TAR", "--report FILE");
+    printf(
+        "usage: terrarium replay [OPTIONS] FILE\n\n"
+        "Runs the run of a record again (made with --record FILE --bundle), on this or another machine: nothing of "
+        "this\n"
+        "machine is looked at, every event is compared with the recorded one, stdout and stderr are written again.\n\n"
+        "  %-18s stop behind an event (its number), at a time of the world (1.5s, 20ms), or behind the\n"
+        "  %-18s Nth call of a name (openat#3)\n"
+        "  %-18s write out what the run had created, changed or deleted until then\n"
+        "  %-18s write the report (JSON); - is stderr\n\n"
+        "Exit status: the run's own; 0 when it was stopped by --until; 125 at the first event that is not as "
+        "recorded.\n",
+        "--until WHERE", "", "--files DIR|TAR", "--report FILE");
     return 0;
 }
 
@@ -81,7 +84,9 @@ static int parse_until(const char *text, struct replaying_until *out)
         out->count = strtoull(hash + 1, &end, 10);
         if (nr < 0)
             return command_fail("replay: --until: no system call is named '%s'", name);
-        return *end == '\0' && out->count > 0 ? 0 : command_fail("replay: --until '%s': expected a number behind '#'", text);
+        return *end == '\0' && out->count > 0
+                   ? 0
+                   : command_fail("replay: --until '%s': expected a number behind '#'", text);
     }
     double number = strtod(text, &end);
     if (end != text && *end == '\0' && strspn(text, "0123456789") == strlen(text)) {
@@ -109,7 +114,8 @@ static struct reader *open_record(const char *path, char *why, size_t n)
     return reader_open(fd, why, n);
 }
 
-static int run_again(const struct replay_options *o, struct reader *events, struct bundled *b, const struct replaying_until *until)
+static int run_again(const struct replay_options *o, struct reader *events, struct bundled *b,
+                     const struct replaying_until *until)
 {
     struct run_request r = {.report = o->report, .export_to = o->files};
     struct policy_error wrong;
@@ -136,8 +142,9 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
         if (e.text[0] != '\0')
             status = command_fail("replay: %s: %s", o->record, e.text);
         else if (o->until != NULL)
-            fprintf(stderr, replaying_stopped(again) ? "terrarium: stopped behind %" PRIu64 " events\n"
-                                                      : "terrarium: the run ended before that, behind %" PRIu64 " events\n",
+            fprintf(stderr,
+                    replaying_stopped(again) ? "terrarium: stopped behind %" PRIu64 " events\n"
+                                             : "terrarium: the run ended before that, behind %" PRIu64 " events\n",
                     replaying_events(again));
     }
     replaying_free(again);

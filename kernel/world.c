@@ -134,7 +134,8 @@ static void dev_random(void *context, void *bytes, size_t n)
 static void set_hooks(struct world *w)
 {
     w->timer_clock = (struct timer_clock){timer_now, timer_arm, timer_disarm, w};
-    w->streams = (struct host_stream_hooks){.output = stream_output, .input = stream_input, .pieces = stream_pieces, .looked = stream_looked, .context = w};
+    w->streams = (struct host_stream_hooks){
+        .output = stream_output, .input = stream_input, .pieces = stream_pieces, .looked = stream_looked, .context = w};
     w->tty = (struct tty_hooks){
         .signal_group = tty_signal_group,
         .caller_pgrp = tty_caller_pgrp,

@@ -222,8 +222,8 @@ struct world {
     /* Questions for the time that the guest's vDSO answered, as far as they were heard of (supervisor/fast_clock.h): each moved
      * the clock as a trapped call does. What a record must keep of them is how many there were since the event before. */
     uint64_t clock_reads;
-    uint64_t checks;             /* looks of interpreters at their eval breaker, counted as above */
-    int64_t cpu;                 /* virtual CPU time of all its tasks, ns: calls, reads of the clock and checks */
+    uint64_t checks; /* looks of interpreters at their eval breaker, counted as above */
+    int64_t cpu;     /* virtual CPU time of all its tasks, ns: calls, reads of the clock and checks */
     struct call_counter counters[SYSENT_COUNT];
     uint64_t unknown_calls; /* numbers outside the table */
     uint64_t foreign_calls; /* int 0x80, x32 */
@@ -233,9 +233,9 @@ struct world {
     bool ending;          /* the world is being torn down */
     int init_status;      /* wait(2)'s word of the first program, once it ended */
     bool verbose;
-    struct replaying *again; /* whoever runs it again knows it by this (supervisor/replaying.h); NULL: a run */
+    struct replaying *again;   /* whoever runs it again knows it by this (supervisor/replaying.h); NULL: a run */
     struct recorder *recorder; /* told of everything (kernel/recorder.h); NULL: nobody is */
-    bool addresses_vary; /* the kernel randomises what it chooses itself: personality(2) was refused */
+    bool addresses_vary;       /* the kernel randomises what it chooses itself: personality(2) was refused */
     const char *not_reproducible[16];
     size_t not_reproducible_count; /* static strings */
 };

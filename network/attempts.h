@@ -29,8 +29,8 @@ struct attempt {
     struct attempt *next;
     size_t number; /* from 1 */
     enum attempt_kind kind;
-    bool listed;      /* in the report; else it is only drawn */
-    int64_t time;     /* of the world's clock, ns since 1970 */
+    bool listed;  /* in the report; else it is only drawn */
+    int64_t time; /* of the world's clock, ns since 1970 */
     int32_t pid;
     char process[16];
     const char *call;
@@ -73,7 +73,7 @@ void attempts_free(struct attempts *l);                              /* NULL is 
 struct attempt *attempt_new(struct attempts *l, enum attempt_kind kind, bool listed);
 void attempt_bytes(struct attempt *a, bool guest, const void *bytes, size_t n);
 void attempt_over(struct attempt *a);    /* nothing more comes; one that is not listed is freed */
-void attempt_list(struct attempt *a); /* one that was not to be listed is, before anything passed */
+void attempt_list(struct attempt *a);    /* one that was not to be listed is, before anything passed */
 void attempts_ended(struct attempts *l); /* capture and HAR are closed now: nothing is drawn any more */
 struct capture *attempts_capture(const struct attempts *l);
 /* The array of the report. */

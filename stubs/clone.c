@@ -122,8 +122,7 @@ static void announce(struct call *c, struct task *child, const struct birth *b)
     record(c->world, born, child, c->task, b->flags);
     if ((b->flags & CLONE_PARENT_SETTID) != 0)
         (void)call_write(c, b->parent_tid, &child->tid, sizeof child->tid);
-    if ((b->flags & CLONE_CHILD_SETTID) != 0 &&
-        m->write(child, b->child_tid, &child->tid, sizeof child->tid) > 0)
+    if ((b->flags & CLONE_CHILD_SETTID) != 0 && m->write(child, b->child_tid, &child->tid, sizeof child->tid) > 0)
         record(c->world, wrote, child, b->child_tid, &child->tid, sizeof child->tid);
     if ((b->flags & CLONE_CHILD_CLEARTID) != 0)
         child->clear_child_tid = b->child_tid;

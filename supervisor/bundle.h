@@ -31,8 +31,9 @@ struct bundled;
 struct bundled *bundled_open(struct reader *r, char *why, size_t n);
 const char *bundled_policy(const struct bundled *b, size_t *n); /* the policy in force, as YAML */
 int bundled_rule_line(const struct bundled *b, size_t rule);    /* where the rule stood; 0: nobody knows */
-int bundled_request(const struct bundled *b, struct run_request *r); /* argv, is_exec, script: good as long as b. -EBADMSG */
-int bundled_interpreter(const struct bundled *b, struct interpreter *i); /* 0, -ENOENT, -ENOMEM */
+int bundled_request(const struct bundled *b,
+                    struct run_request *r); /* argv, is_exec, script: good as long as b. -EBADMSG */
+int bundled_interpreter(const struct bundled *b, struct interpreter *i);                /* 0, -ENOENT, -ENOMEM */
 int bundled_stream(const struct bundled *b, int number, struct host_stream_past *past); /* 0, -EBADMSG */
 struct view *bundled_view(struct bundled *b);
 void bundled_free(struct bundled *b); /* NULL is allowed */

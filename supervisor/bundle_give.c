@@ -61,10 +61,10 @@ static bool read_key(struct cursor *c, struct found *f)
     static const struct {
         bool number, second, text;
     } keys[BUNDLE_ENTRIES] = {
-        [BUNDLE_STREAM] = {true, false, false}, [BUNDLE_MOUNT] = {true, false, false},
-        [BUNDLE_STATUS] = {true, false, true},  [BUNDLE_NAMES] = {true, false, true},
-        [BUNDLE_LINK] = {true, false, true},    [BUNDLE_PIECE] = {true, true, false},
-        [BUNDLE_ARCHIVE] = {false, false, true}, [BUNDLE_HOST_LINK] = {false, false, true},
+        [BUNDLE_STREAM] = {true, false, false},   [BUNDLE_MOUNT] = {true, false, false},
+        [BUNDLE_STATUS] = {true, false, true},    [BUNDLE_NAMES] = {true, false, true},
+        [BUNDLE_LINK] = {true, false, true},      [BUNDLE_PIECE] = {true, true, false},
+        [BUNDLE_ARCHIVE] = {false, false, true},  [BUNDLE_HOST_LINK] = {false, false, true},
         [BUNDLE_HOST_HAS] = {false, false, true},
     };
     uint64_t kind = cursor_unsigned(c);
@@ -106,9 +106,11 @@ static bool read_manifest(struct bundled *b)
 }
 
 /* The entry; false: there is none. *rest is a cursor of the caller's own. */
-static bool find(const struct bundled *b, enum bundle_entry kind, uint64_t number, uint64_t second, const char *text, struct cursor *rest)
+static bool find(const struct bundled *b, enum bundle_entry kind, uint64_t number, uint64_t second, const char *text,
+                 struct cursor *rest)
 {
-    const struct found wanted = {.kind = kind, .number = number, .second = second, .text = (const uint8_t *)text, .size = strlen(text)};
+    const struct found wanted = {
+        .kind = kind, .number = number, .second = second, .text = (const uint8_t *)text, .size = strlen(text)};
     const struct found *f = b->count == 0 ? NULL : bsearch(&wanted, b->entries, b->count, sizeof wanted, order);
     if (f == NULL)
         return false;
@@ -277,7 +279,8 @@ static int give_file(struct view *w, uint64_t ino, uint64_t size)
         else
             high = middle;
     }
-    for (; error == 0 && low < b->count && b->entries[low].kind == BUNDLE_PIECE && b->entries[low].number == ino; low++) {
+    for (; error == 0 && low < b->count && b->entries[low].kind == BUNDLE_PIECE && b->entries[low].number == ino;
+         low++) {
         struct cursor c = b->entries[low].rest;
         size_t n;
         (void)cursor_unsigned(&c);

@@ -426,7 +426,8 @@ void bundle_interpreter(struct bundle *b, const struct interpreter *i)
 
 void bundle_stream(struct bundle *b, int number, const struct host_stream_past *past)
 {
-    const uint64_t fields[] = {past->open, past->type, past->is_tty, (uint64_t)past->flags, past->size, past->offset, past->rdev};
+    const uint64_t fields[] = {past->open, past->type,   past->is_tty, (uint64_t)past->flags,
+                               past->size, past->offset, past->rdev};
     msgpack_packer p = entry(b, BUNDLE_STREAM, 2);
     msgpack_pack_int(&p, number);
     msgpack_pack_array(&p, sizeof fields / sizeof *fields);

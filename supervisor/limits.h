@@ -13,8 +13,8 @@ struct limits_usage {             /* for the report */
 
 int limits_new(struct holder *h); /* h->limits; the wall clock starts. -ENOMEM */
 void limits_free(struct holder *h);
-void limits_count(struct holder *h);              /* the same for CPU time of a virtual clock, at the place where it passes */
-void limits_check(struct holder *h);              /* ends the world with the verdict of a limit that is passed */
+void limits_count(struct holder *h); /* the same for CPU time of a virtual clock, at the place where it passes */
+void limits_check(struct holder *h); /* ends the world with the verdict of a limit that is passed */
 int64_t limits_wall_left(const struct holder *h); /* ns, 0 when passed, -1: no limit */
 void limits_usage(const struct holder *h, struct limits_usage *out);
 

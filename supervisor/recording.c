@@ -61,7 +61,7 @@ struct recording {
     struct kept *kept, *spare;
     struct seen opens, files, pieces, rules;
     struct bundle *bundle; /* borrowed; NULL: the record does not stand alone */
-    uint64_t *secrets; /* inos */
+    uint64_t *secrets;     /* inos */
     size_t secret_count;
     uint8_t *piece;      /* room for one */
     struct event event;  /* the one being made */

@@ -25,6 +25,7 @@ const struct record *recording_file(const struct recording *r);
 bool recording_signed(const struct recording *r);
 
 struct bundle;
-void recording_bundles(struct recording *r, struct bundle *b); /* before recording_begin: the record is to stand alone */
+void recording_bundles(struct recording *r,
+                       struct bundle *b); /* before recording_begin: the record is to stand alone */
 
 #endif

@@ -21,9 +21,9 @@ struct replaying {
     struct bundled *bundled;
     struct world *world;
     struct replaying_until until;
-    struct event next;               /* of the record, not compared yet */
-    bool has_next, ended;            /* ended: there is none any more */
-    char why[256];                   /* … because */
+    struct event next;                /* of the record, not compared yet */
+    bool has_next, ended;             /* ended: there is none any more */
+    char why[256];                    /* … because */
     struct event_buffer ours, theirs; /* both, packed */
     uint64_t compared, calls_seen;
     unsigned stalls;
@@ -102,8 +102,8 @@ static void describe_segments(char *to, size_t n, const struct event *a, const s
         if (x->kind == SEGMENT_BYTES && y->kind == SEGMENT_BYTES)
             while (at < x->size && at < y->size && x->bytes[at] == y->bytes[at])
                 at++;
-        (void)snprintf(to, n, "; the bytes it %s at %#" PRIx64 " differ from byte %zu on", x->written ? "was given" : "gave",
-                       x->address, at);
+        (void)snprintf(to, n, "; the bytes it %s at %#" PRIx64 " differ from byte %zu on",
+                       x->written ? "was given" : "gave", x->address, at);
         return;
     }
     if (a->segment_count != b->segment_count)
@@ -257,7 +257,8 @@ bool replaying_over(struct replaying *r)
     static const struct {
         const char *name;
         enum verdict verdict;
-    } outside[] = {{"cpu", VERDICT_CPU}, {"wall", VERDICT_WALL}, {"memory", VERDICT_MEMORY}, {"killed", VERDICT_KILLED}};
+    } outside[] = {
+        {"cpu", VERDICT_CPU}, {"wall", VERDICT_WALL}, {"memory", VERDICT_MEMORY}, {"killed", VERDICT_KILLED}};
     for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         const struct event_text *v = &r->next.end.verdict;
         if (strlen(outside[i].name) != v->size || memcmp(outside[i].name, v->text, v->size) != 0)
@@ -278,8 +279,9 @@ static void stall(struct replaying *r)
     r->diverged = true;
     if (r->has_next)
         describe(expected, sizeof expected, &r->next);
-    (void)snprintf(r->text, sizeof r->text, "the replay diverges at event %" PRIu64 ": expected %s, got nothing: every task sleeps",
-                   r->compared, r->has_next ? expected : "nothing more");
+    (void)snprintf(r->text, sizeof r->text,
+                   "the replay diverges at event %" PRIu64 ": expected %s, got nothing: every task sleeps", r->compared,
+                   r->has_next ? expected : "nothing more");
     end_world(r);
 }
 

@@ -24,7 +24,7 @@ struct replaying *replaying_new(struct reader *events, struct bundled *b, const 
 void replaying_free(struct replaying *r); /* NULL is allowed */
 struct bundled *replaying_bundled(const struct replaying *r);
 
-void replaying_begin(struct replaying *r, struct world *w); /* before its first event */
+void replaying_begin(struct replaying *r, struct world *w);   /* before its first event */
 void replaying_watch(void *replaying, const struct event *e); /* run_request.watch */
 
 /* The record ends here though the guest goes on: a limit or a signal from outside ended the run. True: the world ends now. */

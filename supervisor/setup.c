@@ -97,11 +97,12 @@ static int put_etc(struct world *w, struct run_error *e)
              "nologin\n",
              p->user.name, p->user.uid, p->user.gid, p->user.home, p->user.shell);
     error |= put_text(w, "/etc/passwd", p->user.uid == 0 ? strchr(text, '\n') + 1 : text, e);
-    snprintf(text, sizeof text, "%stty:x:5:\nshadow:x:42:\n%s:x:%u:\nnogroup:x:65534:\n", p->user.gid == 0 ? "" : "root:x:0:\n",
-             p->user.name, p->user.gid);
+    snprintf(text, sizeof text, "%stty:x:5:\nshadow:x:42:\n%s:x:%u:\nnogroup:x:65534:\n",
+             p->user.gid == 0 ? "" : "root:x:0:\n", p->user.name, p->user.gid);
     error |= put_text(w, "/etc/group", text, e);
     /* Nobody has a password; only root may see that. */
-    snprintf(text, sizeof text, "root:*:19723:0:99999:7:::\n%s:*:19723:0:99999:7:::\nnobody:*:19723:0:99999:7:::\n", p->user.name);
+    snprintf(text, sizeof text, "root:*:19723:0:99999:7:::\n%s:*:19723:0:99999:7:::\nnobody:*:19723:0:99999:7:::\n",
+             p->user.name);
     const char *shadow = p->user.uid == 0 ? strchr(text, '\n') + 1 : text;
     error |= vfs_put_file(w->vfs, "/etc/shadow", shadow, strlen(shadow), 0640, 0, SHADOW_GROUP);
     snprintf(text, sizeof text, "%s\n", p->hostname);

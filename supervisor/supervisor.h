@@ -39,8 +39,8 @@ struct run_request {
     const uint8_t *sign;     /* an Ed25519 secret key (64 bytes) to sign the record with; NULL: it is not signed */
     void (*watch)(void *context, const struct event *e); /* sees each event as it happens; NULL: nobody */
     void *watch_context;
-    bool quiet;              /* no words of terrarium's own but errors */
-    bool verbose;            /* each denial once, as it happens, on stderr */
+    bool quiet;                /* no words of terrarium's own but errors */
+    bool verbose;              /* each denial once, as it happens, on stderr */
     bool require_reproducible; /* a run that is not is an error */
 };
 

@@ -101,8 +101,8 @@ struct holder {
     struct confinement confinement;
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
-    struct internet *internet; /* supervisor/network.c; NULL: nothing is beyond the world, and nothing is drawn */
-    FILE *report; /* open for writing, or NULL */
+    struct internet *internet;   /* supervisor/network.c; NULL: nothing is beyond the world, and nothing is drawn */
+    FILE *report;                /* open for writing, or NULL */
     struct recording *recording; /* supervisor/recording.h; NULL: the run is not recorded */
     uint64_t tick_calls;
     const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */

@@ -161,8 +161,7 @@ static bool scan_manifest(struct reader *r, uint64_t offset, uint32_t size)
     if (more == NULL)
         return ends(r, READER_DAMAGED, "out of memory");
     r->parts = more;
-    r->parts[r->part_count++] =
-        (struct part){offset + sizeof header, size - (uint32_t)sizeof header, (uint32_t)bytes};
+    r->parts[r->part_count++] = (struct part){offset + sizeof header, size - (uint32_t)sizeof header, (uint32_t)bytes};
     return true;
 }
 
@@ -227,9 +226,9 @@ static bool scan_chunk(struct reader *r, const uint8_t *type, uint64_t offset, u
         bool bounded; /* by RECORD_CHUNK_MOST */
         bool (*scan)(struct reader *, uint64_t, uint32_t);
     } chunks[] = {
-        {"EVTS", true, scan_block},  {"CONT", true, scan_content},    {"MACH", true, scan_machine},
-        {"MANI", true, scan_manifest},
-        {"INDX", false, scan_index}, {"SIGN", false, scan_signature}, {"TAIL", false, scan_tail},
+        {"EVTS", true, scan_block},    {"CONT", true, scan_content}, {"MACH", true, scan_machine},
+        {"MANI", true, scan_manifest}, {"INDX", false, scan_index},  {"SIGN", false, scan_signature},
+        {"TAIL", false, scan_tail},
     };
     for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
         if (memcmp(type, chunks[i].type, 4) != 0)

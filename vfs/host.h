@@ -34,7 +34,7 @@ struct host_mount {
     struct host_object *root;
     struct host_link *links[HOST_LINK_BUCKETS];
     struct host_object *retired; /* mapped files that became memory: their descriptors stay */
-    uint32_t number; /* in order of mounting */
+    uint32_t number;             /* in order of mounting */
     bool keep_atime;             /* O_NOATIME was refused */
 };
 

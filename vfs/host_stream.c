@@ -162,7 +162,8 @@ static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
     ssize_t got = 0, put = 0;
     while (io->left > 0) {
         size_t want = io->left < sizeof buffer ? io->left : sizeof buffer;
-        got = s->again ? s->hooks->again_input(s->hooks->context, buffer, want) : pread(s->fd, buffer, want, at + (off_t)done);
+        got = s->again ? s->hooks->again_input(s->hooks->context, buffer, want)
+                       : pread(s->fd, buffer, want, at + (off_t)done);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0 || (put = io_put(io, buffer, (size_t)got)) <= 0)

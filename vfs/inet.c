@@ -126,8 +126,7 @@ void inet_source(const struct inet_address *to, struct inet_address *from)
 int inet_name(struct socket *socket, bool peer, struct sockaddr_storage *out, socklen_t *length)
 {
     struct inet_socket *s = inet_of(socket);
-    if (peer &&
-        (!s->remote.port || s->state == TCP_IS_REFUSED || s->state == TCP_IS_CONNECTING || s->over))
+    if (peer && (!s->remote.port || s->state == TCP_IS_REFUSED || s->state == TCP_IS_CONNECTING || s->over))
         return -ENOTCONN;
     inet_address_out(s, peer ? &s->remote : &s->local, out, length);
     return 0;

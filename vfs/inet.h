@@ -112,7 +112,7 @@ int inet_option(const struct inet_socket *s, int level, int name); /* one that i
 int inet_marks(const struct inet_socket *s, const struct socket_message *m, const struct inet_address *to,
                struct inet_marks *out);
 void inet_controls(const struct inet_socket *s, const struct inet_chunk *c, struct socket_message *m);
-struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room);    /* NULL: ENOBUFS */
+struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room); /* NULL: ENOBUFS */
 void inet_chunk_free(struct inet_table *t, struct inet_chunk *c);
 void inet_queue(struct inet_socket *s, struct inet_chunk *c);
 void inet_drop_first(struct inet_socket *s);

@@ -294,7 +294,7 @@ struct vfs {
     struct fs *filesystems, **filesystems_end; /* in order of mounting */
     struct memory *memfds, *recount_next;      /* vfs/memfd.c: memory files in memfds, and whose turn it is */
     size_t memfd_count;
-    struct fs *anonymous;                      /* home of memfds and other nodes without a place: st_dev 0:1 */
+    struct fs *anonymous; /* home of memfds and other nodes without a place: st_dev 0:1 */
     uint64_t next_ino, next_file, next_key;
     uint32_t next_minor;
     uint32_t host_uid, host_gid; /* the supervisor's own, as the host knows it */

@@ -135,8 +135,8 @@ struct host_stream_hooks {
 struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks,
                              const struct tty_hooks *tty);
 /* A stream of a run that is run again, and what one is now. */
-struct file *host_stream_again(struct vfs *v, int number, const struct host_stream_past *past, const struct host_stream_hooks *hooks,
-                               const struct tty_hooks *tty);
+struct file *host_stream_again(struct vfs *v, int number, const struct host_stream_past *past,
+                               const struct host_stream_hooks *hooks, const struct tty_hooks *tty);
 void host_stream_describe(int host_fd, struct host_stream_past *out);
 int host_stream_fd(const struct file *f);                /* -1 when it is none */
 bool host_stream_waited(const struct file *f);           /* somebody waits for it to become ready */

@@ -258,8 +258,7 @@ void tcp_far_reset(struct inet_socket *s)
 /* When a connection that nobody answers is given up: tcp_syn_retries, each wait twice the last. */
 static int64_t syn_limit(const struct inet_socket *s)
 {
-    int tries = inet_option(s, IPPROTO_TCP, TCP_SYNCNT),
-        most = inet_option(s, IPPROTO_TCP, TCP_USER_TIMEOUT);
+    int tries = inet_option(s, IPPROTO_TCP, TCP_SYNCNT), most = inet_option(s, IPPROTO_TCP, TCP_USER_TIMEOUT);
     int64_t limit = ((INT64_C(2) << (tries < 30 ? tries : 30)) - 1) * 1000000000;
     return most > 0 && most * INT64_C(1000000) < limit ? most * INT64_C(1000000) : limit;
 }

@@ -65,7 +65,7 @@ struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory
 void vfs_free(struct vfs *v);                         /* after every file, dentry and descriptor table of it was put */
 /* Before the first mount: whom the host mounts ask, or tell (vfs/view.h). Borrowed. */
 void vfs_set_view(struct vfs *v, struct view *w);
-struct dentry *vfs_root(struct vfs *v);               /* borrowed */
+struct dentry *vfs_root(struct vfs *v); /* borrowed */
 
 /* What was used and whether a quota was ever hit: the report's `files` limit. */
 struct vfs_usage {
@@ -267,7 +267,9 @@ ssize_t file_name(struct file *f, const struct dentry *root, char *buf, size_t n
 
 /* The bytes of a regular file that are there without the guest (a mount's, or the policy's), unchanged so far: a record
  * names them by their hash. False: it is no such file. ino: the same for every description and name of it. */
-struct file_given { uint64_t ino, size; };
+struct file_given {
+    uint64_t ino, size;
+};
 bool file_given(const struct file *f, struct file_given *out);
 /* Reads them, as if nobody did: no time and no offset changes. Bytes read or -errno. */
 ssize_t file_given_read(struct file *f, uint64_t offset, void *to, size_t n);

@@ -19,7 +19,7 @@ struct view_status { /* as statx(2) saw it, but that the owners are the guest's 
 };
 
 struct view_name {
-    char *name; /* owned */
+    char *name;   /* owned */
     uint8_t type; /* DT_* */
 };
 
@@ -38,7 +38,8 @@ struct view {
     void (*used)(struct view *w, uint64_t ino, int fd, uint64_t size, uint64_t offset, uint64_t length);
     /* Gives: a descriptor of its bytes, which the caller owns. */
     int (*file)(struct view *w, uint64_t ino, uint64_t size);
-    int (*archive)(struct view *w, const char *at, int fd); /* the same for an archive mounted at `at`; fd: told, else -1 */
+    int (*archive)(struct view *w, const char *at,
+                   int fd); /* the same for an archive mounted at `at`; fd: told, else -1 */
     /* Of the host's own root, while the world is made. */
     int (*host_link)(struct view *w, const char *path, char **target, int error);
     bool (*host_has)(struct view *w, const char *path, bool there);

@@ -16,7 +16,7 @@ int main(void)
         before = t;
     }
     gettimeofday(&v, NULL);
-    printf("%d %ld.%09ld %ld.%06ld %ld\n", getauxval(AT_SYSINFO_EHDR) != 0, (long)t.tv_sec, t.tv_nsec, (long)v.tv_sec, (long)v.tv_usec,
-           (long)time(NULL));
+    printf("%d %ld.%09ld %ld.%06ld %ld\n", getauxval(AT_SYSINFO_EHDR) != 0, (long)t.tv_sec, t.tv_nsec, (long)v.tv_sec,
+           (long)v.tv_usec, (long)time(NULL));
     return 0;
 }
