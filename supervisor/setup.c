@@ -65,8 +65,9 @@ static int mount_system(struct world *w, struct view *view, struct run_error *e)
         if (error == 0) {
             error = vfs_put_symlink(w->vfs, tops[i], target);
             free(target);
-        } else if (host_has(view, tops[i])) {
-            error = vfs_mount_host(w->vfs, tops[i], tops[i], MOUNT_READ_ONLY, why, sizeof why);
+        } else if (error != -ENOMEM) {
+            error = host_has(view, tops[i]) ? vfs_mount_host(w->vfs, tops[i], tops[i], MOUNT_READ_ONLY, why, sizeof why)
+                                            : 0;
         }
         if (error < 0)
             return say(e, tops[i], error, why);

@@ -78,7 +78,7 @@ class Record:
         check(struct.unpack("<H", header[8:10])[0] == 1, "another version of the format")
         self.head = digest(b"terrarium record 1")
         self.events, self.blocks, self.whole, self.why = 0, [], False, ""
-        self.machine, self.signature, self.contents = None, None, {}
+        self.machine, self.signature, self.contents, self.manifest = None, None, {}, []
         self.index = None
 
     def block(self, payload, offset):
@@ -108,6 +108,8 @@ class Record:
                 data = inflate(payload[40:], struct.unpack("<Q", payload[32:40])[0])
                 check(digest(data) == payload[:32], "kept content that is not what its hash says")
                 self.contents[payload[:32]] = len(data)
+            elif kind == b"MANI":
+                self.manifest.append(payload)
             elif kind == b"MACH":
                 self.machine = payload
             elif kind == b"SIGN":

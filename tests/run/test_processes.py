@@ -492,7 +492,7 @@ def test_pids_are_the_worlds(inside):
         t = threading.Thread(target=lambda: print(threading.get_native_id())); t.start(); t.join()
         print(sorted(int(n) for n in os.listdir('/proc') if n.isdigit()))
     """))
-    assert out == "2 1 2\n3 3\n4 4\n5 5\n6\n[2]\n"
+    assert out == "2 1 2\n3 3\n4 4\n5 5\n6\n[1, 2]\n"
 
 
 def test_root_of_the_world(inside):
