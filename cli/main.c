@@ -6,15 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int later(int argc, char **argv)
-{
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        printf("terrarium %s: not in this version\n", argv[0]);
-        return 0;
-    }
-    return command_fail("%s: not in this version", argv[0]);
-}
-
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -46,8 +37,7 @@ static int help(void)
 {
     printf("Terrarium: a sealed glass world for Python.\n\nusage: terrarium COMMAND ...\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        printf("  %-8s %s%s\n", commands[i].name, commands[i].help,
-               commands[i].run == later ? " (not in this version)" : "");
+        printf("  %-8s %s\n", commands[i].name, commands[i].help);
     printf("\n'terrarium COMMAND --help' says more. Begin with: terrarium run -- -c 'import os; "
            "print(os.listdir(\"/\"))'\n");
     return 0;
