@@ -343,18 +343,20 @@ static char *policy_without_places(const struct policy *p)
     struct policy_file *files = calloc(p->file_count + 1, sizeof *files);
     char *text = NULL;
     if (mounts != NULL && files != NULL) {
-        memcpy(mounts, p->mounts, p->mount_count * sizeof *mounts);
-        memcpy(files, p->files, p->file_count * sizeof *files);
-        for (size_t i = 0; i < p->mount_count; i++)
+        for (size_t i = 0; i < p->mount_count; i++) {
+            mounts[i] = p->mounts[i];
             if (mounts[i].source != NULL)
                 mounts[i].source = nowhere;
-        for (size_t i = 0; i < p->file_count; i++)
+        }
+        for (size_t i = 0; i < p->file_count; i++) {
+            files[i] = p->files[i];
             if (files[i].kind == POLICY_FILE_HOST) {
                 files[i].bytes = nowhere;
                 files[i].size = sizeof nowhere - 1;
             } else if (files[i].secret) {
                 files[i].size = 0;
             }
+        }
         copy.network = NULL; /* a run that has one is not bundled */
         copy.mounts = mounts;
         copy.files = files;
