@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 
 /* The streams that somebody waits for, as poll(2) wants them. */
@@ -44,7 +45,10 @@ static bool wait_really(struct holder *h, struct pollfd *polled, struct file **f
     if (ns != 0)
         record(h->world, waits);
     tick_pause(true);
-    int ready = tick_came() ? -1 : ppoll(polled, n, ns < 0 ? NULL : &timeout, NULL);
+    sigset_t before;
+    tick_hold(&before); /* what comes between the question and the sleep must end the sleep: select(2), "pselect()" */
+    int ready = tick_came() ? -1 : ppoll(polled, n, ns < 0 ? NULL : &timeout, &before);
+    tick_let_go(&before);
     tick_pause(false);
     tick_take(h);
     limits_check(h);
@@ -80,7 +84,7 @@ void idle_wait(struct holder *h)
         wait_again(w, files, n);
         return;
     }
-    if (n > 0 && wait_really(h, polled, files, n, 0))
+    if (n > 0 && (wait_really(h, polled, files, n, 0) || tick_suspends(h)))
         return;
     int64_t next = clock_next(&w->clock);
     int64_t left = next == INT64_MAX ? -1 : next - clock_elapsed(&w->clock);

@@ -59,6 +59,20 @@ void tick_pause(bool paused)
     set_timer(paused ? 0 : TICK_NS);
 }
 
+void tick_hold(sigset_t *mask_before)
+{
+    sigset_t all;
+    sigemptyset(&all);
+    for (int i = 0; i < LISTENED; i++)
+        sigaddset(&all, listened[i]);
+    sigprocmask(SIG_BLOCK, &all, mask_before);
+}
+
+void tick_let_go(const sigset_t *mask_before)
+{
+    sigprocmask(SIG_SETMASK, mask_before, NULL);
+}
+
 bool tick_came(void)
 {
     return any_arrived != 0;
@@ -104,10 +118,15 @@ void tick_take(struct holder *h)
     }
 }
 
-void tick_suspend(struct holder *h)
+bool tick_suspends(const struct holder *h)
 {
     const struct process *init = h->world->init;
-    if (!h->suspended || init == NULL || !init->stopped)
+    return h->suspended && init != NULL && init->stopped;
+}
+
+void tick_suspend(struct holder *h)
+{
+    if (!tick_suspends(h))
         return;
     h->suspended = false;
     tick_pause(true);
