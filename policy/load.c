@@ -329,6 +329,21 @@ static int finish_digest(struct policy *p)
     return 0;
 }
 
+/* Everything was read, or result says that it was not: p is finished and given out, or freed. */
+static int settle(struct reader *r, struct policy *p, int result, struct policy **out)
+{
+    if (result == 0)
+        result = lists_settle(r);
+    if (result == 0 && finish_digest(p) < 0)
+        result = reader_out_of_memory(r);
+    if (result < 0) {
+        policy_free(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}
+
 int policy_load(const char *path, const char *const *profile_directories, struct policy **out,
                 struct policy_error *error)
 {
@@ -338,16 +353,7 @@ int policy_load(const char *path, const char *const *profile_directories, struct
     if (p == NULL)
         return reader_out_of_memory(&r);
     int result = path != NULL ? load_file(&r, NULL, path, profile_directories, NULL) : 0;
-    if (result == 0)
-        result = lists_settle(&r);
-    if (result == 0 && finish_digest(p) < 0)
-        result = reader_out_of_memory(&r);
-    if (result < 0) {
-        policy_free(p);
-        return -1;
-    }
-    *out = p;
-    return 0;
+    return settle(&r, p, result, out);
 }
 
 int policy_load_text(const char *name, const char *text, size_t size, struct policy **out, struct policy_error *error)
@@ -372,14 +378,5 @@ int policy_load_text(const char *name, const char *text, size_t size, struct pol
     else
         result = read_policy(&r, root, NULL, &self);
     nodes_free(memory);
-    if (result == 0)
-        result = lists_settle(&r);
-    if (result == 0 && finish_digest(p) < 0)
-        result = reader_out_of_memory(&r);
-    if (result < 0) {
-        policy_free(p);
-        return -1;
-    }
-    *out = p;
-    return 0;
+    return settle(&r, p, result, out);
 }
