@@ -2,6 +2,7 @@
  * file that is used becomes kept content of the record, once. */
 #include "supervisor/bundle.h"
 
+#include "supervisor/number_set.h"
 #include "trace/event.h"
 
 #include <errno.h>
@@ -15,11 +16,6 @@
 #include <unistd.h>
 
 enum { ARCHIVES_MOST = 64 };
-
-struct number_set {
-    uint64_t *slot; /* 0: free */
-    size_t count, room;
-};
 
 struct digest_set {
     uint8_t (*digest)[EVENT_DIGEST];
@@ -194,36 +190,13 @@ static bool keep_host_has(struct view *w, const char *path, bool there)
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------------- */
 
-static size_t place(const struct number_set *s, uint64_t key)
-{
-    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (s->room - 1);
-    while (s->slot[at] != 0 && s->slot[at] != key)
-        at = (at + 1) & (s->room - 1);
-    return at;
-}
-
 /* Whether it is new; key is not 0. */
 static bool first_time(struct bundle *b, uint64_t key)
 {
-    struct number_set *s = &b->pieces;
-    if (s->room > 0 && s->slot[place(s, key)] == key)
-        return false;
-    if (s->count * 2 >= s->room) {
-        struct number_set more = {.room = s->room == 0 ? 256 : s->room * 2, .count = s->count};
-        more.slot = calloc(more.room, sizeof *more.slot);
-        if (more.slot == NULL) {
-            b->error = -ENOMEM;
-            return false;
-        }
-        for (size_t i = 0; i < s->room; i++)
-            if (s->slot[i] != 0)
-                more.slot[place(&more, s->slot[i])] = s->slot[i];
-        free(s->slot);
-        *s = more;
-    }
-    s->slot[place(s, key)] = key;
-    s->count++;
-    return true;
+    int fresh = number_set_add(&b->pieces, key);
+    if (fresh < 0)
+        b->error = fresh;
+    return fresh > 0;
 }
 
 /* Sorted, by insertion: a bundle has thousands of pieces, not millions. */
@@ -493,7 +466,7 @@ void bundle_free(struct bundle *b)
         if (b->archive[i].fd >= 0)
             close(b->archive[i].fd);
     }
-    free(b->pieces.slot);
+    number_set_free(&b->pieces);
     free(b->contents.digest);
     free(b->links);
     free(b->piece);

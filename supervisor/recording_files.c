@@ -1,0 +1,86 @@
+/* Given files in a record (supervisor/recording_inner.h): bytes that are there without the guest (a mount's, the policy's) are not kept
+ * but named, by file and offset, once the piece of the file that they are in was named by its hash. */
+#include "supervisor/recording_inner.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool recording_is_secret(const struct recording *r, uint64_t ino)
+{
+    for (size_t i = 0; i < r->secret_count; i++)
+        if (r->secrets[i] == ino)
+            return true;
+    return false;
+}
+
+static void name_file(struct recording *r, const struct task *t, struct file *f, const struct file_given *g)
+{
+    char path[VFS_PATH_MAX];
+    int fresh = number_set_add(&r->files, g->ino);
+    if (fresh < 0)
+        recording_failed(r, fresh);
+    if (fresh <= 0)
+        return;
+    if (f->dentry == NULL || dentry_path(f->dentry, vfs_root(r->world->vfs), path, sizeof path) < 0)
+        path[0] = '\0';
+    struct event *e = recording_event(r, EVENT_FILE, t->tid);
+    e->file.id = g->ino;
+    e->file.size = g->size;
+    e->file.path = recording_text(path, sizeof path);
+    e->file.secret = recording_is_secret(r, g->ino);
+    recording_tell(r, e);
+}
+
+static void name_piece(struct recording *r, const struct task *t, struct file *f, const struct file_given *g,
+                       uint64_t number)
+{
+    uint8_t digest[EVENT_DIGEST];
+    int fresh = number_set_add(&r->pieces, (g->ino << 24 | (number & 0xffffff)) + 1);
+    if (fresh <= 0) {
+        if (fresh < 0)
+            recording_failed(r, fresh);
+        return;
+    }
+    name_file(r, t, f, g);
+    ssize_t n = file_given_read(f, number * EVENT_PIECE_SIZE, r->piece, EVENT_PIECE_SIZE);
+    if (n < 0)
+        n = 0; /* unreadable now: the guest meets the same error, and has no bytes of it */
+    crypto_generichash(digest, sizeof digest, r->piece, (size_t)n, NULL, 0);
+    struct event *e = recording_event(r, EVENT_PIECE, t->tid);
+    e->piece.file = g->ino;
+    e->piece.number = number;
+    e->piece.size = (uint64_t)n;
+    e->piece.digest = digest;
+    recording_tell(r, e);
+}
+
+void recording_name_pieces(struct recording *r, const struct task *t, struct file *f, const struct file_given *g,
+                           uint64_t offset, uint64_t length)
+{
+    uint64_t end = length > g->size - (offset < g->size ? offset : g->size) ? g->size : offset + length;
+    for (uint64_t at = offset / EVENT_PIECE_SIZE; at * EVENT_PIECE_SIZE < end; at++)
+        name_piece(r, t, f, g, at);
+}
+
+/* Which nodes hold what the policy calls secret. The guest may rename them: their ino stays. */
+int recording_find_secrets(struct recording *r)
+{
+    const struct policy *p = r->world->policy;
+    struct cred root = {.capabilities = UINT64_MAX};
+    const struct place at = {r->world->vfs, &root, vfs_root(r->world->vfs), vfs_root(r->world->vfs)};
+    r->secrets = calloc(p->file_count + 1, sizeof *r->secrets);
+    if (r->secrets == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < p->file_count; i++) {
+        struct file *f;
+        if (!p->files[i].secret || vfs_open(&at, p->files[i].path, O_RDONLY, 0, 0, &f) < 0)
+            continue;
+        uint64_t ino = file_ino(f);
+        if (ino != 0)
+            r->secrets[r->secret_count++] = ino;
+        file_put(f);
+    }
+    return 0;
+}
