@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 struct replay_options {
-    const char *record, *until, *files, *report;
+    const char *record, *until, *files, *report, *capture, *har;
     bool help;
 };
 
@@ -27,10 +27,12 @@ static int help(void)
         "  %-18s stop behind an event (its number), at a time of the world (1.5s, 20ms), or behind the\n"
         "  %-18s Nth call of a name (openat#3)\n"
         "  %-18s write out what the run had created, changed or deleted until then\n"
-        "  %-18s write the report (JSON); - is stderr\n\n"
+        "  %-18s write the report (JSON); - is stderr\n"
+        "  %-18s write its conversations as packets (pcapng)\n"
+        "  %-18s write its HTTP (HAR)\n\n"
         "Exit status: the run's own; 0 when it was stopped by --until; 125 at the first event that is not as "
         "recorded.\n",
-        "--until WHERE", "", "--files DIR|TAR", "--report FILE");
+        "--until WHERE", "", "--files DIR|TAR", "--report FILE", "--capture FILE", "--har FILE");
     return 0;
 }
 
@@ -39,20 +41,25 @@ static int parse(struct replay_options *o, int argc, char **argv)
     const struct {
         const char *name;
         const char **value;
-    } options[] = {{"--until", &o->until}, {"--files", &o->files}, {"--report", &o->report}};
+    } options[] = {{"--until", &o->until},
+                   {"--files", &o->files},
+                   {"--report", &o->report},
+                   {"--capture", &o->capture},
+                   {"--har", &o->har}};
+    enum { OPTIONS = sizeof options / sizeof *options };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             o->help = true;
             return 0;
         }
         size_t k = 0, length = strcspn(argv[i], "=");
-        while (k < 3 && (strlen(options[k].name) != length || strncmp(argv[i], options[k].name, length) != 0))
+        while (k < OPTIONS && (strlen(options[k].name) != length || strncmp(argv[i], options[k].name, length) != 0))
             k++;
-        if (k < 3 && argv[i][length] == '=')
+        if (k < OPTIONS && argv[i][length] == '=')
             *options[k].value = argv[i] + length + 1;
-        else if (k < 3 && i + 1 < argc)
+        else if (k < OPTIONS && i + 1 < argc)
             *options[k].value = argv[++i];
-        else if (k < 3)
+        else if (k < OPTIONS)
             return command_fail("replay: %s needs a value (see 'terrarium replay --help')", options[k].name);
         else if (argv[i][0] == '-')
             return command_fail("replay: unknown option '%s' (see 'terrarium replay --help')", argv[i]);
@@ -117,7 +124,7 @@ static struct reader *open_record(const char *path, char *why, size_t n)
 static int run_again(const struct replay_options *o, struct reader *events, struct bundled *b,
                      const struct replaying_until *until)
 {
-    struct run_request r = {.report = o->report, .export_to = o->files};
+    struct run_request r = {.report = o->report, .export_to = o->files, .capture = o->capture, .har = o->har};
     struct policy_error wrong;
     struct run_error e = {0};
     struct policy *p = NULL;
@@ -131,9 +138,7 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
     struct replaying *again = NULL;
     r.policy = p;
     r.watch = replaying_watch;
-    if (p->network != NULL) {
-        status = command_fail("replay: %s: a network: section is not replayed in this version", o->record);
-    } else if (bundled_request(b, &r) < 0) {
+    if (bundled_request(b, &r) < 0) {
         status = command_fail("replay: %s: what was run is not in it", o->record);
     } else if ((r.again = r.watch_context = again = replaying_new(events, b, until)) == NULL) {
         status = command_fail("out of memory");

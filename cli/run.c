@@ -192,8 +192,6 @@ int command_run(int argc, char **argv)
     int status;
     if (apply(p, &o, &e) < 0)
         status = command_fail("%s", e.text);
-    else if (p->network != NULL && options_value(&o, OPTION_BUNDLE) != NULL)
-        status = command_fail("--bundle: what answers for a network: section is not kept in this version");
     else if (policy_check_sources(p, &e) < 0)
         status = command_fail("%s", e.text);
     else

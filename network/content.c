@@ -7,6 +7,7 @@
 #include "network/talk.h"
 #include "network/tls.h"
 #include "vfs/vfs.h"
+#include "vfs/view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,10 @@ struct contents *contents_new(const struct contents_config *config)
     cs->account.most = CONTENTS_MOST_MEMORY;
     const struct vfs_config tree = {.now = config->now, .context = config->context};
     cs->fixtures = vfs_new(&tree);
-    if (cs->fixtures != NULL)
+    if (cs->fixtures != NULL) {
+        vfs_set_view(cs->fixtures, config->view, FIXTURES_FIRST);
         return cs;
+    }
     free(cs);
     return NULL;
 }
@@ -60,9 +63,26 @@ int contents_mount(struct contents *cs, const char *source, char *at, char *why,
     return error;
 }
 
+/* The view knows it as the Nth file that was read: what its name is on the host is not told. */
+static int open_file(struct contents *cs, const char *source)
+{
+    struct view *v = cs->config.view;
+    char name[32];
+    int fd = -1;
+    if (v == NULL || !v->gives)
+        fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (v == NULL || (fd < 0 && !v->gives))
+        return fd;
+    snprintf(name, sizeof name, "network:%u", cs->file_count++);
+    fd = v->archive(v, name, fd);
+    if (fd < 0)
+        errno = -fd;
+    return fd;
+}
+
 char *contents_read_file(struct contents *cs, const char *source, size_t most, size_t *size, char *why, size_t why_size)
 {
-    int fd = open(source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open_file(cs, source);
     size_t room = 1 << 16, count = 0;
     char *bytes = fd >= 0 ? malloc(room) : NULL;
     ssize_t n = bytes != NULL ? 1 : -1;

@@ -21,6 +21,7 @@ struct contents_config {
      * -errno. NULL: programs cannot be run. */
     int (*spawn)(void *context, char *const *arguments, struct file *end);
     void *context;
+    struct view *view; /* through which the host is seen, or its record (vfs/view.h); NULL: nobody stands there */
 };
 
 struct contents *contents_new(const struct contents_config *config); /* NULL: out of memory */

@@ -332,11 +332,6 @@ static void release(struct http_handler *h)
 struct http_handler *http_files_new(struct contents *cs, const char *directory, char *why, size_t size)
 {
     char mounted[32];
-    struct stat st;
-    if (stat(directory, &st) < 0 || !S_ISDIR(st.st_mode)) {
-        snprintf(why, size, "%s", errno != 0 && stat(directory, &st) < 0 ? strerror(errno) : "not a directory");
-        return NULL;
-    }
     if (contents_mount(cs, directory, mounted, why, size) < 0)
         return NULL;
     struct http_files *f = calloc(1, sizeof *f);

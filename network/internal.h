@@ -12,6 +12,7 @@ struct vfs;
 enum {
     CONTENTS_MOST_MEMORY = 512 << 20, /* bytes that all connections of a world hold */
     CONTENTS_MOST_ENDS = 20000,       /* connections at a time */
+    FIXTURES_FIRST = 1 << 30,         /* number of their first mount, and of their inodes (vfs_set_view) */
 };
 
 /* A content of the policy made ready. */
@@ -27,7 +28,7 @@ struct contents {
     struct account account;
     struct prepared *prepared;
     struct vfs *fixtures; /* host trees that answers come from, each mounted at a number; no guest reaches it */
-    unsigned fixture_count;
+    unsigned fixture_count, file_count;
     uint32_t ends;             /* far ends that exist */
     uint64_t connections;      /* so far: each has its own chance */
     struct tls_world *tls;     /* made at the first use */

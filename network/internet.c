@@ -272,8 +272,12 @@ static int prepare(struct internet *i, char *why, size_t size)
 static int begin(struct internet *i, char *why, size_t size)
 {
     const struct internet_config *c = &i->config;
-    const struct contents_config contents = {
-        .seed = c->policy->seed, .now = c->now, .world = c->world, .spawn = c->spawn, .context = c->context};
+    const struct contents_config contents = {.seed = c->policy->seed,
+                                             .now = c->now,
+                                             .world = c->world,
+                                             .spawn = c->spawn,
+                                             .context = c->context,
+                                             .view = c->view};
     snprintf(why, size, "out of memory");
     if (c->capture != NULL && (i->capture = capture_new(c->capture, c->now, c->context)) == NULL)
         return -1;

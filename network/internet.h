@@ -21,6 +21,7 @@ struct internet_config {
     void *context;
     FILE *capture, *har; /* NULL: none; closed by internet_finish */
     bool keep;           /* bytes, for the export */
+    struct view *view;   /* contents_config's */
 };
 
 /* Opens what the policy's contents need of the host, so before the supervisor confines itself. NULL: one sentence in why. */

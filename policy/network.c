@@ -313,11 +313,13 @@ static bool stays_plain(const struct node *n)
     return n->plain && strspn(n->text, safe) == strlen(n->text);
 }
 
-/* A subtree as it was written, in flow style; host paths as they are understood. */
-static bool put_node(struct reader *r, FILE *f, const struct node *n, bool is_path)
+/* A subtree as it was written, in flow style; host paths as they are understood, or, without places, hidden. `in`: 2 in the list of
+ * `http:`, 1 in one of its answers, whose `file` is a path; 0: no key is one. */
+static bool put_node(struct reader *r, FILE *f, const struct node *n, bool is_path, int in, bool places)
 {
     if (n->kind == NODE_SCALAR) {
-        char *path = is_path ? schema_host_path(r, n->text) : n->text;
+        static char nowhere[] = POLICY_NOWHERE;
+        char *path = !is_path ? n->text : places ? schema_host_path(r, n->text) : nowhere;
         if (path == NULL)
             return false;
         if (stays_plain(n) && !is_path)
@@ -331,27 +333,41 @@ static bool put_node(struct reader *r, FILE *f, const struct node *n, bool is_pa
     for (size_t i = 0; i < n->count && good; i++) {
         bool is_value = is_mapping && i % 2 == 1;
         fputs(i == 0 ? "" : is_value ? ": " : ", ", f);
-        good = put_node(r, f, n->items[i], is_value && strcmp(n->items[i - 1]->text, "file") == 0);
+        good = put_node(r, f, n->items[i], in == 1 && is_value && strcmp(n->items[i - 1]->text, "file") == 0,
+                        in > 0 ? in - 1 : 0, places);
     }
     fputc(is_mapping ? '}' : ']', f);
     return good;
 }
 
-static int keep_text(struct reader *r, const struct node *key, const struct node *value, enum content_kind kind,
-                     struct network_rule *rule)
+/* "respond: ..." as YAML; NULL: out of memory. */
+static const char *content_yaml(struct reader *r, const struct node *key, const struct node *value,
+                                enum content_kind kind, bool places)
 {
     char *text = NULL;
+    const char *kept = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
     if (f == NULL)
-        return reader_out_of_memory(r);
+        return NULL;
     fprintf(f, "%s: ", key->text);
-    bool good = put_node(r, f, value, kind == CONTENT_RESPOND || kind == CONTENT_EXCHANGE);
+    bool good = put_node(r, f, value, kind == CONTENT_RESPOND || kind == CONTENT_EXCHANGE, kind == CONTENT_HTTP ? 2 : 0,
+                         places);
     if (fclose(f) == 0 && good)
-        rule->content_text = policy_duplicate(r->policy, text, size);
+        kept = policy_duplicate(r->policy, text, size);
     free(text);
+    return kept;
+}
+
+static int keep_text(struct reader *r, const struct node *key, const struct node *value, enum content_kind kind,
+                     struct network_rule *rule)
+{
+    rule->content_text = content_yaml(r, key, value, kind, true);
+    rule->content_placeless = content_yaml(r, key, value, kind, false);
     rule->content_words = content_describe(r->policy, rule->content);
-    return rule->content_text != NULL && rule->content_words != NULL ? 0 : reader_out_of_memory(r);
+    return rule->content_text != NULL && rule->content_placeless != NULL && rule->content_words != NULL
+               ? 0
+               : reader_out_of_memory(r);
 }
 
 static int read_tls(struct reader *r, const struct node *item, const char *where, struct network_rule *rule)

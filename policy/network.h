@@ -67,6 +67,7 @@ struct network_rule {
     uint16_t forward_port;
     const struct policy_content *content; /* NETWORK_CONTENT */
     const char *content_text;             /* the same as YAML in flow style: "respond: \"/a/b\"" */
+    const char *content_placeless;        /* the same without places of the host */
     const char *content_words;            /* the same for people: "http: 3 answers" */
     enum network_tls tls;
     /* resolve */

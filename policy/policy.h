@@ -95,6 +95,9 @@ struct policy {
     struct policy_sources *sources; /* private: rules, origins, memory */
 };
 
+/* What stands for a place of the host where none is to be told. */
+#define POLICY_NOWHERE "/bundled"
+
 /* path NULL: the built-in defaults alone. A name without '/' and '.' ("grading") is a profile that ships with terrarium,
  * looked for in profile_directories (NULL-terminated). 0, or -1 with *error filled and *out NULL. */
 int policy_load(const char *path, const char *const *profile_directories, struct policy **out,

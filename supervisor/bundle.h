@@ -21,7 +21,8 @@ int bundle_finish(struct bundle *b); /* before record_finish: 0 or -errno */
 void bundle_interpreter(struct bundle *b, const struct interpreter *i);
 void bundle_stream(struct bundle *b, int number, const struct host_stream_past *past);
 struct view *bundle_view(struct bundle *b);
-void bundle_free(struct bundle *b); /* NULL is allowed */
+char *bundle_policy_text(const struct policy *p); /* supervisor/bundle_policy.c; NULL: out of memory */
+void bundle_free(struct bundle *b);               /* NULL is allowed */
 
 /* ---- giving (supervisor/bundle_give.c) ----------------------------------------------------------------------------------- */
 
@@ -30,7 +31,8 @@ struct bundled;
 /* From a record, which may be anybody's; takes the reader over. NULL with one sentence in why. */
 struct bundled *bundled_open(struct reader *r, char *why, size_t n);
 const char *bundled_policy(const struct bundled *b, size_t *n); /* the policy in force, as YAML */
-int bundled_rule_line(const struct bundled *b, size_t rule);    /* where the rule stood; 0: nobody knows */
+/* Where a rule of `calls:` stood, or of `network:`; 0: nobody knows */
+int bundled_rule_line(const struct bundled *b, bool of_network, size_t rule);
 int bundled_request(const struct bundled *b,
                     struct run_request *r); /* argv, is_exec, script: good as long as b. -EBADMSG */
 int bundled_interpreter(const struct bundled *b, struct interpreter *i);                /* 0, -ENOENT, -ENOMEM */
@@ -40,7 +42,7 @@ void bundled_free(struct bundled *b); /* NULL is allowed */
 
 /* What an entry of the manifest is: the first element of its array. */
 enum bundle_entry {
-    BUNDLE_POLICY = 1,  /* text, [line of each rule] */
+    BUNDLE_POLICY = 1,  /* text, [line of each rule], [line of each rule of network:] */
     BUNDLE_REQUEST,     /* is it exec's, script or nil, [argv] */
     BUNDLE_INTERPRETER, /* path, [trees] */
     BUNDLE_STREAM,      /* 0 to 2, [open, type, terminal, flags, size, offset, device] */

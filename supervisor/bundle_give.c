@@ -321,12 +321,14 @@ const char *bundled_policy(const struct bundled *b, size_t *n)
     return b->policy;
 }
 
-int bundled_rule_line(const struct bundled *b, size_t rule)
+int bundled_rule_line(const struct bundled *b, bool of_network, size_t rule)
 {
     struct cursor c;
     if (!find(b, BUNDLE_POLICY, 0, 0, "", &c))
         return 0;
     cursor_skip(&c);
+    if (of_network)
+        cursor_skip(&c);
     uint32_t n = cursor_array(&c);
     for (size_t i = 0; i < rule && i < n; i++)
         cursor_skip(&c);

@@ -2,6 +2,7 @@
  * file that is used becomes kept content of the record, once. */
 #include "supervisor/bundle.h"
 
+#include "policy/network.h"
 #include "supervisor/number_set.h"
 #include "trace/event.h"
 
@@ -14,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { ARCHIVES_MOST = 64 };
 
 struct digest_set {
     uint8_t (*digest)[EVENT_DIGEST];
@@ -41,7 +40,7 @@ struct bundle {
     struct digest_set contents;
     struct link_number *links;
     size_t link_count, link_room;
-    struct kept_archive archive[ARCHIVES_MOST];
+    struct kept_archive *archives;
     size_t archive_count;
     uint8_t *piece; /* room for one */
     bool (*secret)(void *context, uint64_t ino);
@@ -274,11 +273,14 @@ static void keep_used(struct view *w, uint64_t ino, int fd, uint64_t size, uint6
 static int keep_archive(struct view *w, const char *at, int fd)
 {
     struct bundle *b = of(w);
-    if (b->archive_count == ARCHIVES_MOST)
-        b->error = -E2BIG;
+    struct kept_archive *more = reallocarray(b->archives, b->archive_count + 1, sizeof *more);
+    if (more == NULL)
+        b->error = -ENOMEM;
+    else
+        b->archives = more;
     if (b->error < 0)
         return fd;
-    struct kept_archive *a = &b->archive[b->archive_count++];
+    struct kept_archive *a = &b->archives[b->archive_count++];
     a->at = strdup(at);
     a->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (a->at == NULL || a->fd < 0)
@@ -307,72 +309,35 @@ static void store_archive(struct bundle *b, const struct kept_archive *a)
 
 /* ---- what the run is ------------------------------------------------------------------------------------------------------- */
 
-/* The policy in force, without the places of the host that it names: what they hold is in the bundle. */
-static char *policy_without_places(const struct policy *p)
+static void keep_lines(msgpack_packer *p, size_t n, struct policy_origin (*origin)(const struct policy *p, size_t i),
+                       const struct policy *of)
 {
-    static char nowhere[] = "/bundled";
-    struct policy copy = *p;
-    struct policy_mount *mounts = calloc(p->mount_count + 1, sizeof *mounts);
-    struct policy_file *files = calloc(p->file_count + 1, sizeof *files);
-    char *text = NULL;
-    if (mounts != NULL && files != NULL) {
-        for (size_t i = 0; i < p->mount_count; i++) {
-            mounts[i] = p->mounts[i];
-            if (mounts[i].source != NULL)
-                mounts[i].source = nowhere;
-        }
-        for (size_t i = 0; i < p->file_count; i++) {
-            files[i] = p->files[i];
-            if (files[i].kind == POLICY_FILE_HOST) {
-                files[i].bytes = nowhere;
-                files[i].size = sizeof nowhere - 1;
-            } else if (files[i].secret) {
-                files[i].size = 0;
-            }
-        }
-        copy.network = NULL; /* a run that has one is not bundled */
-        copy.mounts = mounts;
-        copy.files = files;
-        text = policy_show(&copy);
-    }
-    free(mounts);
-    free(files);
-    return text;
+    msgpack_pack_array(p, n);
+    for (size_t i = 0; i < n; i++)
+        msgpack_pack_int(p, origin(of, i).line);
 }
 
-/* Comments of policy_show say where a value was read: a place of the host. Only whole-line ends are comments: a '#' in a
- * quoted text has no two spaces and a space around it at the end of the line. */
-static void drop_comments(char *text)
+static struct policy_origin rule_origin(const struct policy *p, size_t i)
 {
-    char *to = text;
-    for (char *line = text; *line != '\0';) {
-        char *end = strchrnul(line, '\n'), *comment = NULL;
-        for (char *at = line; at + 3 < end; at++)
-            if (memcmp(at, "  # ", 4) == 0)
-                comment = at;
-        size_t n = (size_t)((comment != NULL ? comment : end) - line);
-        memmove(to, line, n);
-        to += n;
-        *to++ = '\n';
-        line = end + (*end == '\n');
-    }
-    *to = '\0';
+    return policy_rule_at(p, i)->origin;
+}
+
+static struct policy_origin network_origin(const struct policy *p, size_t i)
+{
+    return p->network->rules[i]->origin;
 }
 
 static void keep_policy(struct bundle *b, const struct policy *p)
 {
-    char *text = policy_without_places(p);
+    char *text = bundle_policy_text(p);
     if (text == NULL) {
         b->error = -ENOMEM;
         return;
     }
-    drop_comments(text);
-    msgpack_packer k = entry(b, BUNDLE_POLICY, 2);
+    msgpack_packer k = entry(b, BUNDLE_POLICY, 3);
     pack_text(&k, text);
-    size_t n = policy_rule_count(p);
-    msgpack_pack_array(&k, n);
-    for (size_t i = 0; i < n; i++)
-        msgpack_pack_int(&k, policy_rule_at(p, i)->origin.line);
+    keep_lines(&k, policy_rule_count(p), rule_origin, p);
+    keep_lines(&k, p->network != NULL ? p->network->rule_count : 0, network_origin, p);
     free(text);
 }
 
@@ -442,7 +407,7 @@ void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *
     keep_policy(b, b->request->policy);
     keep_request(b, b->request);
     for (size_t i = 0; i < b->archive_count && b->error == 0; i++)
-        store_archive(b, &b->archive[i]);
+        store_archive(b, &b->archives[i]);
 }
 
 int bundle_finish(struct bundle *b)
@@ -462,10 +427,11 @@ void bundle_free(struct bundle *b)
     if (b == NULL)
         return;
     for (size_t i = 0; i < b->archive_count; i++) {
-        free(b->archive[i].at);
-        if (b->archive[i].fd >= 0)
-            close(b->archive[i].fd);
+        free(b->archives[i].at);
+        if (b->archives[i].fd >= 0)
+            close(b->archives[i].fd);
     }
+    free(b->archives);
     number_set_free(&b->pieces);
     free(b->contents.digest);
     free(b->links);

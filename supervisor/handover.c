@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+enum { HUGE_PAGE = 2 << 20 };
+
 struct handed_table *handed_table_copy(const struct handed_table *from)
 {
     struct handed_table *t = calloc(1, sizeof *t);
@@ -117,6 +119,25 @@ static int slot_for(struct tracee *t, struct handed_table *table, const struct f
     return empty;
 }
 
+/* Where the kernel puts a large mapping of a file depends on its filesystem (mm/huge_memory.c, thp_get_unmapped_area): what a record
+ * gives back is on another one than the run's. So it is put where anonymous memory of that length would be. *address, *flags: as to
+ * be asked for now. 0 or -errno. */
+static int64_t choose_address(struct tracee *t, uint64_t length, uint64_t *address, int *flags)
+{
+    const uint64_t argument[6] = {*address,
+                                  length,
+                                  PROT_NONE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (unsigned)(*flags & MAP_32BIT),
+                                  UINT64_MAX,
+                                  0};
+    int64_t got = tracee_inject(t, SYS_mmap, argument);
+    if (got < 0 && got > -4096)
+        return got;
+    *address = (uint64_t)got;
+    *flags |= MAP_FIXED;
+    return 0;
+}
+
 int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int protection, int flags,
                    const struct file_mapping *m, struct file *f)
 {
@@ -125,13 +146,19 @@ int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int prot
     if (slot < 0)
         return slot;
     table->entry[slot].last_use = ++table->clock;
+    bool chosen = length >= HUGE_PAGE && (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0;
+    int64_t got = chosen ? choose_address(t, length, &address, &flags) : 0;
     const uint64_t argument[6] = {address,
                                   length,
                                   (uint64_t)(unsigned)protection,
                                   (uint64_t)(unsigned)flags,
                                   (uint64_t)(GLASS_FIRST_FREE + slot),
                                   m->offset};
-    int64_t got = tracee_inject(t, SYS_mmap, argument);
+    if (got == 0) {
+        got = tracee_inject(t, SYS_mmap, argument);
+        if (chosen && got < 0 && got > -4096)
+            tracee_inject(t, SYS_munmap, (const uint64_t[6]){address, length});
+    }
     if (!m->lasting)
         hand_back(t, table, slot);
     if (!m->lasting && (got >= 0 || got <= -4096) && (flags & MAP_TYPE) == MAP_PRIVATE) {

@@ -58,7 +58,7 @@ static FILE *open_output(const char *path, const char *what, struct run_error *e
     return f;
 }
 
-int network_start(struct holder *h, const struct run_request *r, struct run_error *e)
+int network_start(struct holder *h, const struct run_request *r, struct view *view, struct run_error *e)
 {
     struct world *w = h->world;
     struct internet_config c = {
@@ -70,6 +70,7 @@ int network_start(struct holder *h, const struct run_request *r, struct run_erro
         .spawn = spawn,
         .context = w,
         .keep = r->export_to != NULL,
+        .view = view,
     };
     if (w->policy->network == NULL && r->capture == NULL && r->har == NULL)
         return 0;

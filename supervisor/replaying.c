@@ -4,6 +4,7 @@
 
 #include "kernel/describe.h"
 #include "kernel/world.h"
+#include "policy/network.h"
 #include "trace/cursor.h"
 
 #include <errno.h>
@@ -252,7 +253,9 @@ static uint32_t look(void *context, int stream, uint32_t before)
 static void restore_policy(struct replaying *r, struct policy *p)
 {
     for (size_t i = 0; i < policy_rule_count(p); i++)
-        policy_rule_at(p, i)->origin.line = bundled_rule_line(r->bundled, i);
+        policy_rule_at(p, i)->origin.line = bundled_rule_line(r->bundled, false, i);
+    for (size_t i = 0; p->network != NULL && i < p->network->rule_count; i++)
+        p->network->rules[i]->origin.line = bundled_rule_line(r->bundled, true, i);
     if (!next_is(r, EVENT_RUN))
         return;
     struct cursor c = cursor_over(r->next.run.map, r->next.run.size);

@@ -111,7 +111,8 @@ static int start(struct holder *h, const struct run_request *r, struct bundle *b
     char *program = NULL;
     struct task *first = NULL;
     int result = -1;
-    if (network_start(h, r, e) == 0 && setup_tree(h->world, r, network_contents(h), bundle, &program, e) == 0 &&
+    if (network_start(h, r, setup_view(bundle, r), e) == 0 &&
+        setup_tree(h->world, r, network_contents(h), bundle, &program, e) == 0 &&
         setup_first(h->world, r, bundle, &first, e) == 0) {
         if (prepare_outputs(h, r, e) == 0) {
             if (bundle != NULL)

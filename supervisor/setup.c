@@ -306,7 +306,7 @@ char *setup_find_program(struct world *w, const char *name)
     return NULL;
 }
 
-static struct view *view_of(struct bundle *bundle, const struct run_request *r)
+struct view *setup_view(struct bundle *bundle, const struct run_request *r)
 {
     return r->again != NULL ? bundled_view(replaying_bundled(r->again)) : bundle_view(bundle);
 }
@@ -315,11 +315,11 @@ int setup_tree(struct world *w, const struct run_request *r, struct contents *co
                char **program, struct run_error *e)
 {
     bool own_root = has_own_root(w->policy);
-    vfs_set_view(w->vfs, view_of(bundle, r));
+    vfs_set_view(w->vfs, setup_view(bundle, r), 0);
     *program = NULL;
     if (own_root && mount_policy(w, e) < 0)
         return -1;
-    if (!own_root && (mount_system(w, view_of(bundle, r), e) < 0 || mount_interpreter(w, r, bundle, program, e) < 0))
+    if (!own_root && (mount_system(w, setup_view(bundle, r), e) < 0 || mount_interpreter(w, r, bundle, program, e) < 0))
         return -1;
     if (put_etc(w, e) < 0 || put_directories(w, e) < 0)
         return -1;

@@ -11,6 +11,9 @@ struct bundle; /* supervisor/bundle.h; NULL: the record does not stand alone */
  * then the script. *program is the guest path to execute (malloc'ed). contents: whose authority the world trusts
  * (network/content.h); NULL: none. 0, or -1 with *e filled. */
 struct contents;
+struct view;
+struct view *setup_view(struct bundle *bundle,
+                        const struct run_request *r); /* who stands between the run and the host */
 int setup_tree(struct world *w, const struct run_request *r, struct contents *contents, struct bundle *bundle,
                char **program, struct run_error *e);
 /* The first process, its user, descriptors 0 to 2, working directory. */

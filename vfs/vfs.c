@@ -85,9 +85,11 @@ void vfs_free(struct vfs *v)
     free(v);
 }
 
-void vfs_set_view(struct vfs *v, struct view *w)
+void vfs_set_view(struct vfs *v, struct view *w, uint32_t first)
 {
     v->view = w;
+    v->host_mounts += first;
+    v->next_ino += first;
 }
 
 struct dentry *vfs_root(struct vfs *v)

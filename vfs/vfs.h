@@ -63,8 +63,9 @@ struct vfs_config {
 
 struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory filesystem, root:root 0755 */
 void vfs_free(struct vfs *v);                         /* after every file, dentry and descriptor table of it was put */
-/* Before the first mount: whom the host mounts ask, or tell (vfs/view.h). Borrowed. */
-void vfs_set_view(struct vfs *v, struct view *w);
+/* Before the first mount: whom the host mounts ask, or tell (vfs/view.h). Borrowed. Trees that share a view count their mounts
+ * and inodes from different `first`s, so that they are not mistaken for each other. */
+void vfs_set_view(struct vfs *v, struct view *w, uint32_t first);
 struct dentry *vfs_root(struct vfs *v); /* borrowed */
 
 /* What was used and whether a quota was ever hit: the report's `files` limit. */

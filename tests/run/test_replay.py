@@ -152,6 +152,45 @@ def test_every_cut_and_flip_is_an_answer(tmp_path):
         assert done.returncode in (0, 125) and done.stderr.count(b"\n") <= 1, done
 
 
+NETWORK = """terrarium: 1
+network:
+  - {connect: "files.example:80", respond: ./site, note: "of a directory"}
+  - connect: "api.example:443"
+    http:
+      - {path: /x, file: ./answer.bin}
+      - {path: /j, json: {file: "not a path"}}
+  - {resolve: "*.example", to: 203.0.113.7}
+"""
+ASK = """import urllib.request
+for url in ("http://files.example/a/page.html", "http://files.example/none", "https://api.example/x", "https://api.example/j", "http://other.test/"):
+    try:
+        print(url, urllib.request.urlopen(url).read())
+    except OSError as e:
+        print(url, e)
+"""
+
+
+def test_those_beyond_the_world_are_in_the_record(tmp_path):
+    (tmp_path / "site/a").mkdir(parents=True)
+    (tmp_path / "site/a/page.html").write_text("<p>a page</p>")
+    (tmp_path / "answer.bin").write_bytes(bytes(range(256)) * 9)
+    first = record(tmp_path, "--capture", str(tmp_path / "one.pcapng"), "--", "-c", ASK, policy=NETWORK)
+    assert b"a page" in first.stdout and b"404" in first.stdout and b"\\xfe\\xff" in first.stdout and b"not a path" in first.stdout, first
+    shutil.rmtree(tmp_path / "site")
+    (tmp_path / "answer.bin").unlink()
+    (tmp_path / "policy.yaml").unlink()
+    same(first, replay("--capture", tmp_path / "again.pcapng", "--report", tmp_path / "report.json", tmp_path / "run.trec"))
+    assert (tmp_path / "one.pcapng").read_bytes() == (tmp_path / "again.pcapng").read_bytes()
+    tool = pathlib.Path(__file__).resolve().parents[2] / "tools" / "read_record.py"
+    shown = subprocess.run([PYTHON, tool, tmp_path / "run.trec"], capture_output=True, timeout=60).stdout
+    assert b"files.example" in shown and str(tmp_path).encode() not in shown
+
+
+def test_a_library_of_many_megabytes(tmp_path):
+    code = "import numpy, ssl; print(hex(id(numpy.array)), [l for l in open('/proc/self/maps') if 'libcrypto' in l or 'blas' in l][:3])"
+    same(record(tmp_path, "--", "-c", code), replay(tmp_path / "run.trec"))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot(2) needs root")
 def test_on_a_machine_with_nothing(tmp_path):
     first = record(tmp_path, "--", "-c", PROGRAMS["subprocess"])
