@@ -183,6 +183,7 @@ static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
                 t->fresh = true;
                 t->regs = regs;
                 t->regs_known = true;
+                tsc_settle(t);
                 return 0;
             }
         }

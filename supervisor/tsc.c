@@ -5,12 +5,20 @@
 #include <linux/prctl.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 void tsc_forbid(void)
 {
     if (prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0)
         __asm__ volatile("rdtsc" ::: "eax", "edx");
+}
+
+void tsc_settle(struct tracee *t)
+{
+    const uint64_t argument[6] = {PR_SET_TSC, PR_TSC_ENABLE};
+    if (!t->holder->tsc_answered)
+        (void)tracee_inject(t, SYS_prctl, argument);
 }
 
 bool tsc_emulate(struct tracee *t)

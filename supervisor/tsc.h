@@ -9,6 +9,10 @@
  * some hypervisors the counter can be read all the same. */
 void tsc_forbid(void);
 
+/* At the first mark: what was tried has shown by now. Where the machine answers all the same, forbidding it is taken back: the kernel
+ * would change a control register at every switch between supervisor and guest, which costs a third of a stop there. */
+void tsc_settle(struct tracee *t);
+
 /* At a SIGSEGV: if it was one of the two instructions, answer it and step over it. False: it was something else. */
 bool tsc_emulate(struct tracee *t);
 
