@@ -1,5 +1,5 @@
-/* The supervisor's side of the clock page. The guest can write all of it, at any time it runs; of what it wrote only `now` is
- * ever used, as it was read once; the rest is compared with what it must be. */
+/* The supervisor's side of the clock page. The guest can write all of it, at any time it runs; of what it wrote only `left` and `reads`
+ * are ever used, as they were read once; the rest is compared with what it must be. The page is written only while no task runs. */
 #include "supervisor/fast_clock.h"
 
 #include "policy/policy.h"
@@ -16,16 +16,28 @@
 /* Without a stop: it costs nothing, and a page that was written can make no more of the time than that. */
 enum { READS_MOST = 1 << 20 };
 
+static int64_t greatest_common_divisor(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 struct fast_clock {
     struct clock_page *page; /* shared with the guest */
     int fd;
     dev_t device;
     ino_t inode;
     bool works;        /* the page is believed */
-    bool reads;        /* the guest has a vDSO that reads it */
-    int64_t seen;      /* page->now, when it was last written or folded */
-    int64_t limit;     /* page->limit, as it was last written */
-    int64_t armed;     /* page->armed, the same */
+    bool offered;      /* the guest has a vDSO that reads it */
+    int64_t end;       /* page->end, as it was last written */
+    int64_t left;      /* page->left, when it was last written or folded */
+    int64_t reads;     /* page->reads, the same */
+    int64_t moved;     /* what was taken from page->left since the world began */
+    int64_t step;      /* all that is taken is a multiple of it */
     int64_t looked_at; /* page->left at the last tick */
 };
 
@@ -62,10 +74,11 @@ int fast_clock_new(struct holder *h)
     f->device = st.st_dev;
     f->inode = st.st_ino;
     f->works = !clock->real && clock->per_event > 0;
-    f->reads = f->works && wanted(h->world);
-    f->seen = clock->elapsed;
+    f->offered = f->works && wanted(h->world);
+    f->end = clock->elapsed;
+    f->step = greatest_common_divisor(CLOCK_CHECK_NS, clock->per_event);
     *f->page = (struct clock_page){
-        .now = clock->elapsed, .per_event = clock->per_event, .epoch = clock->epoch, .boot = clock->boot};
+        .end = clock->elapsed, .per_event = clock->per_event, .epoch = clock->epoch, .boot = clock->boot};
     return 0;
 }
 
@@ -84,7 +97,7 @@ void fast_clock_free(struct holder *h)
 
 bool fast_clock_works(const struct holder *h)
 {
-    return h->fast_clock->works && h->fast_clock->reads;
+    return h->fast_clock->works && h->fast_clock->offered;
 }
 
 bool fast_clock_counts(const struct holder *h)
@@ -111,20 +124,19 @@ bool fast_clock_is(const struct holder *h, dev_t device, ino_t inode)
     return h->fast_clock->device == device && h->fast_clock->inode == inode;
 }
 
-/* The page is of no use any more: every read becomes a call. */
+/* The page is of no use any more: every read becomes a call, and checks are not stopped at. */
 static void give_up(struct world *w, struct fast_clock *f)
 {
     f->works = false;
-    f->limit = INT64_MIN;
-    __atomic_store_n(&f->page->limit, f->limit, __ATOMIC_RELAXED);
-    __atomic_store_n(&f->page->left, INT64_MAX, __ATOMIC_RELAXED); /* checks are not stopped at any more */
+    __atomic_store_n(&f->page->per_event, INT64_MAX, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->page->left, INT64_MAX, __ATOMIC_RELAXED);
     world_not_reproducible(w, "clock: the guest wrote into the page of its vDSO");
 }
 
 static bool as_written(const struct fast_clock *f, const struct clock *c)
 {
     const struct clock_page *p = f->page;
-    return __atomic_load_n(&p->limit, __ATOMIC_RELAXED) == f->limit &&
+    return __atomic_load_n(&p->end, __ATOMIC_RELAXED) == f->end &&
            __atomic_load_n(&p->per_event, __ATOMIC_RELAXED) == c->per_event &&
            __atomic_load_n(&p->epoch, __ATOMIC_RELAXED) == c->epoch &&
            __atomic_load_n(&p->boot, __ATOMIC_RELAXED) == c->boot;
@@ -140,40 +152,30 @@ static void charge(struct task *t, int64_t ns, int64_t reads)
     t->world->cpu += ns;
 }
 
-/* The page's words that move, as they were found: whether reads and checks can have made them of what was written. */
-static bool can_be(const struct fast_clock *f, const struct clock *c, int64_t read, int64_t armed, int64_t counted)
-{
-    return read >= 0 && read <= f->limit - f->seen && read % c->per_event == 0 && armed == f->armed - read &&
-           counted >= 0 && counted % CLOCK_CHECK_NS == 0 && counted - CLOCK_CHECK_NS <= f->limit - f->seen - read;
-}
-
 void fast_clock_fold(struct tracee *t)
 {
     struct fast_clock *f = t->holder->fast_clock;
     if (!f->works || t->task == NULL)
         return;
     struct world *w = t->holder->world;
-    int64_t now = __atomic_load_n(&f->page->now, __ATOMIC_RELAXED),
-            left = __atomic_load_n(&f->page->left, __ATOMIC_RELAXED);
-    int64_t armed = __atomic_load_n(&f->page->armed, __ATOMIC_RELAXED), counted;
-    if (!as_written(f, &w->clock) || now < f->seen || __builtin_sub_overflow(armed, left, &counted)) {
+    int64_t left = __atomic_load_n(&f->page->left, __ATOMIC_RELAXED),
+            reads = __atomic_load_n(&f->page->reads, __ATOMIC_RELAXED), moved, cost;
+    /* A check that finds nothing left stops: it is the last. */
+    if (!as_written(f, &w->clock) || __builtin_sub_overflow(f->left, left, &moved) || moved < 0 ||
+        moved > f->left + CLOCK_CHECK_NS || moved % f->step != 0 || reads < f->reads ||
+        __builtin_mul_overflow(reads, w->clock.per_event, &cost) || cost > f->moved + moved) {
         give_up(w, f);
         return;
     }
-    if (now == f->seen && counted == 0)
+    if (moved == 0 && reads == f->reads)
         return;
-    if (!can_be(f, &w->clock, now - f->seen, armed, counted)) {
-        give_up(w, f);
-        return;
-    }
-    charge(t->task, now - f->seen + counted, (now - f->seen) / w->clock.per_event);
-    w->checks += (uint64_t)(counted / CLOCK_CHECK_NS);
-    f->seen = now + counted;
-    f->armed = left;
-    __atomic_store_n(&f->page->armed, left, __ATOMIC_RELAXED);
-    if (counted != 0)
-        __atomic_store_n(&f->page->now, f->seen, __ATOMIC_RELAXED);
-    clock_jump(&w->clock, f->seen);
+    charge(t->task, moved, reads - f->reads);
+    f->left = left;
+    f->reads = reads;
+    f->moved += moved;
+    if (t->holder->count_sites != 0)
+        w->checks = (uint64_t)((f->moved - cost) / CLOCK_CHECK_NS);
+    clock_jump(&w->clock, __builtin_sub_overflow(f->end, left, &cost) ? INT64_MAX : cost);
 }
 
 static int64_t sum(int64_t a, int64_t b) /* b >= 0 */
@@ -188,10 +190,13 @@ static int64_t limit_of(const struct tracee *t)
     const struct world *w = task->world;
     const struct process *p = task->process;
     int64_t now = clock_elapsed(&w->clock), limit = clock_next(&w->clock), turn;
-    uint64_t reads = READS_MOST, left = task->calls < t->until ? t->until - task->calls : 0;
-    if (sched_others_ready(w) && left < reads)
-        reads = left;
-    int64_t end = __builtin_mul_overflow(reads, w->clock.per_event, &turn) ? INT64_MAX : sum(now, turn);
+    uint64_t left = task->calls < t->until ? t->until - task->calls : 0;
+    /* At the same times however often the page is written in between. */
+    bool long_events = __builtin_mul_overflow((int64_t)READS_MOST, w->clock.per_event, &turn);
+    int64_t end = long_events ? INT64_MAX : sum(now, turn - now % turn);
+    if (sched_others_ready(w) && left < READS_MOST && !long_events &&
+        sum(now, (int64_t)left * w->clock.per_event) < end)
+        end = now + (int64_t)left * w->clock.per_event;
     if ((sched_others_ready(w) || sched_preempts(w)) && t->turn_end < end)
         end = t->turn_end;
     limit = end < limit ? end : limit;
@@ -203,7 +208,7 @@ static int64_t limit_of(const struct tracee *t)
         int64_t alarm = p->cpu < p->cpu_alarm ? sum(now, p->cpu_alarm - p->cpu) : now;
         limit = alarm < limit ? alarm : limit;
     }
-    return limit;
+    return limit < INT64_MAX - CLOCK_CHECK_NS ? limit : INT64_MAX - CLOCK_CHECK_NS;
 }
 
 void fast_clock_publish(struct tracee *t)
@@ -211,20 +216,10 @@ void fast_clock_publish(struct tracee *t)
     struct fast_clock *f = t->holder->fast_clock;
     if (!f->works || t->task == NULL)
         return;
-    int64_t limit = limit_of(t);
-    if (limit != f->limit)
-        __atomic_store_n(&f->page->limit, f->limit = limit, __ATOMIC_RELAXED);
-    /* The task may be running (a tick): what it read since the fold comes first. */
-    int64_t elapsed = clock_elapsed(&t->holder->world->clock), seen = f->seen;
-    while (elapsed != seen &&
-           !__atomic_compare_exchange_n(&f->page->now, &seen, elapsed, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-        fast_clock_fold(t);
-        if (!f->works)
-            return;
-        seen = f->seen;
-    }
-    f->seen = elapsed;
-    f->armed = limit > elapsed ? limit - elapsed : 0;
-    __atomic_store_n(&f->page->armed, f->armed, __ATOMIC_RELAXED);
-    __atomic_store_n(&f->page->left, f->armed, __ATOMIC_RELAXED);
+    int64_t limit = limit_of(t), elapsed = clock_elapsed(&t->holder->world->clock);
+    int64_t end = limit > elapsed ? limit : elapsed;
+    if (end != f->end)
+        __atomic_store_n(&f->page->end, f->end = end, __ATOMIC_RELAXED);
+    if (end - elapsed != f->left)
+        __atomic_store_n(&f->page->left, f->left = end - elapsed, __ATOMIC_RELAXED);
 }

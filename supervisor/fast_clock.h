@@ -27,7 +27,7 @@ int fast_clock_descriptor(const struct holder *h); /* of the page, for the guest
 /* The task ran, or runs: what it read since the last fold is put into the world's clock and on the task's account. Before
  * anything looks at either. A page that says what no reading can have made of it is not believed, and not used any more. */
 void fast_clock_fold(struct tracee *t);
-/* The task is about to run: the page shows the world's time, and how far it may go. */
+/* The task stands, and is about to run: the page shows the world's time, and how far it may go. */
 void fast_clock_publish(struct tracee *t);
 /* Whether a mapping of the guest's with this device and inode is the page. */
 bool fast_clock_is(const struct holder *h, dev_t device, ino_t inode);

@@ -167,16 +167,17 @@ bool tick_computing(struct holder *h, struct tracee *t)
         h->tick_cpu = cpu;
     if (!whole)
         return false;
+    bool jumped = false;    /* then it must stop, to be shown another time */
     if (w->again != NULL) { /* where it was stopped is in the record */
         if (replaying_jumps(w->again) && clock_next(&w->clock) != INT64_MAX) {
             int64_t from = clock_elapsed(&w->clock);
             clock_jump(&w->clock, clock_next(&w->clock));
             record(w, jumped, from);
             clock_run(&w->clock);
+            jumped = true;
         }
-        fast_clock_publish(t);
         t->yields = sched_others_ready(w) && replaying_preempts(w->again);
-        return t->yields;
+        return jumped || t->yields;
     }
     if (!w->clock.real && clock_next(&w->clock) != INT64_MAX) {
         /* Time passes only by calls, and this task makes none: a deadline that its computing has outlasted is honoured. */
@@ -187,14 +188,13 @@ bool tick_computing(struct holder *h, struct tracee *t)
             int64_t from = clock_elapsed(&w->clock);
             clock_jump(&w->clock, clock_next(&w->clock));
             record(w, jumped, from);
+            jumped = true;
         }
     }
     clock_run(&w->clock);
-    fast_clock_publish(t);
     if (sched_others_ready(w)) {
         world_not_reproducible(w, "order: a task that computed without a call was preempted by real time");
         t->yields = true;
-        return true;
     }
-    return false;
+    return jumped || t->yields;
 }

@@ -1,7 +1,8 @@
 /* The page that the supervisor shares with every process of a world whose clock is virtual: the world's time, read there by
  * the vDSO (vdso.c) without a stop, and moved by an interpreter whose checks are counted (supervisor/count/). The elapsed time is
- * now + (armed - left). The guest may write it, so the supervisor believes what moves in it, and that only as far as the vDSO and the
- * checks could have moved it (supervisor/fast_clock.c). Read by these, and by nothing else. */
+ * end - left: one word moves, in one instruction, so that the guest can be stopped anywhere and the time is right. The guest may write
+ * the page, so the supervisor believes what moves in it, and that only as far as the vDSO and the checks could have moved it
+ * (supervisor/fast_clock.c). Read by these, and by nothing else. */
 #ifndef SUPERVISOR_CLOCK_PAGE_H
 #define SUPERVISOR_CLOCK_PAGE_H
 
@@ -13,14 +14,15 @@ enum {
         50, /* what a check of an interpreter costs: the nominal speed (docs/counting.md). One byte, signed */
 };
 
-struct clock_page {    /* all in ns */
-    int64_t now;       /* elapsed time; a read moves it by per_event, in one step, and answers what it has become */
-    int64_t limit;     /* what a read may not make of it: then something else happens, and the call must be made */
+struct clock_page { /* all in ns, but for reads */
+    int64_t
+        left;    /* until the limit, where something else happens than reading: a read takes per_event, and is made as a
+                          call where it would leave nothing; each check takes CLOCK_CHECK_NS, and stops when nothing is left */
+    int64_t end; /* the elapsed time at the limit */
     int64_t per_event; /* what a trapped call costs, and a read as well: kernel/clock.h */
-    int64_t epoch;     /* CLOCK_REALTIME when `now` was 0 */
-    int64_t boot;      /* CLOCK_MONOTONIC when `now` was 0 */
-    int64_t armed;     /* what `left` was when the task was resumed, less what reads took from both */
-    int64_t left;      /* until the limit; each check takes CLOCK_CHECK_NS, and stops when nothing is left */
+    int64_t epoch;     /* CLOCK_REALTIME when the elapsed time was 0 */
+    int64_t boot;      /* CLOCK_MONOTONIC when the elapsed time was 0 */
+    int64_t reads;     /* how many were made; each is counted a moment after it was taken from `left` */
 };
 
 #endif

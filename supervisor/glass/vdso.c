@@ -23,22 +23,22 @@ static inline long call(long nr, const void *a, const void *b, const void *c)
     return result;
 }
 
-/* One event. The elapsed time after it; -1: it must be a call. Whatever stops the task between the look and the step has
- * moved `now`, or else the limit still stands. What the read costs is taken from what checks may still use, so that they stop
- * at the same limit. */
+/* One event. The elapsed time after it; -1: it must be a call. The supervisor may stop the task anywhere here, let others run, and
+ * show another time and limit: what is taken is taken from what is left at that moment, and the time is that of one moment after it. */
 static inline int64_t event(void)
 {
     struct clock_page *p = &clock_page;
-    int64_t before = __atomic_load_n(&p->now, __ATOMIC_RELAXED), after, counted, elapsed;
+    int64_t left = __atomic_load_n(&p->left, __ATOMIC_RELAXED), after, end, elapsed;
     do {
-        counted = __atomic_load_n(&p->armed, __ATOMIC_RELAXED) - __atomic_load_n(&p->left, __ATOMIC_RELAXED);
-        if (__builtin_add_overflow(before, p->per_event, &after) || __builtin_add_overflow(after, counted, &elapsed) ||
-            elapsed >= __atomic_load_n(&p->limit, __ATOMIC_RELAXED))
+        if (__builtin_sub_overflow(left, p->per_event, &after) || after <= 0)
             return -1;
-    } while (!__atomic_compare_exchange_n(&p->now, &before, after, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    p->armed -= p->per_event;
-    p->left -= p->per_event;
-    return elapsed;
+    } while (!__atomic_compare_exchange_n(&p->left, &left, after, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    __asm__ volatile("incq %0" : "+m"(p->reads)); /* one instruction: all tasks of a world are on one processor */
+    do {
+        end = __atomic_load_n(&p->end, __ATOMIC_RELAXED);
+        after = __atomic_load_n(&p->left, __ATOMIC_RELAXED);
+    } while (end != __atomic_load_n(&p->end, __ATOMIC_RELAXED));
+    return __builtin_sub_overflow(end, after, &elapsed) ? -1 : elapsed;
 }
 
 /* ns of a clock whose beginning is `start`, after one event; negative: it must be a call. */

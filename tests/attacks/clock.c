@@ -46,25 +46,27 @@ int main(int argc, char **argv)
     const char *mode = argv[1];
     setvbuf(stdout, NULL, _IONBF, 0);
     catch_faults();
-    volatile int64_t *page = (volatile int64_t *)find("[vvar]"); /* now, limit, per_event, epoch, boot */
+    volatile int64_t *page = (volatile int64_t *)find("[vvar]"); /* left, end, per_event, epoch, boot, reads */
     uint64_t code = find("[vdso]");
     int64_t before = by_call();
     if (IS("back"))
-        page[0] -= 1000000;
+        page[0] += 1000000;
     else if (IS("far"))
-        page[0] = INT64_MAX - 1;
+        page[0] = INT64_MIN + 1;
     else if (IS("odd"))
-        page[0] += 10001;
-    else if (IS("minus"))
-        page[0] = -10000;
-    else if (IS("limit"))
+        page[0] -= 10001;
+    else if (IS("end"))
         page[1] = INT64_MAX, by_read();
-    else if (IS("limit-and-far"))
-        page[1] = INT64_MAX, page[0] += 10000L * 1000000000;
+    else if (IS("end-and-far"))
+        page[1] += 10000L * 1000000000, page[0] += 10000L * 1000000000, by_read();
     else if (IS("step"))
         page[2] = 0;
     else if (IS("epoch"))
         page[3] = page[4] = 7;
+    else if (IS("reads"))
+        page[5] += 1000;
+    else if (IS("unread"))
+        page[5] -= 1000;
     else if (IS("all"))
         memset((void *)page, 0xff, 4096);
     else if (IS("hole"))
@@ -95,7 +97,7 @@ int main(int argc, char **argv)
     } else if (IS("threads")) { /* written all the time while another process looks */
         if (fork() == 0) {
             for (long i = 0; i < 30000; i++)
-                page[i % 5] = i * 0x9e3779b97f4a7c15;
+                page[i % 6] = i * 0x9e3779b97f4a7c15;
             _exit(0);
         }
         for (int i = 0; i < 200; i++)

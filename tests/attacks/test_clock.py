@@ -5,7 +5,7 @@ REASON = "clock: the guest wrote into the page of its vDSO"
 FINE = "time goes on\nslept well\n"
 
 
-@pytest.mark.parametrize("what", ["back", "far", "odd", "minus", "limit", "limit-and-far", "step", "epoch", "all", "threads"])
+@pytest.mark.parametrize("what", ["back", "far", "odd", "end", "end-and-far", "step", "epoch", "reads", "unread", "all", "threads"])
 def test_a_page_that_was_written_is_not_believed(attack, what):
     result = attack("clock", what, report=True)
     assert result.status == 0 and result.out == FINE, result

@@ -61,3 +61,14 @@ def test_a_rule_on_the_clock_still_decides(terrarium):
     result = terrarium("run", "--", "-c", "import time\ntry: time.clock_gettime(1)\nexcept OSError as e: print(e.errno)",
                        policy="terrarium: 1\ncalls: [{deny: clock_gettime, errno: EPERM}]\n")
     assert result.out == "1\n", result
+
+
+def test_it_may_be_stopped_in_the_middle_of_a_read(terrarium, tmp_path):
+    """The tick of real time comes some fifty times while it reads."""
+    subprocess.run(["gcc", "-O2", "-o", tmp_path / "spin", HERE / "clock_spin.c"], check=True)
+    tmp_path.chmod(0o755)
+    runs = [terrarium("exec", "--mount", f"{tmp_path}:/v:ro", "--", "/v/spin", "400", report=True) for _ in range(2)]
+    for run in runs:
+        assert run.status == 0 and run.report["reproducible"], run
+        assert run.out.endswith(" reads, 0 of them backwards\n")
+    assert runs[0].out == runs[1].out and runs[0].report["events"] == runs[1].report["events"]

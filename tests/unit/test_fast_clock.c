@@ -22,6 +22,7 @@ static int setup(void **state)
     assert_non_null(g);
     g->fake = fake_machine_with(fake_policy());
     g->holder.world = g->fake->world;
+    g->holder.count_sites = 1;
     g->tracee = (struct tracee){.task = g->fake->task, .holder = &g->holder, .until = 100, .turn_end = INT64_MAX};
     assert_int_equal(fast_clock_new(&g->holder), 0);
     assert_true(fast_clock_works(&g->holder));
@@ -46,10 +47,9 @@ static int teardown(void **state)
 static int read_clock(struct guest *g, int n)
 {
     int made = 0;
-    for (; made < n && g->page->now + g->page->per_event < g->page->limit; made++) {
-        g->page->now += g->page->per_event;
-        g->page->armed -= g->page->per_event;
+    for (; made < n && g->page->left > g->page->per_event; made++) {
         g->page->left -= g->page->per_event;
+        g->page->reads++;
     }
     return made;
 }
@@ -82,7 +82,7 @@ static void calls_and_sleeps_show_in_the_page(void **state)
     clock_event(&g->fake->world->clock);
     clock_jump(&g->fake->world->clock, 5000000);
     fast_clock_publish(&g->tracee);
-    assert_int_equal(g->page->now, 5000000);
+    assert_int_equal(g->page->end - g->page->left, 5000000);
     assert_int_equal(read_clock(g, 1), 1);
     fast_clock_fold(&g->tracee);
     assert_int_equal(clock_elapsed(&g->fake->world->clock), 5000000 + EVENT);
@@ -199,22 +199,21 @@ static const struct {
     int word;
     int64_t value;
 } written[] = {
-    {"earlier", 0, -EVENT},
-    {"between two events", 0, 3},
-    {"never", 0, INT64_MIN},
-    {"the end of time", 0, INT64_MAX},
-    {"limit", 1, 1},
+    {"earlier", 0, INT64_MAX},
+    {"between two checks", 0, 7},
+    {"years of checks", 0, -INT64_C(100) * 365 * 86400 * 1000000000},
+    {"the end of counting", 0, INT64_MIN},
+    {"two checks behind the last", 0, -2 * CLOCK_CHECK_NS},
+    {"end", 1, 1},
+    {"end gone", 1, INT64_MAX},
+    {"never", 1, INT64_MIN},
     {"cost", 2, 1},
     {"cost nothing", 2, 0},
     {"epoch", 3, 0},
     {"boot", 4, INT64_MIN},
-    {"limit gone", 1, INT64_MAX},
-    {"armed", 5, 1},
-    {"between two checks", 6, 7},
-    {"more than there was", 6, INT64_MAX},
-    {"years of checks", 6, -INT64_C(100) * 365 * 86400 * 1000000000},
-    {"the end of counting", 6, INT64_MIN},
-    {"years of reads", 0, INT64_C(10000) * 365 * 86400 * EVENT},
+    {"reads that cost nothing", 5, 1},
+    {"years of reads", 5, INT64_MAX},
+    {"less than none", 5, -1},
 };
 
 static void what_reading_cannot_make_is_not_believed(void **state)
@@ -227,10 +226,11 @@ static void what_reading_cannot_make_is_not_believed(void **state)
         ((int64_t *)g->page)[written[i].word] = written[i].value;
         fast_clock_fold(&g->tracee);
         if (fast_clock_works(&g->holder) || g->fake->world->not_reproducible_count != 1 ||
-            clock_elapsed(&g->fake->world->clock) != 0 || g->fake->task->calls != 0 || g->page->limit != INT64_MIN)
+            clock_elapsed(&g->fake->world->clock) != 0 || g->fake->task->calls != 0 || read_clock(g, 1) != 0 ||
+            check(g, 1000) != 1001)
             fail_msg("%s was believed", written[i].what);
-        g->page->limit = INT64_MAX; /* and nothing of it is looked at again */
-        g->page->now = 77 * EVENT;
+        g->page->per_event = EVENT; /* and nothing of it is looked at again */
+        read_clock(g, 77);
         fast_clock_publish(&g->tracee);
         fast_clock_fold(&g->tracee);
         assert_int_equal(clock_elapsed(&g->fake->world->clock), 0);
@@ -238,17 +238,52 @@ static void what_reading_cannot_make_is_not_believed(void **state)
     }
 }
 
-static void a_read_while_the_supervisor_looks_is_kept(void **state)
+/* It is stopped anywhere: what a read took, and did not count yet, is time all the same, and is a read a look later. */
+static void a_read_that_was_stopped_in_its_middle_is_kept(void **state)
+{
+    struct guest *g = *state;
+    g->holder.count_sites = 0;
+    fast_clock_publish(&g->tracee);
+    assert_int_equal(read_clock(g, 3), 3);
+    g->page->left -= EVENT;
+    fast_clock_fold(&g->tracee);
+    assert_int_equal(clock_elapsed(&g->fake->world->clock), 4 * EVENT);
+    assert_int_equal(g->fake->world->clock_reads, 3);
+    clock_jump(&g->fake->world->clock, 50 * EVENT);
+    fast_clock_publish(&g->tracee);
+    g->page->reads++;
+    fast_clock_fold(&g->tracee);
+    assert_int_equal(clock_elapsed(&g->fake->world->clock), 50 * EVENT);
+    assert_int_equal(g->fake->world->clock_reads, 4);
+    assert_int_equal(g->fake->world->checks, 0);
+    assert_int_equal(g->fake->world->not_reproducible_count, 0);
+}
+
+/* A task whose turn was over before it ran, and nobody else to have it: the first check stops, and is a check. */
+static void a_limit_that_has_passed_allows_one_check(void **state)
+{
+    struct guest *g = *state;
+    int rings = 0;
+    clock_jump(&g->fake->world->clock, 5 * EVENT);
+    assert_true(clock_arm(&g->fake->world->clock, EVENT, rang, &rings) != 0);
+    fast_clock_publish(&g->tracee);
+    assert_int_equal(read_clock(g, 1), 0);
+    assert_int_equal(check(g, 1000), 1);
+    fast_clock_fold(&g->tracee);
+    assert_int_equal(clock_elapsed(&g->fake->world->clock), 5 * EVENT + CLOCK_CHECK_NS);
+    assert_int_equal(g->fake->world->not_reproducible_count, 0);
+}
+
+/* How far reads may go alone is a matter of the time, not of how often the page was written on the way. */
+static void a_stop_in_between_changes_nothing(void **state)
 {
     struct guest *g = *state;
     fast_clock_publish(&g->tracee);
+    int64_t end = g->page->end;
+    read_clock(g, 1000);
     fast_clock_fold(&g->tracee);
-    clock_jump(&g->fake->world->clock, 50 * EVENT); /* a tick: a deadline passed while the task computed */
-    assert_int_equal(read_clock(g, 3), 3);
     fast_clock_publish(&g->tracee);
-    assert_int_equal(g->page->now, 50 * EVENT);
-    assert_int_equal(g->fake->world->clock_reads, 3);
-    assert_int_equal(g->fake->world->not_reproducible_count, 0);
+    assert_int_equal(g->page->end, end);
 }
 
 int main(void)
@@ -265,7 +300,9 @@ int main(void)
         TEST(a_limit_of_cpu_time_is_a_place),
         TEST(a_cpu_timer_is_left_to_a_call),
         TEST(what_reading_cannot_make_is_not_believed),
-        TEST(a_read_while_the_supervisor_looks_is_kept),
+        TEST(a_read_that_was_stopped_in_its_middle_is_kept),
+        TEST(a_limit_that_has_passed_allows_one_check),
+        TEST(a_stop_in_between_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
