@@ -6,7 +6,7 @@ BUILD := build/$(if $(SANITIZE),sanitize,release)
 # Loading a shared library is paid at every start: small ones are linked into the program, large ones loaded by those runs that need them
 # (tools/lazy_library.sh). Unit tests link all of them as they are.
 PACKAGES := libseccomp libzstd libsodium yaml-0.1 jansson libpcre2-8 zlib msgpack
-LAZY_LIBRARIES := archive
+LAZY_LIBRARIES := archive ssl crypto wslay
 CFLAGS ?= -O2 -g
 FORTIFY := $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. \
@@ -14,7 +14,7 @@ override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmiss
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,$(FORTIFY))
 comma := ,
 LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now -Wl,--gc-sections
-PROGRAM_LDLIBS = -Wl,-Bstatic -lresolv -lhttp_parser -lssl -lcrypto $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -Wl,-Bdynamic -lwslay -lZydis
+PROGRAM_LDLIBS = -Wl,-Bstatic -lresolv -lhttp_parser $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -Wl,-Bdynamic -lZydis
 LDLIBS = $(PROGRAM_LDLIBS) $(LAZY_LIBRARIES:%=-l%)
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli

@@ -4,6 +4,7 @@
 #include "network/capture.h"
 #include "network/dns.h"
 #include "network/har.h"
+#include "network/libraries.h"
 #include "network/simple.h"
 
 #include <errno.h>
@@ -309,7 +310,9 @@ struct internet *internet_new(const struct internet_config *config, char *why, s
         return NULL;
     }
     i->config = *config;
-    if (begin(i, why, size) == 0) {
+    if (network_load_libraries() < 0)
+        snprintf(why, size, "the libraries of the network: %s", strerror(ELIBACC));
+    else if (begin(i, why, size) == 0) {
         *why = '\0';
         return i;
     }
