@@ -1,12 +1,14 @@
 /* `terrarium replay`: a recorded run again, out of its record alone. */
 #include "cli/commands.h"
-#include "kernel/sysent.h"
 #include "policy/policy.h"
+#include "supervisor/inspect/inspect.h"
 #include "supervisor/replaying.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,102 +16,185 @@
 
 struct replay_options {
     const char *record, *until, *files, *report, *capture, *har;
-    bool help;
+    bool maps, stack, shell, gdb, help;
 };
+
+#define TEXT(member) offsetof(struct replay_options, member), true
+#define SWITCH(member) offsetof(struct replay_options, member), false
+
+static const struct replay_option {
+    const char *name, *value;
+    size_t at;
+    bool is_text;
+    const char *help;
+} replay_options[] = {
+    {"--until", "WHERE", TEXT(until),
+     "stop behind an event (its number), at a time of the world (1.5s, 20ms), or behind the Nth call of a name "
+     "(openat#3)"},
+    {"--files", "DIR|TAR", TEXT(files), "write out what the run had created, changed or deleted until then"},
+    {"--maps", NULL, SWITCH(maps), "the memory of every process there, as /proc/PID/maps has it"},
+    {"--stack", NULL, SWITCH(stack), "the Python stack of every thread there (CPython 3.8 to 3.13)"},
+    {"--shell", NULL, SWITCH(shell), "a prompt there, to ask and to go on from (help tells the commands)"},
+    {"--gdb", NULL, SWITCH(gdb),
+     "gdb there; or, in a pipe, gdb's remote protocol: target remote | terrarium replay --gdb ..."},
+    {"--report", "FILE", TEXT(report), "write the report (JSON); - is stderr"},
+    {"--capture", "FILE", TEXT(capture), "write the run's conversations as packets (pcapng)"},
+    {"--har", "FILE", TEXT(har), "write the run's HTTP (HAR)"},
+};
+enum { OPTIONS = sizeof replay_options / sizeof *replay_options };
 
 static int help(void)
 {
-    printf(
-        "usage: terrarium replay [OPTIONS] FILE\n\n"
-        "Runs the run of a record again (made with --record FILE --bundle), on this or another machine: nothing of "
-        "this\n"
-        "machine is looked at, every event is compared with the recorded one, stdout and stderr are written again.\n\n"
-        "  %-18s stop behind an event (its number), at a time of the world (1.5s, 20ms), or behind the\n"
-        "  %-18s Nth call of a name (openat#3)\n"
-        "  %-18s write out what the run had created, changed or deleted until then\n"
-        "  %-18s write the report (JSON); - is stderr\n"
-        "  %-18s write its conversations as packets (pcapng)\n"
-        "  %-18s write its HTTP (HAR)\n\n"
-        "Exit status: the run's own; 0 when it was stopped by --until; 125 at the first event that is not as "
-        "recorded.\n",
-        "--until WHERE", "", "--files DIR|TAR", "--report FILE", "--capture FILE", "--har FILE");
+    printf("usage: terrarium replay [OPTIONS] FILE\n\n"
+           "Runs the run of a record again (made with --record FILE --bundle), on this or another machine: nothing of "
+           "this\n"
+           "machine is looked at, every event is compared with the recorded one, stdout and stderr are written "
+           "again.\n\n");
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const struct replay_option *o = &replay_options[i];
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        printf("  %-18s %s\n", left, o->help);
+    }
+    printf("\nExit status: the run's own; 0 when it was stopped by --until; 125 at the first event that is not as "
+           "recorded.\n");
     return 0;
+}
+
+/* How many words the option at argv[0] takes; 0: said what is wrong with it. */
+static int take(struct replay_options *o, char **argv)
+{
+    size_t k = 0, length = strcspn(argv[0], "=");
+    while (k < OPTIONS &&
+           (strlen(replay_options[k].name) != length || strncmp(argv[0], replay_options[k].name, length) != 0))
+        k++;
+    if (k == OPTIONS)
+        return command_fail("replay: unknown option '%s' (see 'terrarium replay --help')", argv[0]), 0;
+    bool joined = argv[0][length] == '=';
+    char *to = (char *)o + replay_options[k].at;
+    if (!replay_options[k].is_text) {
+        if (joined)
+            return command_fail("replay: %s takes no value", replay_options[k].name), 0;
+        *(bool *)to = true;
+        return 1;
+    }
+    const char *value = joined ? argv[0] + length + 1 : argv[1];
+    if (value == NULL)
+        return command_fail("replay: %s needs a value (see 'terrarium replay --help')", replay_options[k].name), 0;
+    *(const char **)(void *)to = value;
+    return joined ? 1 : 2;
 }
 
 static int parse(struct replay_options *o, int argc, char **argv)
 {
-    const struct {
-        const char *name;
-        const char **value;
-    } options[] = {{"--until", &o->until},
-                   {"--files", &o->files},
-                   {"--report", &o->report},
-                   {"--capture", &o->capture},
-                   {"--har", &o->har}};
-    enum { OPTIONS = sizeof options / sizeof *options };
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc;) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             o->help = true;
             return 0;
         }
-        size_t k = 0, length = strcspn(argv[i], "=");
-        while (k < OPTIONS && (strlen(options[k].name) != length || strncmp(argv[i], options[k].name, length) != 0))
-            k++;
-        if (k < OPTIONS && argv[i][length] == '=')
-            *options[k].value = argv[i] + length + 1;
-        else if (k < OPTIONS && i + 1 < argc)
-            *options[k].value = argv[++i];
-        else if (k < OPTIONS)
-            return command_fail("replay: %s needs a value (see 'terrarium replay --help')", options[k].name);
-        else if (argv[i][0] == '-')
-            return command_fail("replay: unknown option '%s' (see 'terrarium replay --help')", argv[i]);
-        else if (o->record != NULL)
-            return command_fail("replay: one record at a time");
-        else
-            o->record = argv[i];
+        if (argv[i][0] != '-') {
+            if (o->record != NULL)
+                return command_fail("replay: one record at a time");
+            o->record = argv[i++];
+            continue;
+        }
+        int words = take(o, argv + i);
+        if (words == 0)
+            return STATUS_FAILED;
+        i += words;
     }
-    return o->record != NULL ? 0 : command_fail("replay: no record named (see 'terrarium replay --help')");
+    if (o->record == NULL)
+        return command_fail("replay: no record named (see 'terrarium replay --help')");
+    if ((o->maps || o->stack) && o->until == NULL)
+        return command_fail("replay: --maps and --stack: of which moment? (--until WHERE)");
+    if (o->shell && o->gdb)
+        return command_fail("replay: one of --shell and --gdb");
+    if (o->gdb && (o->maps || o->stack))
+        return command_fail("replay: --gdb has `monitor maps` and `monitor stack`");
+    return 0;
 }
 
-/* "1200", "1.5s", "20ms", "openat#3" */
-static int parse_until(const char *text, struct replaying_until *out)
+static int read_until(const struct replay_options *o, struct replaying_until *until)
 {
-    static const struct {
-        const char *unit;
-        double ns;
-    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
-    *out = (struct replaying_until){0};
-    const char *hash = text != NULL ? strchr(text, '#') : NULL;
-    char *end;
-    if (text == NULL)
+    char why[256];
+    *until = (struct replaying_until){.by_event = o->shell || o->gdb}; /* without a word: at the beginning */
+    if (o->until == NULL || replaying_until_parse(o->until, until, why, sizeof why) == 0)
         return 0;
-    if (hash != NULL) {
-        char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)(hash - text), text);
-        int nr = sysent_number(name);
-        out->call = (uint64_t)nr;
-        out->count = strtoull(hash + 1, &end, 10);
-        if (nr < 0)
-            return command_fail("replay: --until: no system call is named '%s'", name);
-        return *end == '\0' && out->count > 0
-                   ? 0
-                   : command_fail("replay: --until '%s': expected a number behind '#'", text);
-    }
-    double number = strtod(text, &end);
-    if (end != text && *end == '\0' && strspn(text, "0123456789") == strlen(text)) {
-        out->by_event = true;
-        out->event = strtoull(text, NULL, 10);
-        return 0;
-    }
-    for (size_t i = 0; end != text && number >= 0 && i < sizeof units / sizeof *units; i++) {
-        if (strcmp(end, units[i].unit) != 0 || number * units[i].ns > 9e18)
-            continue;
-        out->by_time = true;
-        out->time = (int64_t)(number * units[i].ns);
-        return 0;
-    }
-    return command_fail("replay: --until '%s': expected the number of an event, a time such as 1.5s, or CALL#N", text);
+    return command_fail("replay: --until: %s", why);
 }
+
+/* ---- looking -------------------------------------------------------------------------------------------------------- */
+
+struct watched {
+    struct replaying *again;
+    struct inspection *inspection; /* NULL: nobody looks */
+};
+
+static void watch(void *context, const struct event *e)
+{
+    struct watched *w = context;
+    replaying_watch(w->again, e);
+    if (w->inspection != NULL)
+        inspection_watch(w->inspection, e);
+}
+
+/* gdb has the pipe: what the run writes to its stdout goes to stderr, beside gdb's own words. */
+static bool open_pipe(struct inspect_request *q)
+{
+    int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    q->in = in >= 0 ? fdopen(in, "r") : NULL;
+    q->out = out >= 0 ? fdopen(out, "w") : NULL;
+    return q->in != NULL && q->out != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
+}
+
+static int look(const struct replay_options *o, struct inspection **out)
+{
+    struct inspect_request q = {
+        .maps = o->maps, .stack = o->stack, .shell = o->shell, .gdb = o->gdb, .in = stdin, .out = stdout};
+    *out = NULL;
+    if (!q.maps && !q.stack && !q.shell && !q.gdb)
+        return 0;
+    if (q.gdb && !open_pipe(&q))
+        return command_fail("replay: --gdb: %s", strerror(errno));
+    *out = inspection_new(&q);
+    return *out != NULL ? 0 : command_fail("out of memory");
+}
+
+static void put_quoted(FILE *f, const char *word)
+{
+    fputc('\'', f);
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, f);
+    fputc('\'', f);
+}
+
+/* A person asked: gdb is started, which starts this program again, behind a pipe. */
+static int hand_over_to_gdb(const struct replay_options *o)
+{
+    char self[PATH_MAX], *command = NULL;
+    size_t size;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    FILE *f = n > 0 ? open_memstream(&command, &size) : NULL;
+    if (f == NULL)
+        return command_fail("replay: --gdb: %s", strerror(errno));
+    self[n] = '\0';
+    fputs("target remote | ", f);
+    put_quoted(f, self);
+    fputs(" replay --gdb ", f);
+    if (o->until != NULL) {
+        fputs("--until ", f);
+        put_quoted(f, o->until);
+        fputc(' ', f);
+    }
+    put_quoted(f, o->record);
+    if (fclose(f) != 0)
+        return command_fail("out of memory");
+    execlp("gdb", "gdb", "-q", "-iex", "set auto-load off", "-ex", command, (char *)NULL);
+    free(command);
+    return command_fail("replay: --gdb: gdb: %s", strerror(errno));
+}
+
+/* ---- running -------------------------------------------------------------------------------------------------------- */
 
 static struct reader *open_record(const char *path, char *why, size_t n)
 {
@@ -136,13 +221,16 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
     }
     int status;
     struct replaying *again = NULL;
+    struct watched watched = {0};
     r.policy = p;
-    r.watch = replaying_watch;
+    r.watch = watch;
+    r.watch_context = &watched;
     if (bundled_request(b, &r) < 0) {
         status = command_fail("replay: %s: what was run is not in it", o->record);
-    } else if ((r.again = r.watch_context = again = replaying_new(events, b, until)) == NULL) {
+    } else if ((r.again = watched.again = again = replaying_new(events, b, until)) == NULL) {
         status = command_fail("out of memory");
-    } else {
+    } else if ((status = look(o, &watched.inspection)) == 0) {
+        r.inspection = watched.inspection;
         status = supervisor_run(&r, &e);
         if (e.text[0] != '\0')
             status = command_fail("replay: %s: %s", o->record, e.text);
@@ -152,6 +240,7 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
                                              : "terrarium: the run ended before that, behind %" PRIu64 " events\n",
                     replaying_events(again));
     }
+    inspection_free(watched.inspection);
     replaying_free(again);
     policy_free(p);
     return status;
@@ -167,9 +256,11 @@ int command_replay(int argc, char **argv)
         return status;
     if (o.help)
         return help();
-    status = parse_until(o.until, &until);
+    status = read_until(&o, &until);
     if (status != 0)
         return status;
+    if (o.gdb && isatty(STDIN_FILENO))
+        return hand_over_to_gdb(&o);
     struct reader *events = open_record(o.record, why, sizeof why);
     struct reader *kept = events != NULL ? open_record(o.record, why, sizeof why) : NULL;
     struct bundled *b = kept != NULL ? bundled_open(kept, why, sizeof why) : NULL;

@@ -9,7 +9,9 @@
 #include "supervisor/glass/glass.h"
 #include "supervisor/idle.h"
 #include "supervisor/limits.h"
+#include "supervisor/inspect/inspect.h"
 #include "supervisor/recording.h"
+#include "supervisor/replaying.h"
 #include "supervisor/tick.h"
 #include "supervisor/tsc.h"
 
@@ -235,13 +237,24 @@ static void look_for_others(struct tracee *t)
         begin_turn(t);
 }
 
+/* A replay is where it was to stop: whoever looks at it may let it go on. */
+static void stand(struct holder *h)
+{
+    struct replaying *again = h->world->again;
+    if (again != NULL && !h->world->ending && replaying_stopped(again) &&
+        (h->inspection == NULL || !inspection_stop(h->inspection, h)))
+        replaying_finish(again);
+}
+
 static void run_task(struct holder *h, struct task *task)
 {
     struct world *w = h->world;
     struct tracee *t = task->machine;
     w->current = task;
     begin_turn(t);
-    bool goes_on = pick_up(t);
+    stand(h);
+    bool goes_on = !w->ending && pick_up(t);
+    stand(h);
     while (goes_on) {
         if (t->exiting) {
             ends_let_exit(h, t);
@@ -255,6 +268,7 @@ static void run_task(struct holder *h, struct task *task)
         }
         go_on(h, t);
         goes_on = handle_stop(h, t);
+        stand(h);
         if (clock_next(&w->clock) <= clock_elapsed(&w->clock))
             clock_run(&w->clock);
         limits_count(h);
@@ -279,7 +293,10 @@ void loop_run(struct holder *h)
             run_task(h, t);
         else
             idle_wait(h);
+        stand(h);
     }
+    if (h->inspection != NULL)
+        inspection_end(h->inspection, h);
     recording_stop(h->recording);
     ends_kill_all(h);
 }

@@ -3,6 +3,7 @@
 #include "supervisor/replaying.h"
 
 #include "kernel/describe.h"
+#include "kernel/sysent.h"
 #include "kernel/world.h"
 #include "policy/network.h"
 #include "trace/cursor.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CALLS = 512 };        /* more than there are numbers of calls */
 enum { STALLS_MOST = 1000 }; /* turns without an event before it is said that the record does not go on */
 #define LOOKED_BYTES (UINT32_C(1) << 31)
 
@@ -26,9 +28,13 @@ struct replaying {
     bool has_next, ended;             /* ended: there is none any more */
     char why[256];                    /* … because */
     struct event_buffer ours, theirs; /* both, packed */
-    uint64_t compared, calls_seen;
+    uint64_t compared, calls_seen[CALLS];
+    uint64_t index; /* of the last event … */
+    int64_t time;
+    int32_t tid; /* … and whose */
     unsigned stalls;
     bool stopped, diverged;
+    bool finishing; /* stopped, and nothing more is compared: the world is taken down */
     char text[1024];
 };
 
@@ -59,10 +65,10 @@ struct bundled *replaying_bundled(const struct replaying *r)
 
 /* ---- what differs ----------------------------------------------------------------------------------------------------------- */
 
-static void end_world(struct replaying *r)
+static void end_world(struct replaying *r, enum verdict v)
 {
     if (r->world != NULL)
-        world_end(r->world, VERDICT_INTERNAL);
+        world_end(r->world, v);
 }
 
 /* An event in words, short. */
@@ -128,7 +134,7 @@ static void diverge(struct replaying *r, const struct event *got)
         (void)snprintf(r->text, sizeof r->text, "the replay goes on behind the record's %" PRIu64 " events with %s: %s",
                        r->compared, came, r->why);
     }
-    end_world(r);
+    end_world(r, VERDICT_INTERNAL);
 }
 
 /* ---- the record, one ahead ---------------------------------------------------------------------------------------------------- */
@@ -144,7 +150,7 @@ static bool peek(struct replaying *r)
             if (got == READER_DAMAGED && !r->diverged) {
                 r->diverged = true;
                 (void)snprintf(r->text, sizeof r->text, "the record is damaged: %s", r->why);
-                end_world(r);
+                end_world(r, VERDICT_INTERNAL);
             }
         } else if (r->next.kind != EVENT_REAL) {
             r->has_next = true;
@@ -162,12 +168,15 @@ static bool next_is(struct replaying *r, enum event_kind kind)
 static void look_for_end(struct replaying *r, const struct event *e)
 {
     const struct replaying_until *u = &r->until;
-    if (u->count != 0 && e->kind == EVENT_CALL && e->call.nr == u->call)
-        r->calls_seen++;
+    r->index = e->index;
+    r->time = e->time;
+    r->tid = e->tid;
+    if (e->kind == EVENT_CALL && e->call.nr < CALLS)
+        r->calls_seen[e->call.nr]++;
     if ((u->by_event && e->index >= u->event) || (u->by_time && e->time >= u->time) ||
-        (u->count != 0 && r->calls_seen == u->count)) {
+        (u->count != 0 && r->calls_seen[u->call] == u->count)) {
         r->stopped = true;
-        world_end(r->world, VERDICT_KILLED);
+        r->until = (struct replaying_until){0}; /* what else comes of this step of the world is compared, too */
     }
 }
 
@@ -200,7 +209,7 @@ static bool same_end(const struct event *ours, const struct event *theirs)
 void replaying_watch(void *replaying, const struct event *e)
 {
     struct replaying *r = replaying;
-    if (e->kind == EVENT_REAL || r->diverged || r->stopped)
+    if (e->kind == EVENT_REAL || r->diverged || r->finishing)
         return;
     r->stalls = 0;
     if (!peek(r)) {
@@ -303,7 +312,7 @@ static void stall(struct replaying *r)
     (void)snprintf(r->text, sizeof r->text,
                    "the replay diverges at event %" PRIu64 ": expected %s, got nothing: every task sleeps", r->compared,
                    r->has_next ? expected : "nothing more");
-    end_world(r);
+    end_world(r, VERDICT_INTERNAL);
 }
 
 bool replaying_wakes_streams(struct replaying *r)
@@ -339,4 +348,79 @@ bool replaying_diverged(const struct replaying *r, char *text, size_t n)
 uint64_t replaying_events(const struct replaying *r)
 {
     return r->compared;
+}
+
+uint64_t replaying_index(const struct replaying *r)
+{
+    return r->index;
+}
+
+int32_t replaying_tid(const struct replaying *r)
+{
+    return r->tid;
+}
+
+int replaying_go_on(struct replaying *r, const struct replaying_until *until, char *why, size_t n)
+{
+    if ((until->by_event && until->event <= r->index) || (until->by_time && until->time <= r->time) ||
+        (until->count != 0 && until->count <= r->calls_seen[until->call])) {
+        snprintf(why, n, "that is behind us: this is behind event %" PRIu64 ", at %" PRId64 " ns", r->index, r->time);
+        return -EINVAL;
+    }
+    r->until = *until;
+    r->stopped = false;
+    return 0;
+}
+
+void replaying_finish(struct replaying *r)
+{
+    r->finishing = true;
+    end_world(r, VERDICT_KILLED);
+}
+
+/* ---- where ----------------------------------------------------------------------------------------------------------------------- */
+
+static int say(char *why, size_t n, const char *text, const char *what)
+{
+    snprintf(why, n, "'%s': %s", text, what);
+    return -EINVAL;
+}
+
+static int parse_call(const char *text, const char *hash, struct replaying_until *out, char *why, size_t n)
+{
+    char name[64], *end;
+    snprintf(name, sizeof name, "%.*s", (int)(hash - text), text);
+    int nr = sysent_number(name);
+    if (nr < 0 || nr >= CALLS)
+        return snprintf(why, n, "no system call is named '%s'", name), -EINVAL;
+    out->call = (uint64_t)nr;
+    out->count = strtoull(hash + 1, &end, 10);
+    return *end == '\0' && out->count > 0 ? 0 : say(why, n, text, "expected a number behind '#'");
+}
+
+int replaying_until_parse(const char *text, struct replaying_until *out, char *why, size_t n)
+{
+    static const struct {
+        const char *unit;
+        double ns;
+    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+    *out = (struct replaying_until){0};
+    const char *hash = strchr(text, '#');
+    char *end;
+    if (hash != NULL)
+        return parse_call(text, hash, out, why, n);
+    double number = strtod(text, &end);
+    if (end != text && *end == '\0' && strspn(text, "0123456789") == strlen(text)) {
+        out->by_event = true;
+        out->event = strtoull(text, NULL, 10);
+        return 0;
+    }
+    for (size_t i = 0; end != text && number >= 0 && i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].unit) != 0 || number * units[i].ns > 9e18)
+            continue;
+        out->by_time = true;
+        out->time = (int64_t)(number * units[i].ns);
+        return 0;
+    }
+    return say(why, n, text, "expected the number of an event, a time such as 1.5s, or CALL#N");
 }

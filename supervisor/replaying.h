@@ -19,6 +19,9 @@ struct replaying_until {
     uint64_t count; /* … when not 0 */
 };
 
+/* "1200", "1.5s", "20ms", "openat#3". 0, or -EINVAL with one sentence in why. */
+int replaying_until_parse(const char *text, struct replaying_until *out, char *why, size_t n);
+
 /* Both are borrowed. NULL: out of memory. */
 struct replaying *replaying_new(struct reader *events, struct bundled *b, const struct replaying_until *until);
 void replaying_free(struct replaying *r); /* NULL is allowed */
@@ -39,5 +42,11 @@ bool replaying_stopped(const struct replaying *r); /* where `until` said */
 /* How it went, at the end. diverged: one sentence in text. events: compared. */
 bool replaying_diverged(const struct replaying *r, char *text, size_t n);
 uint64_t replaying_events(const struct replaying *r);
+uint64_t replaying_index(const struct replaying *r); /* the record's number of the last event */
+int32_t replaying_tid(const struct replaying *r);    /* whose the last event was; 0: nobody's */
+/* It stands where `until` said: on to another place (all zero: the run's end). 0; or -EINVAL with one sentence: it is behind. */
+int replaying_go_on(struct replaying *r, const struct replaying_until *until, char *why, size_t n);
+/* It stands, and the world ends here: what comes now is no part of the run. */
+void replaying_finish(struct replaying *r);
 
 #endif

@@ -189,6 +189,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     } else {
         h.world->verbose = r->verbose;
         h.world->again = r->again;
+        h.inspection = r->inspection;
         if (r->again != NULL)
             replaying_begin(r->again, h.world);
         tick_start();

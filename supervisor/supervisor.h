@@ -15,6 +15,7 @@
 
 struct policy;
 struct replaying;
+struct inspection;
 struct event;
 
 #define TERRARIUM_VERSION "0.1"
@@ -36,7 +37,9 @@ struct run_request {
     const char *record;      /* host path of the record; NULL: none */
     bool bundle;             /* the record is to stand alone */
     struct replaying *again; /* not a run but one that is run again, out of its record (supervisor/replaying.h) */
-    const uint8_t *sign;     /* an Ed25519 secret key (64 bytes) to sign the record with; NULL: it is not signed */
+    struct inspection
+        *inspection;     /* who looks at a replay where it stops (supervisor/inspect/inspect.h); NULL: nobody */
+    const uint8_t *sign; /* an Ed25519 secret key (64 bytes) to sign the record with; NULL: it is not signed */
     void (*watch)(void *context, const struct event *e); /* sees each event as it happens; NULL: nobody */
     void *watch_context;
     bool quiet;                /* no words of terrarium's own but errors */

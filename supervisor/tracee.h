@@ -101,9 +101,10 @@ struct holder {
     struct confinement confinement;
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
-    struct internet *internet;   /* supervisor/network.c; NULL: nothing is beyond the world, and nothing is drawn */
-    FILE *report;                /* open for writing, or NULL */
-    struct recording *recording; /* supervisor/recording.h; NULL: the run is not recorded */
+    struct internet *internet;     /* supervisor/network.c; NULL: nothing is beyond the world, and nothing is drawn */
+    FILE *report;                  /* open for writing, or NULL */
+    struct recording *recording;   /* supervisor/recording.h; NULL: the run is not recorded */
+    struct inspection *inspection; /* supervisor/inspect/; borrowed; NULL: nobody looks */
     uint64_t tick_calls;
     const struct task *tick_task; /* whose turn it was at the last tick, and how many calls it had made */
     int64_t tick_cpu; /* CPU time of its process, ns, when it was last found to have computed, or made a call */

@@ -124,7 +124,7 @@ def test_until(tmp_path):
     (["none.trec"], "replay: none.trec: No such file or directory"),
     (["junk"], "replay: junk: "),
     (["bare.trec"], "replay: bare.trec: it does not stand alone: it was made without --bundle, or stopped before its end"),
-    (["--until", "later", "run.trec"], "replay: --until 'later': expected the number of an event, a time such as 1.5s, or CALL#N"),
+    (["--until", "later", "run.trec"], "replay: --until: 'later': expected the number of an event, a time such as 1.5s, or CALL#N"),
     (["--until", "opnat#1", "run.trec"], "replay: --until: no system call is named 'opnat'"),
     ([], "replay: no record named (see 'terrarium replay --help')"),
 ])
