@@ -69,7 +69,7 @@ int64_t stub_sendfile(struct call *c)
         return -EINVAL;
     if (!out || !can_write(out))
         return -EBADF;
-    if (out->flags & O_APPEND)
+    if (out->flags & O_APPEND && !file_is_pipe(out))
         return -EINVAL;
     int error = file_size_limit(c, out, UINT64_MAX, &n);
     if (error)
@@ -153,6 +153,8 @@ int64_t stub_copy_file_range(struct call *c)
         return -EINVAL;
     if (!can_read(in) || !can_write(out) || out->flags & O_APPEND)
         return -EBADF;
+    if (source.stx_dev_major != target.stx_dev_major || source.stx_dev_minor != target.stx_dev_minor)
+        return -EXDEV; /* since Linux 5.19 */
     uint64_t at = from ? *from : in->position, onto = to ? *to : out->position;
     if (n > (uint64_t)INT64_MAX - at || n > (uint64_t)INT64_MAX - onto)
         return -EOVERFLOW;

@@ -300,28 +300,26 @@ struct file *memfd_shared_anonymous(struct vfs *v)
     return floating(v, "dev/zero", strlen("dev/zero"), 0777);
 }
 
-static struct memory *sealable(struct file *f)
-{
-    struct memory *m = f->node && f->node->ops == &memory_ops ? f->node->memory : NULL;
-    return m && m->sealable ? m : NULL;
-}
-
+/* Every regular file of a tmpfs has seals; of those that are no memfds, none can be added to the one they have. */
 int memfd_seals(struct file *f)
 {
-    struct memory *m = sealable(f);
-    return m ? m->seals : -EINVAL;
+    if (!f->node || f->node->ops != &memory_ops || !node_is(f->node, S_IFREG))
+        return -EINVAL;
+    const struct memory *m = f->node->memory;
+    return m && m->sealable ? m->seals : F_SEAL_SEAL;
 }
 
 int memfd_add_seals(struct file *f, int seals)
 {
     const int known = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
-    struct memory *m = sealable(f);
+    int now = memfd_seals(f);
     if ((f->flags & O_ACCMODE) == O_RDONLY) /* fcntl(2), F_ADD_SEALS */
         return -EPERM;
-    if (!m || seals & ~known)
+    if (now < 0 || seals & ~known)
         return -EINVAL;
-    if (m->seals & F_SEAL_SEAL)
+    if (now & F_SEAL_SEAL)
         return -EPERM;
+    struct memory *m = f->node->memory;
     /* The memfd itself says whether somebody has it mapped writable: EBUSY. */
     if (m->fd >= 0 && fcntl(m->fd, F_ADD_SEALS, seals & ~F_SEAL_SEAL))
         return -errno;

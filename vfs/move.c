@@ -61,6 +61,12 @@ static size_t pipe_bytes(const struct pipe *p, size_t limit)
     return all < limit ? all : limit;
 }
 
+/* Directories and the kernel's anonymous inodes (those whose lseek(2) does nothing) have no splice operations. */
+static bool can_be_spliced(const struct file *f)
+{
+    return !f->ops->seek_ignored && !f->ops->getdents;
+}
+
 static ssize_t move_into_pipe(struct file *from, uint64_t *position, struct pipe *to, size_t n)
 {
     if (!pipe_has_readers(to))
@@ -68,6 +74,8 @@ static ssize_t move_into_pipe(struct file *from, uint64_t *position, struct pipe
     size_t room = (size_t)pipe_free_slots(to) * PIPE_SLOT_SIZE;
     if (!room)
         return -EAGAIN;
+    if (!can_be_spliced(from))
+        return -EINVAL;
     struct pipe_io side = {.pipe = to};
     side.io = (struct io){.put = put_to_pipe, .left = n < room ? n : room, .context = &side};
     return file_read(from, &side.io, position);
@@ -75,6 +83,8 @@ static ssize_t move_into_pipe(struct file *from, uint64_t *position, struct pipe
 
 static ssize_t move_out_of_pipe(struct pipe *from, struct file *to, uint64_t *position, size_t n)
 {
+    if (!can_be_spliced(to))
+        return -EINVAL;
     if (pipe_is_empty(from))
         return pipe_has_writers(from) ? -EAGAIN : 0;
     struct pipe_io side = {.pipe = from};
@@ -89,12 +99,14 @@ static ssize_t pipe_to_pipe(struct pipe *from, struct pipe *to, size_t n, bool c
 {
     if (from == to)
         return -EINVAL;
-    if (pipe_is_empty(from))
-        return pipe_has_writers(from) ? -EAGAIN : 0;
+    if (pipe_is_empty(from) && pipe_has_writers(from))
+        return -EAGAIN;
     if (!pipe_has_readers(to))
         return -EPIPE;
     if (!pipe_free_slots(to))
         return -EAGAIN;
+    if (pipe_is_empty(from)) /* its end is told last: fs/splice.c, splice_pipe_to_pipe */
+        return 0;
     return pipe_copy_slots(from, to, n, consume);
 }
 
@@ -149,7 +161,7 @@ ssize_t file_move(struct file *from, uint64_t *from_position, struct file *to, u
         return move_into_pipe(from, from_position, sink, n);
     if (source)
         return move_out_of_pipe(source, to, to_position, n);
-    if (!from->ops->seek)
+    if (!from->ops->seek || !can_be_spliced(from))
         return -EINVAL;
     return move_through_buffer(from, from_position, to, to_position, n);
 }

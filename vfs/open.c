@@ -183,7 +183,9 @@ static int open_nameless(const struct place *at, struct dentry *dir, int flags, 
     struct node *n;
     uint32_t gid;
     char name[32];
-    int error = directory_is_closed(dir->node) ? -EOPNOTSUPP : may_create(dir, at->cred);
+    int error = directory_is_closed(dir->node) ? -EOPNOTSUPP : node_writable(dir->node);
+    if (!error) /* a directory that was removed will do: no name is made in it */
+        error = node_permission(dir->node, at->cred, MAY_WRITE | MAY_EXECUTE);
     if (error)
         return error;
     node_inherit(dir->node, at->cred, false, &mode, &gid);
@@ -201,6 +203,8 @@ static int open_nameless(const struct place *at, struct dentry *dir, int flags, 
     }
     d->flags |= DENTRY_UNLINKED;
     error = node_open(n, d, flags, at->cred, out);
+    if (!error)
+        (*out)->flags |= O_TMPFILE; /* F_GETFL shows it */
     dentry_put(d);
     return error;
 }

@@ -119,6 +119,8 @@ static int regular_allocate(struct file *f, int mode, uint64_t offset, uint64_t 
         error = n->ops->allocate ? n->ops->allocate(n, mode, offset, length) : -EOPNOTSUPP;
     if (error)
         return error;
+    if (!f->private)
+        node_drop_privileges(n);
     n->flags |= NODE_DATA;
     node_touch(n, true);
     node_event(f->dentry, IN_MODIFY);
