@@ -260,6 +260,21 @@ static bool is_fault(const struct tracee *t)
     return ptrace(PTRACE_GETSIGINFO, t->real, 0, &info) == 0 && info.si_code > 0;
 }
 
+/* The task asks for a call: for the mark, or once more for the injected one, which a bell interrupted and the kernel begins
+ * again (clone(2), say: ERESTARTNOINTR in kernel/fork.c, copy_process). */
+static int at_mark(struct tracee *t, int64_t *result)
+{
+    struct user_regs_struct now;
+    if (ptrace(PTRACE_GETREGS, t->real, 0, &now) < 0)
+        return -ESRCH;
+    if ((uint32_t)now.orig_rax != GLASS_MARK)
+        return -EAGAIN;
+    t->where = TRACEE_AT_MARK;
+    t->regs_known = true; /* of the guest: untouched by the injection */
+    *result = (int64_t)now.rdi;
+    return 0;
+}
+
 /* Wait through everything that may come between an injected call and the mark after it. */
 static int64_t await_mark(struct tracee *t)
 {
@@ -270,12 +285,11 @@ static int64_t await_mark(struct tracee *t)
         case TRACEE_GONE:
             return -ESRCH;
         case TRACEE_AT_CALL: {
-            struct user_regs_struct now;
-            if (ptrace(PTRACE_GETREGS, t->real, 0, &now) < 0)
-                return -ESRCH;
-            t->where = TRACEE_AT_MARK;
-            t->regs_known = true; /* of the guest: untouched by the injection */
-            return (int64_t)now.rdi;
+            int64_t result;
+            int error = at_mark(t, &result);
+            if (error != -EAGAIN)
+                return error < 0 ? error : result;
+            break;
         }
         case TRACEE_AT_SIGNAL: /* a bell: heard again when the guest goes on */
             if (is_fault(t))
@@ -345,16 +359,13 @@ static int await_exec(struct tracee *t)
         if (who == t) {
             if (t->where == TRACEE_GONE)
                 return -ESRCH;
-            if (t->where == TRACEE_AT_CALL) { /* back at the mark of the old program: it failed */
-                struct user_regs_struct now;
-                if (ptrace(PTRACE_GETREGS, t->real, 0, &now) < 0)
-                    return -ESRCH;
-                t->where = TRACEE_AT_MARK;
-                t->regs_known = true;
-                return (int)now.rdi;
-            }
+            int64_t result;
+            int error = t->where == TRACEE_AT_CALL ? at_mark(t, &result) : -EAGAIN;
+            if (error != -EAGAIN) /* back at the mark of the old program: it failed */
+                return error < 0 ? error : (int)result;
             if (t->where == TRACEE_AT_SIGNAL)
                 t->bells |= SIGNAL_BIT(t->signal);
+            t->where = TRACEE_RUNNING;
             (void)ptrace(PTRACE_CONT, t->real, 0, 0);
         } else if (who->where == TRACEE_GONE && who->task == NULL) {
             tracee_free(who);
