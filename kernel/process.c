@@ -8,8 +8,10 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
+enum { POPULATE_ONE = 2 << 20, POPULATE_MOST = 8 << 20 }; /* bytes: at once, and of one process */
 enum { PID_LIMIT = 32768, PID_FIRST = 2, REAPER = 1, OPEN_FILES = 1024, OPEN_FILES_MOST = 4096 };
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------------ */
@@ -79,6 +81,14 @@ void mm_put(struct mm *m)
     if (m->machine_release != NULL)
         m->machine_release(m);
     free(m);
+}
+
+int mm_populate(struct mm *m, uint64_t length)
+{
+    if (length > POPULATE_ONE || length > POPULATE_MOST - m->populated)
+        return 0;
+    m->populated += length;
+    return MAP_POPULATE;
 }
 
 static struct mm *mm_copy(struct world *w, const struct mm *from)

@@ -56,6 +56,7 @@ struct mm {
     struct shared_map *shared;
     uint32_t shared_count, shared_prune_at;
     uint32_t membarrier; /* commands registered for (membarrier(2)) */
+    uint64_t populated;  /* bytes: mm_populate */
     void *machine;       /* the supervisor's: descriptors handed over */
     void (*machine_release)(struct mm *m);
 };
@@ -271,6 +272,12 @@ void process_timers_heard(struct process *p,
 bool process_group_orphaned(struct world *w, int32_t pgid);
 void mm_put(struct mm *m);
 struct mm *mm_new(struct world *w);
+/* Memory about to be mapped that programs write to nearly all of, and soon: MAP_POPULATE if it is to come with its pages, or 0. A fault
+ * for each of them costs as much as a trapped call. They count as touched, so there is an end to it. */
+int mm_populate(struct mm *m, uint64_t length);
+enum {
+    MM_ARENA = 1 << 20
+}; /* how CPython asks for room for its small objects, from 3.10 on (obmalloc.c, ARENA_SIZE) */
 void fs_context_put(struct fs_context *f);
 struct fs_context *fs_context_copy(const struct fs_context *from); /* NULL: out of memory */
 

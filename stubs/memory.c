@@ -37,8 +37,10 @@ int64_t stub_brk(struct call *c)
         return (int64_t)m->brk;
     uint64_t old_end = PAGE_UP(m->brk), new_end = PAGE_UP(wanted);
     if (new_end > old_end) {
-        int64_t got = call_native(c, SYS_mmap, old_end, new_end - old_end, PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, UINT64_MAX, 0);
+        int64_t got = call_native(
+            c, SYS_mmap, old_end, new_end - old_end, PROT_READ | PROT_WRITE,
+            (uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | mm_populate(m, new_end - old_end)),
+            UINT64_MAX, 0);
         if (failed(got))
             return (int64_t)m->brk;
     } else if (new_end < old_end) {
@@ -148,6 +150,8 @@ int64_t stub_mmap(struct call *c)
     if (type != MAP_PRIVATE)
         return map_shared_anonymous(c);
     c->arg[4] = UINT64_MAX;
+    if (c->arg[1] == MM_ARENA && c->arg[2] == (PROT_READ | PROT_WRITE))
+        c->arg[3] |= (uint64_t)mm_populate(c->task->mm, MM_ARENA);
     return CALL_NATIVE;
 }
 

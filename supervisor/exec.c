@@ -83,7 +83,8 @@ static int map_segment(struct loading *l, struct file *f, const struct elf_segme
         }
     }
     if (s->end > file_end)
-        return map_anonymous(l, file_end + bias, s->end - file_end, s->protection, 0);
+        return map_anonymous(l, file_end + bias, s->end - file_end, s->protection,
+                             mm_populate(l->task->mm, s->end - file_end));
     return 0;
 }
 

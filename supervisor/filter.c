@@ -2,7 +2,7 @@
  * to race against. */
 #include "supervisor/filter.h"
 
-#include "kernel/sysent.h"
+#include "kernel/world.h"
 #include "policy/policy.h"
 #include "supervisor/glass/glass.h"
 
@@ -33,8 +33,9 @@ static int allow_by_argument(scmp_filter_ctx ctx, int nr)
     const struct scmp_arg_cmp above = SCMP_A0(SCMP_CMP_GE, GLASS_END);
     int error = 0;
     switch (nr) {
-    case SYS_mmap:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A3(SCMP_CMP_MASKED_EQ, MMAP_ASKED, MMAP_GRANTED));
+    case SYS_mmap: /* but for an arena of CPython's small objects: mm_populate */
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 2, SCMP_A1(SCMP_CMP_NE, MM_ARENA),
+                                SCMP_A3(SCMP_CMP_MASKED_EQ, MMAP_ASKED, MMAP_GRANTED));
     case SYS_munmap:
     case SYS_mprotect:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, above);

@@ -124,12 +124,9 @@ static int slot_for(struct tracee *t, struct handed_table *table, const struct f
  * be asked for now. 0 or -errno. */
 static int64_t choose_address(struct tracee *t, uint64_t length, uint64_t *address, int *flags)
 {
-    const uint64_t argument[6] = {*address,
-                                  length,
-                                  PROT_NONE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (unsigned)(*flags & MAP_32BIT),
-                                  UINT64_MAX,
-                                  0};
+    const uint64_t argument[6] = {
+        *address,   length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (unsigned)(*flags & MAP_32BIT),
+        UINT64_MAX, 0};
     int64_t got = tracee_inject(t, SYS_mmap, argument);
     if (got < 0 && got > -4096)
         return got;
@@ -148,10 +145,11 @@ int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int prot
     table->entry[slot].last_use = ++table->clock;
     bool chosen = length >= HUGE_PAGE && (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0;
     int64_t got = chosen ? choose_address(t, length, &address, &flags) : 0;
+    bool own = (flags & MAP_TYPE) == MAP_PRIVATE && (protection & PROT_WRITE) != 0;
     const uint64_t argument[6] = {address,
                                   length,
                                   (uint64_t)(unsigned)protection,
-                                  (uint64_t)(unsigned)flags,
+                                  (uint64_t)(unsigned)(own ? flags | mm_populate(t->task->mm, length) : flags),
                                   (uint64_t)(GLASS_FIRST_FREE + slot),
                                   m->offset};
     if (got == 0) {

@@ -98,6 +98,13 @@ def test_memory_reserved_is_not_memory(inside):
                   policy="terrarium: 1\nlimits: {memory: 64MiB}") == "7\n"
 
 
+def test_memory_reserved_by_arenas_is_not_memory(inside):
+    """What is mapped with its pages has an end: the rest of 400 MiB stays untouched."""
+    assert inside("import mmap; a = [mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(400)]\n"
+                  "for i in range(1000): open('/dev/null').close()\nprint(a[399][5])",
+                  policy="terrarium: 1\nlimits: {memory: 64MiB}") == "0\n"
+
+
 def test_memory_of_64_processes(ended):
     result = ended("memory", "memory=256MiB,processes=100", """
 import os, time

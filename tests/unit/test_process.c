@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -755,6 +756,19 @@ static void test_getrandom(void **state)
     assert_in_range(f->writes - writes, 1, 22);
 }
 
+/* What is mapped with its pages counts as touched: no more than so much of a process, whoever its parents were. */
+static void test_populating_has_an_end(void **state)
+{
+    struct fake_machine *f = *state;
+    uint64_t sum = 0;
+    assert_int_equal(mm_populate(f->task->mm, UINT64_C(1) << 30), 0);
+    assert_int_equal(mm_populate(f->task->mm, UINT64_MAX), 0);
+    while (mm_populate(f->task->mm, MM_ARENA) == MAP_POPULATE && sum < UINT64_C(1) << 30)
+        sum += MM_ARENA;
+    assert_int_equal(sum, 8 << 20);
+    assert_int_equal(mm_populate(child_of(f->task, SIGCHLD)->mm, MM_ARENA), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
@@ -788,6 +802,7 @@ int main(void)
         TEST(test_prctl),
         TEST(test_scheduling),
         TEST(test_getrandom),
+        TEST(test_populating_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
