@@ -108,10 +108,12 @@ static void by_action(struct internet *i, enum network_action action, const stru
         say(a, "connected, to be closed");
         out->end = simple_close_after(rule->close_after);
         break;
-    case NETWORK_FORWARD: /* refused at the start of the run where it cannot be done */
-        say(a, "refused");
-        out->error = ECONNREFUSED;
-        return;
+    case NETWORK_FORWARD:
+        say(a, "forwarded");
+        out->waits = true;
+        out->delay = 0;
+        out->end = forward_open(i->config.forwards, rule);
+        break;
     case NETWORK_CONTENT:
         say(a, "connected");
         out->end = rule->content->kind == CONTENT_SERVICE && rule->content->service == SERVICE_DNS
@@ -122,6 +124,7 @@ static void by_action(struct internet *i, enum network_action action, const stru
     if (out->end == NULL) {
         say(a, "refused");
         out->error = ECONNREFUSED;
+        out->waits = false;
     }
 }
 
@@ -228,6 +231,8 @@ static void on_event(void *record, enum net_event event, bool guest, const void 
         attempt_bytes(a, guest, bytes, n);
     if (event == NET_RESET && !guest && a->rule != NULL && a->rule->action != NETWORK_RESET)
         a->outcome = "connected, then reset";
+    if ((event == NET_REFUSED || event == NET_SILENT) && a->rule != NULL && a->rule->action == NETWORK_FORWARD)
+        a->outcome = event == NET_REFUSED ? "forwarded, and refused" : "forwarded, and no answer";
     if (event == NET_OVER)
         attempt_over(a);
 }
@@ -256,11 +261,6 @@ static int prepare(struct internet *i, char *why, size_t size)
     for (size_t at = 0; at < n->rule_count; at++) {
         const struct network_rule *rule = n->rules[at];
         char reason[512];
-        if (rule->action == NETWORK_FORWARD) {
-            snprintf(why, size, "%s:%d:%d: forward: not in this version", rule->origin.file, rule->origin.line,
-                     rule->origin.column);
-            return -1;
-        }
         if (rule->content == NULL || contents_prepare(i->contents, rule->content, reason, sizeof reason) == 0)
             continue;
         snprintf(why, size, "%s:%d:%d: %s", rule->content->origin.file, rule->content->origin.line,
@@ -355,6 +355,7 @@ void internet_free(struct internet *i)
     if (i->contents != NULL)
         contents_free(i->contents);
     names_free(i->dns.names);
+    forwards_free(i->config.forwards);
     free(i);
 }
 

@@ -5,11 +5,11 @@
 
 #include "network/attempts.h"
 #include "network/content.h"
+#include "network/forward.h"
 #include "policy/policy.h"
 #include "vfs/far_end.h"
 
 struct internet;
-struct forwards;
 
 struct internet_config {
     const struct policy *policy; /* borrowed */
@@ -19,9 +19,10 @@ struct internet_config {
     struct vfs *world;                                                     /* where the programs it spawns are */
     int (*spawn)(void *context, char *const *arguments, struct file *end); /* NULL: programs cannot be run */
     void *context;
-    FILE *capture, *har; /* NULL: none; closed by internet_finish */
-    bool keep;           /* bytes, for the export */
-    struct view *view;   /* contents_config's */
+    FILE *capture, *har;       /* NULL: none; closed by internet_finish */
+    bool keep;                 /* bytes, for the export */
+    struct view *view;         /* contents_config's */
+    struct forwards *forwards; /* internet_free frees it; NULL: no rule says `forward:` */
 };
 
 /* Opens what the policy's contents need of the host, so before the supervisor confines itself. NULL: one sentence in why. */

@@ -370,7 +370,8 @@ static void inner_arm(struct far_end *e, int64_t delay)
     far_arm(&under(e)->end, delay);
 }
 
-static const struct far_link inner_link = {inner_send, inner_pull, inner_finish, inner_reset, inner_arm};
+static const struct far_link inner_link = {
+    .send = inner_send, .pull = inner_pull, .finish = inner_finish, .reset = inner_reset, .arm = inner_arm};
 
 /* ---- the far end's operations ---------------------------------------------------------------------------------------------- */
 

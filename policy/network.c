@@ -259,6 +259,8 @@ static int read_forward(struct reader *r, const struct node *value, const char *
     snprintf(path, sizeof path, "%s.forward", where);
     if (read_target(r, value, path, true, &to) < 0)
         return -1;
+    if (rule->delay != 0)
+        return reader_fail(r, value, "%s: 'delay' is of made-up connections; a real one takes its own time", path);
     bool exact = to.first == to.last &&
                  (to.host.kind == NETWORK_HOST_NAME || (to.host.kind == NETWORK_HOST_ADDRESS && to.host.prefix == 128));
     for (size_t i = 0; i < rule->target_count; i++) {

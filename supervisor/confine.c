@@ -1,6 +1,6 @@
 /* Self-confinement: no_new_privs, no capabilities, not dumpable, Landlock where the kernel has it (landlock(7)), and a
  * seccomp program of its own: an allow-list of what a supervisor does between launch and report. It cannot execute, fork,
- * open sockets or open anything for writing but the export. */
+ * open sockets (supervisor/connector.h) or open anything for writing but the export. */
 #include "supervisor/confine.h"
 
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -154,7 +155,24 @@ static int allow_open(scmp_filter_ctx ctx, int nr, unsigned flags_at, bool writi
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, reading);
 }
 
-static int load_seccomp(bool writing)
+/* What a real connection takes, once it was made by another process: no socket of its own, none connected. */
+static int allow_forwarding(scmp_filter_ctx ctx, int connector)
+{
+    int error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_recvmsg, 1, SCMP_A0(SCMP_CMP_EQ, (uint64_t)connector));
+    if (error == 0) /* recv(2): of no address */
+        error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_recvfrom, 1, SCMP_A4(SCMP_CMP_EQ, 0));
+    if (error == 0)
+        error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_shutdown, 1, SCMP_A1(SCMP_CMP_EQ, SHUT_WR));
+    if (error == 0)
+        error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_getsockopt, 2, SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+                                 SCMP_A2(SCMP_CMP_EQ, SO_ERROR));
+    if (error == 0)
+        error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_setsockopt, 2, SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+                                 SCMP_A2(SCMP_CMP_EQ, SO_LINGER));
+    return error;
+}
+
+static int load_seccomp(bool writing, int connector)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (ctx == NULL)
@@ -165,6 +183,8 @@ static int load_seccomp(bool writing)
     int error = allow_list(ctx, allowed, sizeof allowed / sizeof *allowed);
     if (error == 0 && writing)
         error = allow_list(ctx, exporting, sizeof exporting / sizeof *exporting);
+    if (error == 0 && connector >= 0)
+        error = allow_forwarding(ctx, connector);
     if (error == 0)
         error = allow_ptrace(ctx);
     if (error == 0)
@@ -229,11 +249,11 @@ void confine_files(const char *writable, struct confinement *done)
     done->landlock_abi = load_landlock(writable);
 }
 
-int confine_self(bool writes, struct confinement *done, struct run_error *e)
+int confine_self(bool writes, int connector, struct confinement *done, struct run_error *e)
 {
     done->no_capabilities = drop_capabilities();
     done->not_dumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
-    int error = load_seccomp(writes);
+    int error = load_seccomp(writes, connector);
     done->seccomp = error == 0;
     if (error == 0)
         return 0;

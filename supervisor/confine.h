@@ -14,8 +14,9 @@ struct confinement { /* what took effect, for the report */
  * must inherit it. writable: a host directory or file that an export will be written to after the run, or NULL. Where the kernel has
  * no Landlock nothing happens. */
 void confine_files(const char *writable, struct confinement *done);
-/* After it was made: everything else. writes: an export will be written. 0, or -1 with *e filled: without the seccomp program
+/* After it was made: everything else. writes: an export will be written. connector: who makes the connections of `forward:` rules
+ * (supervisor/connector.h), or -1. 0, or -1 with *e filled: without the seccomp program
  * nothing is run. */
-int confine_self(bool writes, struct confinement *done, struct run_error *e);
+int confine_self(bool writes, int connector, struct confinement *done, struct run_error *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include "kernel/recorder.h"
 #include "supervisor/deadlock.h"
 #include "supervisor/limits.h"
+#include "supervisor/network.h"
 #include "supervisor/replaying.h"
 #include "supervisor/tick.h"
 
@@ -15,17 +16,25 @@
 #include <signal.h>
 #include <time.h>
 
-/* The streams that somebody waits for, as poll(2) wants them. */
-static nfds_t waited_streams(const struct world *w, struct pollfd *polled, struct file **files)
+/* Of the outside, what somebody waits for, as poll(2) wants it: the caller's streams, and behind them real connections. */
+struct outside {
+    struct pollfd polled[3 + FORWARDS_MOST];
+    struct file *files[3];
+    nfds_t streams, all;
+};
+
+static void look_outside(const struct holder *h, struct outside *o)
 {
-    nfds_t n = 0;
+    const struct world *w = h->world;
+    o->streams = 0;
     for (int i = 0; i < 3; i++) {
         if (w->stdio[i] == NULL || !host_stream_waited(w->stdio[i]))
             continue;
-        files[n] = w->stdio[i];
-        polled[n++] = (struct pollfd){.fd = host_stream_fd(w->stdio[i]), .events = i == 0 ? POLLIN : POLLOUT};
+        o->files[o->streams] = w->stdio[i];
+        o->polled[o->streams++] =
+            (struct pollfd){.fd = host_stream_fd(w->stdio[i]), .events = i == 0 ? POLLIN : POLLOUT};
     }
-    return n;
+    o->all = o->streams + network_poll(h, o->polled + o->streams);
 }
 
 static void sleep_until(struct world *w, int64_t next)
@@ -35,8 +44,8 @@ static void sleep_until(struct world *w, int64_t next)
     record(w, jumped, from);
 }
 
-/* Sleep for at most ns (negative: for ever) or until a stream is ready. True: one is, and somebody became ready by it. */
-static bool wait_really(struct holder *h, struct pollfd *polled, struct file **files, nfds_t n, int64_t ns)
+/* Sleep for at most ns (negative: for ever) or until something outside is ready. True: it is, and somebody became ready by it. */
+static bool wait_really(struct holder *h, struct outside *o, int64_t ns)
 {
     int64_t wall = limits_wall_left(h);
     if (wall >= 0 && (ns < 0 || wall < ns))
@@ -47,25 +56,27 @@ static bool wait_really(struct holder *h, struct pollfd *polled, struct file **f
     tick_pause(true);
     sigset_t before;
     tick_hold(&before); /* what comes between the question and the sleep must end the sleep: select(2), "pselect()" */
-    int ready = tick_came() ? -1 : ppoll(polled, n, ns < 0 ? NULL : &timeout, &before);
+    int ready = tick_came() ? -1 : ppoll(o->polled, o->all, ns < 0 ? NULL : &timeout, &before);
     tick_let_go(&before);
     tick_pause(false);
     tick_take(h);
     limits_check(h);
-    for (nfds_t i = 0; ready > 0 && i < n; i++)
-        if (polled[i].revents != 0)
-            host_stream_ready(files[i], (uint32_t)polled[i].revents);
+    for (nfds_t i = 0; ready > 0 && i < o->streams; i++)
+        if (o->polled[i].revents != 0)
+            host_stream_ready(o->files[i], (uint32_t)o->polled[i].revents);
+    if (ready > 0)
+        network_pump(h);
     return sched_others_ready(h->world);
 }
 
 /* What happened next is in the record. */
-static void wait_again(struct world *w, struct file **files, nfds_t n)
+static void wait_again(struct world *w, const struct outside *o)
 {
     if (replaying_over(w->again))
         return;
     if (replaying_wakes_streams(w->again))
-        for (nfds_t i = 0; i < n; i++)
-            host_stream_ready(files[i], POLLIN | POLLOUT);
+        for (nfds_t i = 0; i < o->streams; i++)
+            host_stream_ready(o->files[i], POLLIN | POLLOUT);
     else if (clock_next(&w->clock) != INT64_MAX)
         sleep_until(w, clock_next(&w->clock));
 }
@@ -73,37 +84,38 @@ static void wait_again(struct world *w, struct file **files, nfds_t n)
 void idle_wait(struct holder *h)
 {
     struct world *w = h->world;
-    struct pollfd polled[3];
-    struct file *files[3];
+    struct outside o;
     while (tracee_wait_any(h, false) == 0) /* somebody outside may have killed a guest process */
         ;
     if (h->gone != NULL)
         return;
-    nfds_t n = waited_streams(w, polled, files);
+    look_outside(h, &o);
     if (w->again != NULL) {
-        wait_again(w, files, n);
+        wait_again(w, &o);
         return;
     }
-    if (n > 0 && (wait_really(h, polled, files, n, 0) || tick_suspends(h)))
+    if (o.all > 0 && (wait_really(h, &o, 0) || tick_suspends(h)))
         return;
     int64_t next = clock_next(&w->clock);
     int64_t left = next == INT64_MAX ? -1 : next - clock_elapsed(&w->clock);
-    if (left >= 0 && !w->clock.real && n == 0) {
+    if (left >= 0 && !w->clock.real && o.all == 0) {
         h->computed = 0;
         sleep_until(w, next);
         return;
     }
-    if (left < 0 && n == 0 && deadlock_found(h))
+    if (left < 0 && o.all == 0 && deadlock_found(h))
         return;
     /* Bytes that woke nobody (an epoll set that nobody waits in) are no reason to look again at once. */
-    for (nfds_t i = 0; i < n; i++)
-        if (polled[i].revents != 0)
-            polled[i].fd = -1;
+    for (nfds_t i = 0; i < o.streams; i++)
+        if (o.polled[i].revents != 0)
+            o.polled[i].fd = -1;
     int64_t before = clock_elapsed(&w->clock);
-    if (wait_really(h, polled, files, n, left) || w->clock.real || left < 0 || w->ending)
+    if (wait_really(h, &o, left) || w->clock.real || left < 0 || w->ending)
         return;
     if (clock_elapsed(&w->clock) == before && !tick_came()) {
-        world_not_reproducible(w, "stdin: a deadline passed in real time while the caller's input was waited for");
+        world_not_reproducible(
+            w, o.streams > 0 ? "stdin: a deadline passed in real time while the caller's input was waited for"
+                             : "forward: a deadline passed in real time while a real connection was waited for");
         sleep_until(w, next);
     }
 }

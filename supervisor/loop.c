@@ -10,6 +10,7 @@
 #include "supervisor/idle.h"
 #include "supervisor/limits.h"
 #include "supervisor/inspect/inspect.h"
+#include "supervisor/network.h"
 #include "supervisor/recording.h"
 #include "supervisor/replaying.h"
 #include "supervisor/tick.h"
@@ -272,8 +273,12 @@ static void run_task(struct holder *h, struct task *task)
         if (clock_next(&w->clock) <= clock_elapsed(&w->clock))
             clock_run(&w->clock);
         limits_count(h);
-        if (tick_came())
+        if (tick_came()) {
             tick_take(h);
+            network_pump(h);
+        } else if (w->again != NULL) {
+            network_pump(h);
+        }
     }
     w->current = NULL;
 }
@@ -288,6 +293,7 @@ void loop_run(struct holder *h)
         tick_take(h);
         tick_suspend(h);
         clock_run(&w->clock);
+        network_pump(h);
         struct task *t = sched_pick(w);
         if (t != NULL)
             run_task(h, t);

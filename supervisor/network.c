@@ -4,7 +4,11 @@
 #include "kernel/sysent.h"
 #include "network/internet.h"
 #include "policy/network.h"
+#include "kernel/recorder.h"
+#include "supervisor/connector.h"
+#include "supervisor/replaying.h"
 #include "supervisor/spawn.h"
+#include "supervisor/tick.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,6 +62,89 @@ static FILE *open_output(const char *path, const char *what, struct run_error *e
     return f;
 }
 
+/* ---- forward: --------------------------------------------------------------------------------------------------------------- */
+
+static int dial_real(void *context, const struct network_rule *rule)
+{
+    const struct holder *h = context;
+    return connector_dial(h->connector, rule);
+}
+
+static void begun_real(void *context)
+{
+    const struct holder *h = context;
+    world_not_reproducible(h->world, "forward: a real connection was made, as the policy says");
+}
+
+static void happened(void *context, const struct forward_news *n)
+{
+    const struct holder *h = context;
+    record(h->world, forwarded, n->number, n->what, n->value, n->bytes, n->size);
+}
+
+/* A run that is run again makes none: what came of them is in its record. */
+static int start_forwards(struct holder *h, struct internet_config *c, struct run_error *e)
+{
+    const struct network_policy *n = h->world->policy->network;
+    bool again = h->world->again != NULL, any = false;
+    for (size_t i = 0; n != NULL && i < n->rule_count; i++)
+        any = any || (n->rules[i]->kind == NETWORK_CONNECT && n->rules[i]->action == NETWORK_FORWARD);
+    if (!any)
+        return 0;
+    if (!again && connector_new(n, &h->connector, e->text, sizeof e->text) < 0)
+        return -1;
+    const struct forwards_config config = {
+        .dial = again ? NULL : dial_real, .begun = begun_real, .happened = happened, .context = h};
+    c->forwards = h->forwards = forwards_new(&config);
+    if (c->forwards != NULL)
+        return 0;
+    snprintf(e->text, sizeof e->text, "out of memory");
+    return -1;
+}
+
+int network_connector(const struct holder *h)
+{
+    return h->connector != NULL ? connector_descriptor(h->connector) : -1;
+}
+
+static void pump_again(struct holder *h)
+{
+    const struct task *t = h->world->current;
+    const struct event *e;
+    while ((e = replaying_forward(h->world->again, t != NULL ? t->tid : 0)) != NULL) {
+        const struct forward_news n = {e->forward.number, (enum forward_what)e->forward.what, e->forward.value,
+                                       e->forward.bytes, e->forward.size};
+        forwards_happened(h->forwards, &n);
+    }
+}
+
+void network_pump(struct holder *h)
+{
+    if (h->forwards == NULL || h->world->ending)
+        return;
+    if (h->world->again != NULL)
+        pump_again(h);
+    else if (forwards_any(h->forwards))
+        forwards_pump(h->forwards);
+}
+
+nfds_t network_poll(const struct holder *h, struct pollfd *out)
+{
+    bool awaited = false;
+    nfds_t n = h->forwards != NULL ? forwards_poll(h->forwards, out, &awaited) : 0;
+    return awaited ? n : 0;
+}
+
+int64_t network_limit(const struct holder *h)
+{
+    if (h->forwards == NULL || !forwards_any(h->forwards))
+        return INT64_MAX;
+    return h->world->again != NULL ? replaying_forward_time(h->world->again)
+                                   : clock_elapsed(&h->world->clock) + TICK_NS;
+}
+
+/* ---- a run's internet --------------------------------------------------------------------------------------------------------- */
+
 int network_start(struct holder *h, const struct run_request *r, struct view *view, struct run_error *e)
 {
     struct world *w = h->world;
@@ -74,6 +161,8 @@ int network_start(struct holder *h, const struct run_request *r, struct view *vi
     };
     if (w->policy->network == NULL && r->capture == NULL && r->har == NULL)
         return 0;
+    if (start_forwards(h, &c, e) < 0)
+        return -1;
     if (r->capture != NULL && (c.capture = open_output(r->capture, "capture", e)) == NULL)
         return -1;
     if (r->har != NULL && (c.har = open_output(r->har, "har", e)) == NULL) {

@@ -115,6 +115,20 @@ static void ready(struct recorder *recorder, int stream, uint32_t events)
     recording_tell(r, e);
 }
 
+static void forwarded(struct recorder *recorder, uint32_t number, uint32_t what, uint64_t value, const void *bytes,
+                      size_t n)
+{
+    struct recording *r = recording_of(recorder);
+    const struct task *t = r->world->current;
+    struct event *e = recording_event(r, EVENT_FORWARD, t != NULL ? t->tid : 0);
+    e->forward.number = number;
+    e->forward.what = what;
+    e->forward.value = value;
+    e->forward.bytes = n > 0 ? bytes : (const void *)"";
+    e->forward.size = n;
+    recording_tell(r, e);
+}
+
 static void jumped(struct recorder *recorder, int64_t from)
 {
     struct recording *r = recording_of(recorder);
@@ -137,4 +151,5 @@ void recording_events_tell(struct recorder *to)
     to->waits = waits;
     to->ready = ready;
     to->jumped = jumped;
+    to->forwarded = forwarded;
 }

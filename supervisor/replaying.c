@@ -333,6 +333,17 @@ bool replaying_jumps(struct replaying *r)
     return next_is(r, EVENT_JUMP);
 }
 
+int64_t replaying_forward_time(struct replaying *r)
+{
+    return next_is(r, EVENT_FORWARD) ? r->next.time : INT64_MAX;
+}
+
+const struct event *replaying_forward(struct replaying *r, int32_t tid)
+{
+    bool now = !r->diverged && !r->stopped && replaying_forward_time(r) <= clock_elapsed(&r->world->clock);
+    return now && r->next.tid == tid ? &r->next : NULL;
+}
+
 bool replaying_stopped(const struct replaying *r)
 {
     return r->stopped;

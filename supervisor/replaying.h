@@ -38,6 +38,11 @@ bool replaying_wakes_streams(struct replaying *r);
 bool replaying_preempts(struct replaying *r);
 bool replaying_jumps(struct replaying *r);
 
+/* What came of a real connection at this point, of those that come while `tid` has its turn (0: nobody has). NULL: nothing.
+ * Its event is compared when it is told again: until then it stays. */
+const struct event *replaying_forward(struct replaying *r, int32_t tid);
+int64_t replaying_forward_time(struct replaying *r); /* when the next of them comes; INT64_MAX: it is not next */
+
 bool replaying_stopped(const struct replaying *r); /* where `until` said */
 /* How it went, at the end. diverged: one sentence in text. events: compared. */
 bool replaying_diverged(const struct replaying *r, char *text, size_t n);

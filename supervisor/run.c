@@ -2,6 +2,7 @@
 #include "supervisor/supervisor.h"
 
 #include "supervisor/bundle.h"
+#include "supervisor/connector.h"
 #include "supervisor/count/patch.h"
 #include "supervisor/deadlock.h"
 #include "supervisor/ends.h"
@@ -119,7 +120,7 @@ static int start(struct holder *h, const struct run_request *r, struct bundle *b
                 recording_bundles(h->recording, bundle);
             confine_files(r->export_to, &h->confinement);
             if (launch_first(h, first, e) == 0 && load_program(h, r, first, program, e) == 0)
-                result = confine_self(r->export_to != NULL, &h->confinement, e);
+                result = confine_self(r->export_to != NULL, network_connector(h), &h->confinement, e);
         }
     }
     if (result == 0)
@@ -215,6 +216,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     deadlock_forget(&h);
     world_free(h.world);
     internet_free(h.internet);
+    connector_free(h.connector);
     bundle_free(bundle);
     signal(SIGPIPE, pipe_before);
     signal(SIGXFSZ, size_before);

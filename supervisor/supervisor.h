@@ -55,7 +55,8 @@ struct run_error {
 
 /* Runs the guest to its end and leaves no process behind. Returns the status terrarium exits with: the guest's own,
  * 128+N for signal N, 124 with e->notice filled when a limit ended it; 125 with e->text filled when terrarium could not
- * do its work. Writes nothing to stderr itself but the report ("-") and, if verbose, the denials. */
+ * do its work. Writes nothing to stderr itself but the report ("-"), what a `forward:` rule opens and, if
+ * verbose, the denials. */
 int supervisor_run(const struct run_request *r, struct run_error *e);
 
 #endif

@@ -102,6 +102,8 @@ struct holder {
     struct mapped_name *names; /* supervisor/maps.c */
     size_t name_count;
     struct internet *internet;     /* supervisor/network.c; NULL: nothing is beyond the world, and nothing is drawn */
+    struct connector *connector;   /* supervisor/connector.h; NULL: no connection leaves the world */
+    struct forwards *forwards;     /* of the internet; NULL: no rule says `forward:` */
     FILE *report;                  /* open for writing, or NULL */
     struct recording *recording;   /* supervisor/recording.h; NULL: the run is not recorded */
     struct inspection *inspection; /* supervisor/inspect/; borrowed; NULL: nobody looks */

@@ -56,6 +56,7 @@ static const struct kind {
     [EVENT_REAL] = {"real", 1, {F(TEXT, real.what)}},
     [EVENT_JUMP] = {"jump", 1, {F(I64, jump.from)}},
     [EVENT_READY] = {"ready", 2, {F(U32, ready.number), F(U32, ready.events)}},
+    [EVENT_FORWARD] = {"forward", 4, {SPECIAL}},
     [EVENT_END] = {"end", 3, {F(TEXT, end.verdict), F(I32, end.status), F(I32, end.wait_status)}},
 };
 
@@ -178,6 +179,9 @@ static int pack_special(msgpack_packer *p, struct event_buffer *b, const struct 
         return pack_segments(p, e);
     case EVENT_BLOCK:
         return pack_asked(p, e);
+    case EVENT_FORWARD:
+        return msgpack_pack_uint32(p, e->forward.number) | msgpack_pack_uint32(p, e->forward.what) |
+               msgpack_pack_uint64(p, e->forward.value) | pack_bytes(p, e->forward.bytes, e->forward.size);
     default: /* EVENT_STREAM */
         return msgpack_pack_uint32(p, e->stream.number) | pack_bytes(p, e->stream.bytes, e->stream.size);
     }
@@ -371,6 +375,12 @@ static void unpack_special(struct cursor *c, struct event *e)
         break;
     case EVENT_BLOCK:
         unpack_asked(c, e);
+        break;
+    case EVENT_FORWARD:
+        e->forward.number = (uint32_t)within(c, 0, UINT32_MAX);
+        e->forward.what = (uint32_t)within(c, 0, UINT32_MAX);
+        e->forward.value = cursor_unsigned(c);
+        e->forward.bytes = cursor_bytes(c, &e->forward.size);
         break;
     default: /* EVENT_STREAM */
         e->stream.number = (uint32_t)within(c, 0, 2);

@@ -29,6 +29,7 @@ enum event_kind {
     EVENT_JUMP,     /* everybody slept: the clock went on to the next deadline */
     EVENT_END,      /* the last */
     EVENT_READY,    /* poll(2) said something new of one of the caller's streams */
+    EVENT_FORWARD,  /* something came of a real connection (`forward:` in the policy) */
     EVENT_KINDS,
 };
 
@@ -140,6 +141,12 @@ struct event {
         struct {
             uint32_t number, events; /* POLL*; or 2^31 + the bytes that FIONREAD said */
         } ready;
+        struct {
+            uint32_t number, what; /* of the connection; enum forward_what (network/forward.h) */
+            uint64_t value;
+            const uint8_t *bytes;
+            size_t size;
+        } forward;
         struct {
             struct event_text verdict;
             int32_t status;      /* what terrarium exits with */

@@ -259,6 +259,12 @@ static void body(FILE *to, struct trace_context *c, const struct event *e)
     case EVENT_JUMP:
         number(to, "from", e->jump.from);
         break;
+    case EVENT_FORWARD:
+        unsigned_number(to, "connection", e->forward.number);
+        unsigned_number(to, "what", e->forward.what);
+        unsigned_number(to, "value", e->forward.value);
+        hexadecimal(to, "bytes", e->forward.bytes, e->forward.size);
+        break;
     case EVENT_END:
         text(to, "verdict", &e->end.verdict);
         number(to, "status", e->end.status);

@@ -41,6 +41,11 @@ struct far_link {
     void (*reset)(struct far_end *e);  /* RST */
     void (*arm)(struct far_end *e,
                 int64_t delay); /* `timer` after so many ns of the world's time; one at a time; < 0: never */
+    /* A socket's alone, for who is asked later (far_answer.waits): the connection stands; it does not (errno); somebody of
+     * the world sleeps until something of it happens. */
+    void (*stand)(struct far_end *e);
+    void (*fail)(struct far_end *e, int error);
+    bool (*awaited)(const struct far_end *e);
 };
 
 /* First in every far end's own struct. */
@@ -70,6 +75,18 @@ static inline void far_arm(struct far_end *e, int64_t delay)
 {
     e->link->arm(e, delay);
 }
+static inline void far_stand(struct far_end *e)
+{
+    e->link->stand(e);
+}
+static inline void far_fail(struct far_end *e, int error)
+{
+    e->link->fail(e, error);
+}
+static inline bool far_awaited(const struct far_end *e)
+{
+    return e->link->awaited(e);
+}
 
 /* One attempt to reach an address that is not the world's own, or one of loopback where no guest listens. */
 struct far_request {
@@ -82,6 +99,7 @@ struct far_answer {
     struct far_end *end; /* who is there; NULL: nobody */
     int error;           /* nobody is: positive errno, told after `delay` */
     int64_t delay;       /* ns of the world's time until the connection stands or the error comes; INT64_MAX: never */
+    bool waits; /* whether it stands is not known yet: `end` tells, by far_stand or far_fail; of streams only */
 };
 
 /* What whoever listens on the wire is told. guest: by the side that began (a guest always is). */

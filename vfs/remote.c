@@ -195,8 +195,10 @@ static size_t far_link_send(struct far_end *e, const void *bytes, size_t n)
     if (!s || s->dead || s->base.shutdown & SHUTDOWN_RECEIVE) { /* nobody reads it any more */
         if (r->stream && !s)
             tell(r, NET_RESET, true, NULL, 0);
-        if (!s)
+        if (!s && r->inside)
             r->ending = true;
+        else if (!s)
+            over(r);
         return n;
     }
     if (!r->stream)
@@ -294,9 +296,6 @@ static void far_link_arm(struct far_end *e, int64_t delay)
         arm(r, delay, on_timer);
 }
 
-static const struct far_link carrier_ops = {far_link_send, far_link_pull, far_link_finish, far_link_reset,
-                                            far_link_arm};
-
 /* ---- streams ----------------------------------------------------------------------------------------------------- */
 
 /* The connection stands. false: r is gone again. */
@@ -310,21 +309,59 @@ static bool stand(struct remote *r)
     return leave(r);
 }
 
-static void on_open(void *argument)
+/* It does not, and will not. */
+static void fall(struct remote *r, int error)
 {
-    struct remote *r = argument;
     struct inet_socket *s = r->socket;
-    r->timer = 0;
-    if (r->end) {
-        tcp_settled(s, 0);
-        (void)stand(r);
-        return;
-    }
-    tell(r, r->error == ETIMEDOUT ? NET_SILENT : NET_REFUSED, false, NULL, 0);
-    int error = r->error;
+    tell(r, error == ETIMEDOUT ? NET_SILENT : NET_REFUSED, false, NULL, 0);
     over(r);
     tcp_settled(s, -error);
 }
+
+static void on_open(void *argument)
+{
+    struct remote *r = argument;
+    r->timer = 0;
+    if (!r->end) {
+        fall(r, r->error);
+        return;
+    }
+    tcp_settled(r->socket, 0);
+    (void)stand(r);
+}
+
+static void far_link_stand(struct far_end *e)
+{
+    struct remote *r = e->carrier;
+    if (r->ending || r->open || !r->socket)
+        return;
+    tcp_settled(r->socket, 0);
+    (void)stand(r);
+}
+
+static void far_link_fail(struct far_end *e, int error)
+{
+    struct remote *r = e->carrier;
+    if (!r->ending && !r->open && r->socket)
+        fall(r, error > 0 ? error : ECONNREFUSED);
+}
+
+static bool far_link_awaited(const struct far_end *e)
+{
+    const struct remote *r = e->carrier;
+    return r->socket && !waitq_empty(&r->socket->base.wait);
+}
+
+static const struct far_link carrier_ops = {
+    .send = far_link_send,
+    .pull = far_link_pull,
+    .finish = far_link_finish,
+    .reset = far_link_reset,
+    .arm = far_link_arm,
+    .stand = far_link_stand,
+    .fail = far_link_fail,
+    .awaited = far_link_awaited,
+};
 
 static struct remote *ask(struct inet_socket *s, const struct inet_address *from, const struct inet_address *to,
                           struct far_answer *answer)
@@ -366,6 +403,8 @@ int remote_connect(struct inet_socket *s, const struct inet_address *to, int64_t
         over(r);
         return -error;
     }
+    if (answer.waits)
+        return -EINPROGRESS;
     if (r->end && answer.delay == 0) {
         tcp_settled(s, 0);
         (void)stand(r);

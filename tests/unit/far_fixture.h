@@ -80,7 +80,8 @@ static inline void wire_arm(struct far_end *e, int64_t delay)
     ((struct wire *)e->carrier)->armed = delay;
 }
 
-static const struct far_link wire_link = {wire_send, wire_pull, wire_finish, wire_reset, wire_arm};
+static const struct far_link wire_link = {
+    .send = wire_send, .pull = wire_pull, .finish = wire_finish, .reset = wire_reset, .arm = wire_arm};
 
 static inline struct wire *wire_new(struct far_end *e)
 {

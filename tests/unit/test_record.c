@@ -160,6 +160,13 @@ static void add_all(struct record *r)
     e->ready.number = 1;
     e->ready.events = 4; /* POLLOUT */
     assert_int_equal(record_add(r, e), 0);
+    e = blank(EVENT_FORWARD, 1000, 2);
+    e->forward.number = 1;
+    e->forward.what = 2;
+    e->forward.value = UINT64_MAX;
+    e->forward.bytes = (const uint8_t *)"there";
+    e->forward.size = 5;
+    assert_int_equal(record_add(r, e), 0);
     e = blank(EVENT_REAL, 1000, 2);
     e->real.what = text("clock: real");
     assert_int_equal(record_add(r, e), 0);
