@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from tests.conftest import TERRARIUM
+
 
 @contextlib.contextmanager
 def server(serve, backlog=64):
@@ -235,3 +237,31 @@ def test_the_bytes_are_in_the_record(terrarium, tmp_path):
 def test_what_cannot_be_forwarded_to_is_said_before_the_run(terrarium, rule, why):
     done = terrarium("run", "--", "-c", "print(1)", policy=f"terrarium: 1\nnetwork:\n  - {rule}\n")
     assert done.status == 125 and why in done.err and done.out == "", done
+
+
+def test_a_replay_needs_no_network(terrarium, tmp_path):
+    record = tmp_path / "run.trec"
+    code = ECHO + """
+import threading
+s = socket.create_connection(("real.example", 80))
+data = bytes(range(256)) * 4096
+threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR))).start()
+total = 0
+for i in range(300000): total += i
+n = 0
+while got := s.recv(100000): n += len(got)
+print(n, total)
+try:
+    socket.create_connection(("nobody.example", 80))
+except OSError as e:
+    print(e.errno)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        nobody = s.getsockname()[1]
+    more = f'  - {{connect: "nobody.example:80", forward: "127.0.0.1:{nobody}"}}\n'
+    with server(echo) as port:
+        done = terrarium("run", "--record", str(record), "--bundle", "--", "-c", code, policy=policy(port, more))
+    assert done.status == 0 and done.out.endswith("1048576 44999850000\n111\n"), done
+    again = subprocess.run([TERRARIUM, "replay", str(record)], capture_output=True, text=True, timeout=60)
+    assert (again.returncode, again.stdout) == (0, done.out), again
+    assert "leave the world" not in again.stderr
