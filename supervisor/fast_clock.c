@@ -4,7 +4,6 @@
 
 #include "policy/policy.h"
 #include "supervisor/glass/clock_page.h"
-#include "supervisor/network.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,8 +200,8 @@ static int64_t limit_of(const struct tracee *t)
     if ((sched_others_ready(w) || sched_preempts(w)) && t->turn_end < end)
         end = t->turn_end;
     limit = end < limit ? end : limit;
-    int64_t news = network_limit(t->holder);
-    limit = news < limit ? news : limit;
+    if (t->holder->look_at != 0 && t->holder->look_at < limit)
+        limit = t->holder->look_at;
     if (w->policy->limits.cpu != 0 && (uint64_t)w->cpu < w->policy->limits.cpu) {
         int64_t cut = sum(now, (int64_t)w->policy->limits.cpu - w->cpu);
         limit = cut < limit ? cut : limit;

@@ -170,6 +170,7 @@ static bool on_tick(struct holder *h, struct tracee *t)
 /* Resume and wait for the next stop of this task, whatever else is going on. */
 static void go_on(struct holder *h, struct tracee *t)
 {
+    h->look_at = network_limit(h);
     fast_clock_publish(t);
     int error = tracee_resume(t);
     while (error == -EINTR && t->where == TRACEE_RUNNING) {

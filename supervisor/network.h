@@ -22,7 +22,7 @@ int network_connector(const struct holder *h); /* the descriptor that its proces
 void network_pump(struct holder *h);
 /* What to wait for in poll(2), FORWARDS_MOST at most, when a guest sleeps until something comes of it; else 0. */
 nfds_t network_poll(const struct holder *h, struct pollfd *out);
-/* The elapsed time at which the task that runs must stop for news to be seen; INT64_MAX: there are none. */
+/* The elapsed time at which the task that runs must stop for news to be seen; 0: there are none. */
 int64_t network_limit(const struct holder *h);
 
 #endif

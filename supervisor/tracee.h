@@ -104,6 +104,7 @@ struct holder {
     struct internet *internet;     /* supervisor/network.c; NULL: nothing is beyond the world, and nothing is drawn */
     struct connector *connector;   /* supervisor/connector.h; NULL: no connection leaves the world */
     struct forwards *forwards;     /* of the internet; NULL: no rule says `forward:` */
+    int64_t look_at;               /* elapsed time at which the running task must stop for them; 0: never */
     FILE *report;                  /* open for writing, or NULL */
     struct recording *recording;   /* supervisor/recording.h; NULL: the run is not recorded */
     struct inspection *inspection; /* supervisor/inspect/; borrowed; NULL: nobody looks */
