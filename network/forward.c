@@ -177,7 +177,7 @@ void forwards_happened(struct forwards *all, const struct forward_news *n)
         far_stand(&f->end);
         break;
     case FORWARD_FAILED:
-        far_fail(&f->end, (int)n->value);
+        far_fell(&f->end, (int)n->value);
         break;
     case FORWARD_BYTES:
         if (n->size > FORWARD_PIECE || f->held_start < f->held_end)

@@ -44,7 +44,7 @@ struct far_link {
     /* A socket's alone, for who is asked later (far_answer.waits): the connection stands; it does not (errno); somebody of
      * the world sleeps until something of it happens. */
     void (*stand)(struct far_end *e);
-    void (*fail)(struct far_end *e, int error);
+    void (*fell)(struct far_end *e, int error);
     bool (*awaited)(const struct far_end *e);
 };
 
@@ -79,9 +79,9 @@ static inline void far_stand(struct far_end *e)
 {
     e->link->stand(e);
 }
-static inline void far_fail(struct far_end *e, int error)
+static inline void far_fell(struct far_end *e, int error)
 {
-    e->link->fail(e, error);
+    e->link->fell(e, error);
 }
 static inline bool far_awaited(const struct far_end *e)
 {
@@ -99,7 +99,7 @@ struct far_answer {
     struct far_end *end; /* who is there; NULL: nobody */
     int error;           /* nobody is: positive errno, told after `delay` */
     int64_t delay;       /* ns of the world's time until the connection stands or the error comes; INT64_MAX: never */
-    bool waits; /* whether it stands is not known yet: `end` tells, by far_stand or far_fail; of streams only */
+    bool waits; /* whether it stands is not known yet: `end` tells, by far_stand or far_fell; of streams only */
 };
 
 /* What whoever listens on the wire is told. guest: by the side that began (a guest always is). */

@@ -339,7 +339,7 @@ static void far_link_stand(struct far_end *e)
     (void)stand(r);
 }
 
-static void far_link_fail(struct far_end *e, int error)
+static void far_link_fell(struct far_end *e, int error)
 {
     struct remote *r = e->carrier;
     if (!r->ending && !r->open && r->socket)
@@ -359,7 +359,7 @@ static const struct far_link carrier_ops = {
     .reset = far_link_reset,
     .arm = far_link_arm,
     .stand = far_link_stand,
-    .fail = far_link_fail,
+    .fell = far_link_fell,
     .awaited = far_link_awaited,
 };
 
