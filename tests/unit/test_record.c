@@ -182,7 +182,7 @@ static void add_all(struct record *r)
     assert_int_equal(record_add(r, e), 0);
 }
 
-enum { ALL_EVENTS = 19 };
+enum { ALL_EVENTS = 20 };
 
 static int memory_file(void)
 {
@@ -561,7 +561,7 @@ static void filters_take_what_they_say(void **state)
         {"path=/etc/passw?", 4},
         {"pid=2 and kind=call", 2},
         {"tid=0", 3},
-        {"time>=1us", 8},
+        {"time>=1us", 9},
         {"time<10ns", 4},
         {"time=10ns", 1},
         {"result=EACCES", 1},
@@ -632,7 +632,7 @@ static void differences_are_found(void **state)
     FILE *to = open_memstream(&printed, &length);
     assert_int_equal(trace_diff(to, side, why, sizeof why), DIFF_DIFFERENT);
     fclose(to);
-    assert_non_null(strstr(printed, "they part at event 19:"));
+    assert_non_null(strstr(printed, "they part at event 20:"));
     assert_non_null(strstr(printed, "A (the run is over)"));
     assert_non_null(strstr(printed, "B 2     openat(AT_FDCWD, \"/tmp/more\", O_RDONLY) = 4"));
     assert_non_null(strstr(printed, "openat                      1        2"));
