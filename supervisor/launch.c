@@ -1,4 +1,4 @@
-/* Launching: fork, PTRACE_SEIZE with EXITKILL, no_new_privs, no capabilities, the seccomp program, then the glass program
+/* Launching: clone, PTRACE_SEIZE with EXITKILL, no_new_privs, no capabilities, the seccomp program, then the glass program
  * from a memfd. Every step happens in the child before anything of the guest's is there. */
 #include "supervisor/launch.h"
 
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
+#include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sched.h>
@@ -34,6 +34,7 @@ extern const char glass_image[], glass_image_end[], vdso_image[], vdso_image_end
 enum {
     NATIVE_DESCRIPTORS = 256, /* room for GLASS_* and HANDED_MAX, whatever the guest's own limit says */
     NATIVE_STACK = 8 << 20,
+    CHILD_STACK = 32 << 10,
 };
 
 /* Where the child failed, told over its pipe. */
@@ -66,76 +67,118 @@ static int glass_memfd(void)
     return fd;
 }
 
+/* ---- the child -------------------------------------------------------------------------------------------------------- */
+
+/* It shares our memory until it executes, for a copy of page tables, and the faults after it, cost milliseconds. So errno is ours, and it
+ * makes its calls bare. -errno. */
+static long bare(long nr, long a, long b, long c, long d, long e)
+{
+    long result = nr;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    __asm__ volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+    return result;
+}
+
+struct birth {
+    int go[2];    /* it waits for a byte from here: it was seized */
+    int failures; /* it tells them here */
+    int socket, program, clock;
+    const struct sock_fprog *filter;
+};
+
+static void tell(int to, enum step step, long error)
+{
+    struct failure f = {step, (int)-error};
+    (void)bare(SYS_write, to, (long)&f, sizeof f, 0, 0);
+}
+
+__attribute__((noreturn)) static void fail(int to, enum step step, long error)
+{
+    tell(to, step, error);
+    for (;;)
+        (void)bare(SYS_exit_group, 125, 0, 0, 0, 0);
+}
+
 static void drop_capabilities(void)
 {
     /* As root: without these even uid 0 is an ordinary user to the host, and stays one. */
-    (void)prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
-    for (unsigned long c = 0; c <= CAP_LAST_CAP + 8; c++)
-        (void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+    (void)bare(SYS_prctl, PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
+    for (long c = 0; c <= CAP_LAST_CAP + 8; c++)
+        (void)bare(SYS_prctl, PR_CAPBSET_DROP, c, 0, 0, 0);
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}};
-    (void)syscall(SYS_capset, &header, none);
+    (void)bare(SYS_capset, (long)&header, (long)&none, 0, 0, 0);
 }
 
-static void set_limit(__rlimit_resource_t resource, rlim_t soft)
+static void set_limit(int resource, rlim_t soft)
 {
     struct rlimit limit;
-    if (getrlimit(resource, &limit) < 0)
+    if (bare(SYS_prlimit64, 0, resource, 0, (long)&limit, 0) < 0)
         return;
     limit.rlim_cur = limit.rlim_max < soft ? limit.rlim_max : soft;
-    (void)setrlimit(resource, &limit);
+    (void)bare(SYS_prlimit64, 0, resource, (long)&limit, 0, 0);
 }
 
-static void tell(int to, enum step step)
+static void reset_signals(void)
 {
-    struct failure f = {step, errno};
-    (void)!write(to, &f, sizeof f);
-}
-
-__attribute__((noreturn)) static void fail(int to, enum step step)
-{
-    tell(to, step);
-    _exit(125);
-}
-
-/* The child, between fork and the glass program. `go` ends when it was seized; failures are told to `failures`. */
-__attribute__((noreturn)) static void child(const int go[2], int failures, int socket, int program, int clock,
-                                            const struct sock_fprog *filter)
-{
-    char byte;
-    close(go[1]); /* or a supervisor that was killed before it seized us would be waited for for ever */
-    if (read(go[0], &byte, 1) != 1)
-        _exit(125); /* the supervisor gave up */
-    (void)setsid(); /* ^C on the user's terminal is the supervisor's to pass on */
-    sigset_t none;
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    static const uint64_t none, as_default[4]; /* the kernel's sigset_t and struct sigaction */
+    (void)bare(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof none, 0);
     for (int signal = 1; signal < NSIG; signal++)
-        (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        fail(failures, STEP_SETUP);
-    if (personality(ADDR_NO_RANDOMIZE) < 0) /* a container's profile (Docker's allows five values, not this one) */
-        tell(failures, STEP_ADDRESSES);
-    tsc_forbid();
+        (void)bare(SYS_rt_sigaction, signal, (long)as_default, 0, sizeof none, 0);
+}
+
+/* The descriptors where they belong, by way of numbers that nothing else has, and no others. */
+static long place_descriptors(const struct birth *b)
+{
+    const int from[] = {b->socket, b->program, b->clock, b->failures},
+              to[] = {GLASS_SOCKET, GLASS_PROGRAM, GLASS_CLOCK, GLASS_FIRST_FREE};
+    long between[4], error;
+    for (int i = 0; i < 4; i++)
+        if ((between[i] = bare(SYS_fcntl, from[i], F_DUPFD, 10, 0, 0)) < 0)
+            return between[i];
+    for (int i = 0; i < 4; i++)
+        if ((error = bare(SYS_dup3, between[i], to[i], to[i] == GLASS_FIRST_FREE ? O_CLOEXEC : 0, 0, 0)) < 0)
+            return error;
+    if (bare(SYS_close_range, GLASS_FIRST_FREE + 1, ~0U, 0, 0, 0) < 0)
+        for (int fd = GLASS_FIRST_FREE + 1; fd < 1024; fd++)
+            (void)bare(SYS_close, fd, 0, 0, 0, 0);
+    return 0;
+}
+
+/* Between clone and the glass program. */
+static int child(void *context)
+{
+    const struct birth *b = context;
+    char byte;
+    long error;
+    (void)bare(SYS_close, b->go[1], 0, 0, 0,
+               0); /* or a supervisor that was killed before it seized us would be waited for for ever */
+    if (bare(SYS_read, b->go[0], (long)&byte, 1, 0, 0) != 1)
+        fail(b->failures, STEP_SETUP, -ECHILD); /* the supervisor gave up */
+    (void)bare(SYS_setsid, 0, 0, 0, 0, 0);      /* ^C on the user's terminal is the supervisor's to pass on */
+    reset_signals();
+    if ((error = bare(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) < 0)
+        fail(b->failures, STEP_SETUP, error);
+    /* A container's profile (Docker's allows five values, not this one) may refuse it. */
+    if ((error = bare(SYS_personality, ADDR_NO_RANDOMIZE, 0, 0, 0, 0)) < 0)
+        tell(b->failures, STEP_ADDRESSES, error);
+    if (bare(SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0)
+        tsc_try();
     set_limit(RLIMIT_CORE, 0);
     set_limit(RLIMIT_STACK, NATIVE_STACK);
     set_limit(RLIMIT_NOFILE, NATIVE_DESCRIPTORS);
     drop_capabilities();
-    /* Put the descriptors where they belong, by way of numbers that nothing else has. */
-    int s = fcntl(socket, F_DUPFD, 10), p = fcntl(program, F_DUPFD, 10), c = fcntl(clock, F_DUPFD, 10),
-        f = fcntl(failures, F_DUPFD_CLOEXEC, 10);
-    if (s < 0 || p < 0 || c < 0 || f < 0 || dup2(s, GLASS_SOCKET) < 0 || dup2(p, GLASS_PROGRAM) < 0 ||
-        dup2(c, GLASS_CLOCK) < 0 || dup3(f, GLASS_FIRST_FREE, O_CLOEXEC) < 0)
-        fail(failures, STEP_SETUP);
-    if (syscall(SYS_close_range, GLASS_FIRST_FREE + 1, ~0U, 0) < 0)
-        for (int fd = GLASS_FIRST_FREE + 1; fd < 1024; fd++)
-            (void)close(fd);
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter) < 0)
-        fail(GLASS_FIRST_FREE, STEP_FILTER);
+    if ((error = place_descriptors(b)) < 0)
+        fail(b->failures, STEP_SETUP, error);
+    if ((error = bare(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)b->filter, 0, 0)) < 0)
+        fail(GLASS_FIRST_FREE, STEP_FILTER, error);
     char *argv[] = {"", NULL}, *envp[] = {NULL};
-    syscall(SYS_execveat, GLASS_PROGRAM, "", argv, envp, AT_EMPTY_PATH);
-    fail(GLASS_FIRST_FREE, STEP_EXEC);
+    error = bare(SYS_execveat, GLASS_PROGRAM, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH);
+    fail(GLASS_FIRST_FREE, STEP_EXEC, error);
 }
+
+/* ---- the parent ------------------------------------------------------------------------------------------------------- */
 
 /* One sentence for what the child, or the kernel, refused. */
 static int explain(struct run_error *e, const struct failure *f)
@@ -187,7 +230,7 @@ static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
                 return 0;
             }
         }
-        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV && tsc_emulate(t)) { /* tsc_forbid's own try */
+        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV && tsc_emulate(t)) { /* tsc_try */
             (void)ptrace(PTRACE_SETREGS, t->real, 0, &t->regs);
             t->changed = false;
         }
@@ -222,6 +265,7 @@ static int seize_and_go(struct holder *h, struct task *first, pid_t pid, int go,
 int launch_first(struct holder *h, struct task *first, struct run_error *e)
 {
     struct sock_fprog filter = {0};
+    _Alignas(16) char stack[CHILD_STACK]; /* in use until it executes or is dead: it is waited for below */
     int sockets[2] = {-1, -1}, go[2] = {-1, -1}, failures[2] = {-1, -1}, result = -1;
     int program = glass_memfd();
     int error = program < 0 ? program : filter_guest(h->world->policy, &filter.filter, &filter.len);
@@ -239,11 +283,10 @@ int launch_first(struct holder *h, struct task *first, struct run_error *e)
         snprintf(e->text, sizeof e->text, "cannot prepare the guest: %s", strerror(-error));
         goto out;
     }
-    pid_t pid = fork();
-    if (pid == 0)
-        child(go, failures[1], sockets[1], program, fast_clock_descriptor(h), &filter);
+    struct birth birth = {{go[0], go[1]}, failures[1], sockets[1], program, fast_clock_descriptor(h), &filter};
+    pid_t pid = clone(child, stack + sizeof stack, CLONE_VM | SIGCHLD, &birth);
     if (pid < 0) {
-        snprintf(e->text, sizeof e->text, "cannot fork: %s", strerror(errno));
+        snprintf(e->text, sizeof e->text, "cannot make a process: %s", strerror(errno));
         goto out;
     }
     close(failures[1]); /* so that a read ends when the child does */

@@ -4,10 +4,10 @@
 
 #include "supervisor/tracee.h"
 
-/* In the guest's first process, before its program: RDTSC and RDTSCP raise SIGSEGV (prctl(2), PR_SET_TSC), in it and in all
- * that it forks and executes. Tries one, so that the supervisor sees whether this machine does what its kernel says: under
+/* In the guest's first process, before its program: RDTSC and RDTSCP were made to raise SIGSEGV (prctl(2), PR_SET_TSC), in it and in
+ * all that it forks and executes. Tries one, so that the supervisor sees whether this machine does what its kernel says: under
  * some hypervisors the counter can be read all the same. */
-void tsc_forbid(void);
+void tsc_try(void);
 
 /* At the first mark: what was tried has shown by now. Where the machine answers all the same, forbidding it is taken back: the kernel
  * would change a control register at every switch between supervisor and guest, which costs a third of a stop there. */
