@@ -65,6 +65,7 @@ static void forget_left_leader(struct process *p)
 void ends_died(struct holder *h, struct tracee *t)
 {
     struct process *p = t->task->process;
+    tracee_take_back(t); /* its death may have been heard of while all were listened to */
     bool whole = WIFSIGNALED(t->wait_status) || t->exiting_group;
     if (whole) {
         forget_left_leader(p);

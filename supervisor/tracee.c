@@ -92,11 +92,27 @@ void tracee_stopped(struct tracee *t, int status)
     }
 }
 
-/* A dead tracee is put by until the loop tells the world. */
+/* A dead tracee is put by until the loop tells the world; of a leader that left before its threads it was told. */
 static void put_by(struct tracee *t)
 {
+    if (t->task == NULL) {
+        for (struct process *p = t->holder->world->processes; p != NULL; p = p->next)
+            if (p->machine == t)
+                p->machine = NULL;
+        tracee_free(t);
+        return;
+    }
     t->next_gone = t->holder->gone;
     t->holder->gone = t;
+}
+
+void tracee_take_back(struct tracee *t)
+{
+    struct tracee **link = &t->holder->gone;
+    while (*link != NULL && *link != t)
+        link = &(*link)->next_gone;
+    if (*link == t)
+        *link = t->next_gone;
 }
 
 /* Where /proc cannot be asked: of whoever stopped. */
@@ -124,12 +140,8 @@ int tracee_wait_any(struct holder *h, bool block)
     }
     note_usage(who, &usage);
     tracee_stopped(who, status);
-    if (who->where == TRACEE_GONE) {
-        if (who->task != NULL)
-            put_by(who);
-        else
-            tracee_free(who);
-    }
+    if (who->where == TRACEE_GONE)
+        put_by(who);
     return 0;
 }
 
@@ -145,13 +157,8 @@ int tracee_wait(struct tracee *t)
             if (error == -ECHILD)
                 break;
         }
-        if (t->where == TRACEE_GONE) { /* the caller has it in hand */
-            struct tracee **link = &t->holder->gone;
-            while (*link != NULL && *link != t)
-                link = &(*link)->next_gone;
-            if (*link == t)
-                *link = t->next_gone;
-        }
+        if (t->where == TRACEE_GONE)
+            tracee_take_back(t);
         if (t->where != TRACEE_RUNNING)
             return 0;
     }
@@ -367,8 +374,8 @@ static int await_exec(struct tracee *t)
                 t->bells |= SIGNAL_BIT(t->signal);
             t->where = TRACEE_RUNNING;
             (void)ptrace(PTRACE_CONT, t->real, 0, 0);
-        } else if (who->where == TRACEE_GONE && who->task == NULL) {
-            tracee_free(who);
+        } else if (who->where == TRACEE_GONE && (who->task == NULL || who->task->process != t->task->process)) {
+            put_by(who); /* killed from outside, meanwhile */
         }
     }
 }

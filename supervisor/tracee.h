@@ -129,6 +129,7 @@ void tracee_free(struct tracee *t); /* leaves the table */
  * meanwhile are put on holder->gone. */
 int tracee_resume(struct tracee *t);
 int tracee_wait(struct tracee *t);
+void tracee_take_back(struct tracee *t); /* off holder->gone, if it is there: the caller has its death in hand */
 /* Wait for whatever comes of any tracee; dead ones go on holder->gone. block false: only what is there already. 0, -EINTR, or -ECHILD:
  * there is nothing (more). */
 int tracee_wait_any(struct holder *h, bool block);
