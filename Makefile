@@ -6,7 +6,7 @@ BUILD := build/$(if $(SANITIZE),sanitize,release)
 # Loading a shared library is paid at every start: small ones are linked into the program, large ones loaded by those runs that need them
 # (tools/lazy_library.sh). Unit tests link all of them as they are.
 PACKAGES := libseccomp libzstd libsodium yaml-0.1 jansson libpcre2-8 zlib msgpack
-LAZY_LIBRARIES := archive ssl crypto wslay
+LAZY_LIBRARIES := archive ssl crypto wslay Zydis
 CFLAGS ?= -O2 -g
 FORTIFY := $(if $(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. \
@@ -14,12 +14,12 @@ override CFLAGS += -std=gnu17 -Wall -Wextra -Werror -Wno-unused-parameter -Wmiss
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,$(FORTIFY))
 comma := ,
 LDFLAGS += $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now -Wl,--gc-sections
-PROGRAM_LDLIBS = -Wl,-Bstatic -lresolv -lhttp_parser $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -Wl,-Bdynamic -lZydis
+PROGRAM_LDLIBS = -Wl,-Bstatic -lresolv -lhttp_parser $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -Wl,-Bdynamic
 LDLIBS = $(PROGRAM_LDLIBS) $(LAZY_LIBRARIES:%=-l%)
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli
 SOURCES := $(filter-out supervisor/glass/vdso.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o $(BUILD)/supervisor/count/known_table.o
 # What unit tests link: everything but main.
 LIBRARY := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS := $(wildcard tests/unit/*.c)
@@ -103,6 +103,18 @@ $(BUILD)/supervisor/glass/vdso: supervisor/glass/vdso.c supervisor/glass/vdso.ld
 
 $(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S supervisor/glass/glass.h $(BUILD)/supervisor/glass/glass $(BUILD)/supervisor/glass/vdso
 	$(CC) -c -I. -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -DVDSO_IMAGE='"$(BUILD)/supervisor/glass/vdso"' -o $@ $<
+
+# What is known of the interpreters of this machine (supervisor/count/known.h): a start with another one learns it.
+KNOWN ?= $(wildcard /usr/bin/python3.1[1-9] /usr/lib/x86_64-linux-gnu/libpython3.1[1-9].so.1.0 /usr/local/lib/libpython3.1[1-9].so.1.0)
+$(BUILD)/tools/known_sites: tools/known_sites.c $(addprefix $(BUILD)/supervisor/count/,known.o sites.o code_file.o)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsodium -lZydis
+
+$(BUILD)/supervisor/count/known_table.c: $(BUILD)/tools/known_sites $(KNOWN)
+	$< $(KNOWN) >$@.new && mv $@.new $@
+
+$(BUILD)/supervisor/count/known_table.o: $(BUILD)/supervisor/count/known_table.c supervisor/count/known.h supervisor/count/sites.h
+	$(CC) $(CFLAGS) -c -o $@ $<
 
 # A unit test links what it names in its first line: whole rooms and single files, `// rooms: policy kernel/sysent`.
 unit_objects = $(filter $(foreach room,$(shell sed -n '1s,^// rooms: ,,p' $(1)),$(BUILD)/$(room)$(if $(findstring /,$(room)),.o,/%)),$(LIBRARY))

@@ -2,7 +2,7 @@
  * the supervisor while the task stands in an injected call, so no half of a patch is ever executed. */
 #include "supervisor/count/patch.h"
 
-#include "supervisor/count/sites.h"
+#include "supervisor/count/known.h"
 #include "supervisor/count/trampoline.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/clock_page.h"
@@ -47,7 +47,7 @@ static void learn(struct learned *l, const struct file_mapping *m, uint64_t offs
     struct source source = {m->fd, offset};
     struct code_file f = {.read = read_source, .context = &source};
     struct code_sites *sites = malloc(sizeof *sites);
-    if (sites != NULL && code_file_open(&f) == 0 && sites_learn(&f, sites) == 0) {
+    if (sites != NULL && code_file_open(&f) == 0 && (known_sites(&f, sites) || sites_learn(&f, sites) == 0)) {
         l->sites = sites;
         l->low = PAGE_DOWN(f.segment[0].address);
         for (uint32_t i = 0; i < f.segment_count; i++)

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The Makefile links a table of jumps in the library's place (tools/lazy_library.sh): what is known needs no disassembler. */
+extern int lazy_load_Zydis(void) __attribute__((weak));
+
 enum {
     FUNCTION_MOST = 1 << 20, /* bytes: the loop of 3.13 has 48 KiB */
     COLD_MOST = 1 << 15,     /* instructions of the loop outside its function */
@@ -499,9 +502,14 @@ static bool flags_dead(const struct analysis *a, size_t at)
     }
 }
 
+static bool is_rip_relative(const ZydisDecodedInstruction *i)
+{
+    return i->raw.disp.size == 32 && i->raw.modrm.mod == 0 && i->raw.modrm.rm == 5;
+}
+
 static bool make_site(const struct analysis *a, size_t at, struct code_site *out)
 {
-    size_t length = 0;
+    size_t length = 0, relative_at = 0;
     if (!flags_dead(a, at))
         return false;
     while (length < SITE_JUMP) {
@@ -511,9 +519,13 @@ static bool make_site(const struct analysis *a, size_t at, struct code_site *out
                                                         a->end - a->start - at - length, &i)) ||
             is_branch(&i))
             return false;
+        if (is_rip_relative(&i))
+            relative_at = length + i.raw.disp.offset; /* it is long enough to be the last */
+        else if ((i.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0)
+            return false;
         length += i.length;
     }
-    *out = (struct code_site){.address = a->start + at, .length = (uint8_t)length};
+    *out = (struct code_site){.address = a->start + at, .length = (uint8_t)length, .relative_at = (uint8_t)relative_at};
     memcpy(out->bytes, a->code + at, length);
     return true;
 }
@@ -551,6 +563,8 @@ int sites_learn(struct code_file *f, struct code_sites *out)
     memset(out, 0, sizeof *out);
     if (!code_file_symbol(f, "_PyEval_EvalFrameDefault", &loop))
         return -ENOENT;
+    if (lazy_load_Zydis != NULL && lazy_load_Zydis() < 0)
+        return -ELIBACC;
     if (loop.size < 64 || loop.size > FUNCTION_MOST || !code_file_executable(f, loop.address) ||
         !ZYAN_SUCCESS(ZydisDecoderInit(&a.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
         return -ENOTSUP;

@@ -17,6 +17,7 @@ struct
     uint64_t address; /* as in the file */
     uint8_t length;   /* bytes, at least SITE_JUMP */
     uint8_t bytes[SITE_BYTES_MAX];
+    uint8_t relative_at; /* where in them a displacement from rip stands, of 32 bits; 0: nowhere */
 };
 
 struct code_sites {
@@ -27,7 +28,8 @@ struct code_sites {
     struct code_site site[SITES_MAX]; /* ascending */
 };
 
-/* 0; -ENOENT: the file is no CPython; -ENOTSUP: it is, and its checks are not understood; -ENOMEM. */
+/* 0; -ENOENT: the file is no CPython; -ENOTSUP: it is, and its checks are not understood; -ELIBACC: Zydis is not where it was;
+ * -ENOMEM. */
 int sites_learn(struct code_file *f, struct code_sites *out);
 
 #endif

@@ -4,7 +4,6 @@
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
 
-#include <Zydis/Zydis.h>
 #include <string.h>
 
 enum {
@@ -42,27 +41,20 @@ static bool put_jump(struct writer *w, uint64_t from, uint64_t to)
 /* The site's instructions, for where they stand now: what is relative to rip is not any more. */
 static bool put_moved(struct writer *w, const struct code_site *site, uint64_t site_at, uint64_t at)
 {
-    ZydisDecoder decoder;
-    if (!ZYAN_SUCCESS(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
-        return false;
-    for (size_t n = 0; n < site->length;) {
-        ZydisDecodedInstruction i;
-        uint8_t moved[ZYDIS_MAX_INSTRUCTION_LENGTH];
-        if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, site->bytes + n, site->length - n, &i)))
+    uint8_t moved[SITE_BYTES_MAX];
+    int32_t rel;
+    memcpy(moved, site->bytes, site->length);
+    if (site->relative_at != 0) {
+        if (site->relative_at + sizeof rel > site->length)
             return false;
-        memcpy(moved, site->bytes + n, i.length);
-        if (i.raw.disp.size == 32 && i.raw.modrm.mod == 0 && i.raw.modrm.rm == 5) {
-            int64_t disp = i.raw.disp.value + (int64_t)(site_at + n) - (int64_t)(at + w->n);
-            int32_t rel = (int32_t)disp;
-            if (rel != disp)
-                return false;
-            memcpy(moved + i.raw.disp.offset, &rel, sizeof rel);
-        } else if ((i.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0) {
+        memcpy(&rel, moved + site->relative_at, sizeof rel);
+        int64_t distance = rel + (int64_t)site_at - (int64_t)(at + w->n);
+        rel = (int32_t)distance;
+        if (rel != distance)
             return false;
-        }
-        put(w, moved, i.length);
-        n += i.length;
+        memcpy(moved + site->relative_at, &rel, sizeof rel);
     }
+    put(w, moved, site->length);
     return true;
 }
 

@@ -204,3 +204,20 @@ spin()
 def test_a_real_clock_is_not_counted(terrarium):
     result = terrarium("run", "--", "-c", "for i in range(100000): pass", policy="terrarium: 1\nclock: real\n", report=True)
     assert result.status == 0 and result.report["counter"]["name"] is None
+
+
+def test_an_interpreter_that_was_not_known_is_learned(terrarium, tmp_path):
+    """A byte that nothing reads makes it another file than the one that was there at build time; by then the supervisor is confined."""
+    other = bytearray(pathlib.Path("/usr/bin/python3").read_bytes())
+    other[9] ^= 1  # e_ident's padding
+    folder = tmp_path / "other"
+    folder.mkdir(mode=0o755)
+    path = folder / "python3"
+    path.write_bytes(other)
+    path.chmod(0o755)
+    body = "i = 0\nwhile i < 100000: i += 1\nimport time; print(time.process_time() > 0.004)"
+    known = terrarium("run", "--python", "/usr/bin/python3", "--", "-c", body, report=True)
+    result = terrarium("exec", "--mount", f"{folder}:/other", "--env", "PYTHONHOME=/usr", "--", "/bin/sh", "-c",
+                       'true; /other/python3 -c "$0"; true', body, report=True)
+    assert result.out == known.out == "True\n"
+    assert result.report["counter"]["patched"] == known.report["counter"]["patched"] >= 10

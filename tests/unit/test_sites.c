@@ -1,6 +1,7 @@
-// rooms: supervisor/count/code_file supervisor/count/sites supervisor/count/trampoline
+// rooms: supervisor/count/code_file supervisor/count/sites supervisor/count/trampoline supervisor/count/known supervisor/count/known_table
 /* What is learned of an interpreter's file, and what is written in place of it; with the file damaged in every way that a hostile image
  * could be. The interpreter is the one that the tests run with anyway. */
+#include "supervisor/count/known.h"
 #include "supervisor/count/trampoline.h"
 
 #include "supervisor/glass/clock_page.h"
@@ -99,6 +100,30 @@ static void each_site_loads_the_word(void **state)
     }
 }
 
+/* Of the interpreter that was there when this was built; of one that differs in a bit of its headers or its loop nothing is. */
+static void what_is_known_is_what_is_learned(void **state)
+{
+    struct bytes *b = *state;
+    static struct code_sites learned, known;
+    struct code_file f = {.read = read_bytes, .context = b};
+    struct code_symbol loop;
+    assert_int_equal(learn(b, &learned), 0);
+    assert_int_equal(code_file_open(&f), 0);
+    assert_true(code_file_symbol(&f, "_PyEval_EvalFrameDefault", &loop));
+    assert_true(known_sites(&f, &known));
+    code_file_close(&f);
+    assert_memory_equal(&known, &learned, sizeof known);
+    const size_t places[] = {9, loop.address - f.segment[1].address + f.segment[1].offset + loop.size / 2};
+    for (size_t i = 0; i < 2; i++) {
+        b->at[places[i]] ^= 1;
+        f = (struct code_file){.read = read_bytes, .context = b};
+        assert_int_equal(code_file_open(&f), 0);
+        assert_false(known_sites(&f, &known));
+        code_file_close(&f);
+        b->at[places[i]] ^= 1;
+    }
+}
+
 static void what_is_no_interpreter_has_none(void **state)
 {
     struct code_sites s;
@@ -158,7 +183,7 @@ static size_t decode(const uint8_t *bytes, ZydisDecodedInstruction *i, ZydisDeco
 static void a_trampoline_counts_and_goes_back(void **state)
 {
     /* mov 0x64(%rax), %eax; mov 0x1000(%rip), %ecx */
-    const struct code_site site = {0x1000, 9, {0x8b, 0x40, 0x64, 0x8b, 0x0d, 0x00, 0x10, 0x00, 0x00}};
+    const struct code_site site = {0x1000, 9, {0x8b, 0x40, 0x64, 0x8b, 0x0d, 0x00, 0x10, 0x00, 0x00}, 5};
     const uint64_t at = 0x50000, mapped = 0x401000;
     uint8_t code[TRAMPOLINE_SIZE], jump[SITE_BYTES_MAX];
     ZydisDecodedInstruction i;
@@ -187,7 +212,7 @@ static void a_trampoline_counts_and_goes_back(void **state)
 
 static void only_its_own_call_is_a_count(void **state)
 {
-    const struct code_site site = {0x1000, 6, {0x8b, 0x80, 0x70, 0x01, 0x00, 0x00}};
+    const struct code_site site = {0x1000, 6, {0x8b, 0x80, 0x70, 0x01, 0x00, 0x00}, 0};
     uint8_t code[TRAMPOLINE_SIZE], jump[SITE_BYTES_MAX];
     int calls = 0;
     assert_true(trampoline_build(&site, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
@@ -202,15 +227,15 @@ static void only_its_own_call_is_a_count(void **state)
 static void what_cannot_be_moved_is_refused(void **state)
 {
     uint8_t code[TRAMPOLINE_SIZE], jump[SITE_BYTES_MAX];
-    const struct code_site near = {0x1000, 6, {0x8b, 0x80, 0x70, 0x01, 0x00, 0x00}};
-    const struct code_site branch = {0x1000, 5, {0xe8, 0x00, 0x00, 0x00, 0x00}};
-    const struct code_site small = {0x1000, 3, {0x8b, 0x40, 0x64}};
+    const struct code_site near = {0x1000, 6, {0x8b, 0x80, 0x70, 0x01, 0x00, 0x00}, 0};
+    const struct code_site torn = {0x1000, 6, {0x8b, 0x80, 0x70, 0x01, 0x00, 0x00}, 3};
+    const struct code_site small = {0x1000, 3, {0x8b, 0x40, 0x64}, 0};
     assert_true(trampoline_build(&near, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
     assert_false(
         trampoline_build(&near, UINT64_C(0x7ffff7a00000), 0x50000, GLASS_COUNTER, code, jump)); /* beyond rel32 */
     assert_false(
         trampoline_build(&near, 0x401000, 0x50000, UINT32_C(0x80000000), code, jump)); /* sign-extended: elsewhere */
-    assert_false(trampoline_build(&branch, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
+    assert_false(trampoline_build(&torn, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
     assert_false(trampoline_build(&small, 0x401000, 0x50000, GLASS_COUNTER, code, jump));
 }
 
@@ -219,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_checks_of_an_interpreter_are_found, load, unload),
         cmocka_unit_test_setup_teardown(each_site_loads_the_word, load, unload),
+        cmocka_unit_test_setup_teardown(what_is_known_is_what_is_learned, load, unload),
         cmocka_unit_test(what_is_no_interpreter_has_none),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_no_danger, load, unload),
         cmocka_unit_test(a_trampoline_counts_and_goes_back),
