@@ -1,4 +1,5 @@
 /* A world's beginning and end. */
+#include "kernel/owner.h"
 #include "kernel/recorder.h"
 
 #include <stdlib.h>
@@ -174,6 +175,7 @@ struct world *world_new(const struct policy *p, const struct machine *m, void *m
         .quota_nodes = p->limits.file_count,
         .guest_uid = p->user.uid,
         .guest_gid = p->user.gid,
+        .io_signal = owner_signal,
     };
     w->vfs = vfs_new(&config);
     w->futexes = futex_table_new();

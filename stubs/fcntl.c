@@ -1,10 +1,12 @@
 /* fcntl(2), flock(2), ioctl(2): what is asked of a descriptor. */
 #include "stubs/places.h"
 #include "stubs/stubs.h"
+#include "vfs/socket.h"
 
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/sockios.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -69,9 +71,15 @@ static bool owner_exists(struct call *c, int32_t type, int32_t pid)
     return type == F_OWNER_TID ? task_find(c->world, pid) != NULL : process_find(c->world, pid) != NULL;
 }
 
-static int64_t set_owner(struct call *c, struct file *f)
+static int64_t remember_owner(struct call *c, struct file *f)
 {
-    int32_t pid = (int32_t)c->arg[2];
+    f->owner_uid = c->task->cred.uid;
+    f->owner_euid = c->task->cred.euid;
+    return 0;
+}
+
+static int64_t set_owner(struct call *c, struct file *f, int32_t pid)
+{
     if (pid == INT_MIN)
         return -EINVAL;
     int32_t type = pid < 0 ? F_OWNER_PGRP : F_OWNER_PID;
@@ -79,7 +87,7 @@ static int64_t set_owner(struct call *c, struct file *f)
         return -ESRCH;
     f->owner_pid = pid;
     f->owner_type = type;
-    return 0;
+    return remember_owner(c, f);
 }
 
 static int64_t set_owner_ex(struct call *c, struct file *f)
@@ -93,7 +101,7 @@ static int64_t set_owner_ex(struct call *c, struct file *f)
         return -ESRCH;
     f->owner_type = given.type;
     f->owner_pid = given.type == F_OWNER_PGRP ? -given.pid : given.pid;
-    return 0;
+    return remember_owner(c, f);
 }
 
 static int64_t get_owner_ex(struct call *c, struct file *f)
@@ -121,7 +129,8 @@ static int64_t set_flags(struct call *c, struct file *f)
     if (flags & ~f->flags & O_NOATIME && file_stat(f, &st) == 0 && st.stx_uid != c->task->cred.fsuid &&
         !capable(c, CAP_FOWNER))
         return -EPERM;
-    return file_set_flags(f, flags);
+    int error = file_set_flags(f, flags);
+    return error ? error : file_set_async(f, (int)c->arg[0], flags & O_ASYNC);
 }
 
 int64_t stub_fcntl(struct call *c)
@@ -158,7 +167,7 @@ int64_t stub_fcntl(struct call *c)
     case F_GETOWN:
         return f->owner_pid;
     case F_SETOWN:
-        return set_owner(c, f);
+        return set_owner(c, f, (int32_t)c->arg[2]);
     case F_GETOWN_EX:
         return get_owner_ex(c, f);
     case F_SETOWN_EX:
@@ -199,7 +208,17 @@ static int64_t set_flag(struct call *c, struct file *f, int flag)
     int32_t on;
     if (call_read(c, c->arg[2], &on, sizeof on))
         return -EFAULT;
-    return file_set_flags(f, on ? f->flags | flag : f->flags & ~flag);
+    int error = file_set_flags(f, on ? f->flags | flag : f->flags & ~flag);
+    return error || flag != O_ASYNC ? error : file_set_async(f, (int)c->arg[0], on);
+}
+
+/* FIOSETOWN and FIOGETOWN, and by their older names: of sockets (net/socket.c, sock_ioctl). */
+static int64_t socket_owner(struct call *c, struct file *f, bool set)
+{
+    int32_t pid = f->owner_pid;
+    if (!set)
+        return call_write(c, c->arg[2], &pid, sizeof pid);
+    return call_read(c, c->arg[2], &pid, sizeof pid) ? -EFAULT : set_owner(c, f, pid);
 }
 
 /* Bytes to the end (ioctl(2) FIONREAD on a regular file; fs/ioctl.c, file_ioctl). */
@@ -229,6 +248,13 @@ int64_t stub_ioctl(struct call *c)
     case FIONREAD:
         if (f->dentry && file_stat(f, &st) == 0 && S_ISREG(st.stx_mode))
             return bytes_left(c, f, &st);
+        break;
+    case FIOSETOWN:
+    case SIOCSPGRP:
+    case FIOGETOWN:
+    case SIOCGPGRP:
+        if (file_is_socket(f))
+            return socket_owner(c, f, command == FIOSETOWN || command == SIOCSPGRP);
         break;
     case FICLONE:
     case FICLONERANGE:

@@ -230,12 +230,13 @@ int64_t stub_sendmsg(struct call *c)
 static int64_t receive_transfer(struct call *c, struct transfer *t)
 {
     bool all = (t->flags & MSG_WAITALL) != 0 && (t->flags & MSG_PEEK) == 0 && is_stream(t->file);
-    int flags = t->flags | (may_wait(t) ? 0 : MSG_DONTWAIT);
+    bool waits = may_wait(t) && (t->flags & (MSG_OOB | MSG_ERRQUEUE)) == 0;
+    int flags = t->flags | (waits ? 0 : MSG_DONTWAIT);
     t->message.io = &t->io.io;
     for (;;) {
         call_io_restart(&t->io, c->progress);
         ssize_t n = socket_receive(t->file, &t->message, flags);
-        if (n == -EAGAIN && may_wait(t))
+        if (n == -EAGAIN && waits)
             return socket_wait(c, t->file, true, c->progress);
         if (n < 0)
             return c->progress > 0 ? (int64_t)c->progress : n;

@@ -34,6 +34,8 @@ void file_put(struct file *f)
 {
     if (!f || --f->references > 0)
         return;
+    if (f->async)
+        file_async_released(f);
     if (f->epoll_items)
         epoll_file_released(f);
     if (f->node)

@@ -40,6 +40,10 @@ __attribute__((weak)) void inotify_node_released(struct node *n)
 {
 }
 
+__attribute__((weak)) void file_async_released(struct file *f)
+{
+}
+
 __attribute__((weak)) void epoll_file_released(struct file *f)
 {
 }

@@ -188,6 +188,8 @@ void inet_put(struct inet_socket *s)
         return;
     while (s->first)
         inet_drop_first(s);
+    while (s->errors)
+        udp_drop_error(s);
     *s->all_here = s->all_next;
     if (s->all_next)
         s->all_next->all_here = s->all_here;

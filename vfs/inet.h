@@ -29,6 +29,7 @@ struct inet_chunk { /* bytes of a stream, or one datagram */
     struct inet_chunk *next;
     struct inet_address from, to; /* of a datagram */
     struct inet_marks marks;
+    int error;         /* of a datagram that came back (vfs/udp_error.c) */
     uint16_t coverage; /* UDP-Lite: bytes under the checksum, with the header; 0: all */
     size_t start, end, room;
     char data[];
@@ -47,6 +48,12 @@ struct inet_socket {
 
     struct inet_chunk *first, *last;
     uint64_t unread; /* bytes in them */
+    /* TCP's urgent byte: its place in the stream (read_at: of the next byte to read). It stays in the queue. */
+    enum { URGENT_NONE, URGENT_WAITS, URGENT_READ } urgent;
+    uint8_t urgent_byte;
+    uint64_t read_at, urgent_at;
+    struct inet_chunk *errors; /* UDP, with IP_RECVERR: what came back, the oldest first */
+    uint32_t error_count;
 
     enum tcp_state state;
     bool finished;            /* it said FIN */

@@ -385,6 +385,7 @@ void inotify_event(struct dentry *d, uint32_t mask, uint32_t move);
 void inotify_self_event(struct node *n, uint32_t mask); /* to who watches the node itself, whatever its name */
 /* extra->watches is set: the node is gone for good. IN_DELETE_SELF when it lost its last name, IN_IGNORED. */
 void inotify_node_released(struct node *n);
+void file_async_released(struct file *f); /* f->async is set: it listens no more */
 void epoll_file_released(struct file *f); /* f->epoll_items is set: leave every epoll */
 
 static inline void node_event(struct dentry *d, uint32_t mask)

@@ -569,6 +569,7 @@ static int pipe_stat(struct file *f, struct statx *out)
 
 static const struct file_ops pipe_ops = {
     .kind = "pipe",
+    .owned = true,
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,

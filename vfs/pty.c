@@ -116,6 +116,7 @@ static int tty_set_flags(struct file *f, int flags)
 
 static const struct file_ops slave_ops = {
     .kind = "tty",
+    .owned = true,
     .read = slave_read,
     .write = slave_write,
     .poll = slave_poll,
@@ -241,6 +242,7 @@ static void master_release(struct file *f)
 
 static const struct file_ops master_ops = {
     .kind = "ptmx",
+    .owned = true,
     .read = master_read,
     .write = master_write,
     .poll = master_poll,

@@ -538,6 +538,31 @@ static void limit_remotes(struct inet_socket *s)
     }
 }
 
+/* The ICMP error comes after `delay`: one, for the first of what is sent until then. */
+static void on_refused(void *argument)
+{
+    struct remote *r = argument;
+    r->timer = 0;
+    tell(r, NET_REFUSED, false, NULL, 0);
+    udp_unreached(r->socket, &r->to, r->error, r->first ? r->first->data : "", r->first ? r->first->end : 0);
+    over(r);
+}
+
+static ssize_t refuse_later(struct inet_socket *s, struct remote *r, int64_t delay, const void *bytes, size_t n)
+{
+    r->next = s->far;
+    s->far = r;
+    r->first = r->last = inet_chunk_new(r->table, n);
+    if (r->first) {
+        memcpy(r->first->data, bytes, n);
+        r->first->end = n;
+    }
+    tell(r, NET_BYTES, true, bytes, n);
+    arm(r, delay, on_refused);
+    limit_remotes(s);
+    return (ssize_t)n;
+}
+
 ssize_t remote_datagram(struct inet_socket *s, const struct inet_address *from, const struct inet_address *to,
                         const void *bytes, size_t n)
 {
@@ -547,6 +572,8 @@ ssize_t remote_datagram(struct inet_socket *s, const struct inet_address *from, 
         r = ask(s, from, to, &answer);
         if (!r)
             return -ENOBUFS;
+        if (!r->end && answer.error == ECONNREFUSED && answer.delay > 0 && answer.delay < INT64_MAX)
+            return refuse_later(s, r, answer.delay, bytes, n);
         if (!r->end) {
             int error = answer.error;
             bool silent = answer.error == ETIMEDOUT || answer.delay > 0;
@@ -565,6 +592,8 @@ ssize_t remote_datagram(struct inet_socket *s, const struct inet_address *from, 
             return (ssize_t)n;
     }
     tell(r, NET_BYTES, true, bytes, n);
+    if (!r->end) /* it is refused already, but does not know */
+        return (ssize_t)n;
     if (r->inside) /* it would be asked within its own answer: lost */
         return (ssize_t)n;
     enter(r);

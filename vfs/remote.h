@@ -29,6 +29,9 @@ void tcp_settled(struct inet_socket *s, int error);
 void tcp_far_finished(struct inet_socket *s);
 void tcp_far_reset(struct inet_socket *s);
 uint64_t tcp_receive_room(const struct inet_socket *s);
+/* vfs/udp_error.c */
+ssize_t udp_receive_error(struct inet_socket *s, struct socket_message *m); /* MSG_ERRQUEUE; -EAGAIN: there is none */
+void udp_drop_error(struct inet_socket *s);                                 /* the oldest one */
 /* vfs/udp.c: a datagram for s; false: its buffer is full, or it is connected to somebody else. And an ICMP error for it. */
 bool udp_arrived(struct inet_socket *s, const struct inet_address *from, const void *bytes, size_t n);
 void udp_unreached(struct inet_socket *s, const struct inet_address *to, int error, const void *bytes, size_t n);

@@ -280,6 +280,10 @@ static int64_t socket_ioctl(struct file *f, uint32_t command, uint64_t argument,
                             const struct cred *c)
 {
     struct socket *s = f->private;
+    if (command == SIOCATMARK && s->ops->at_mark) {
+        int at = s->ops->at_mark(s);
+        return m->write(m, argument, &at, sizeof at);
+    }
     if (command != SIOCINQ && command != SIOCOUTQ)
         return interface_ioctl(s->vfs, command, argument, m);
     int bytes = s->ops->unread(s, command == SIOCOUTQ);
@@ -312,6 +316,7 @@ static void socket_release(struct file *f)
 
 static const struct file_ops socket_file_ops = {
     .kind = "socket",
+    .owned = true,
     .read = socket_read,
     .write = socket_write,
     .poll = socket_poll,

@@ -39,7 +39,7 @@ int socket_accept(struct file *f, int flags, struct file **out, struct sockaddr_
 int socket_name(struct file *f, bool peer, struct sockaddr_storage *out, socklen_t *length);
 int socket_shutdown(struct file *f, int how); /* SHUT_* */
 
-enum { SOCKET_CONTROLS_MAX = 8, SOCKET_CONTROL_BYTES = 20 /* struct in6_pktinfo */ };
+enum { SOCKET_CONTROLS_MAX = 8, SOCKET_CONTROL_BYTES = 44 /* struct sock_extended_err, and a sockaddr_in6 */ };
 
 struct socket_control { /* a control message of a protocol's own, cmsg(3) */
     int level, type;

@@ -25,6 +25,7 @@ struct socket_ops {
                       socklen_t *length); /* after the common ones */
     int (*set_option)(struct socket *s, int level, int name, const void *value, socklen_t length, const struct cred *c);
     int (*unread)(const struct socket *s, bool out); /* SIOCINQ, SIOCOUTQ */
+    bool (*at_mark)(const struct socket *s);         /* SIOCATMARK */
     void (*closed)(struct socket *s);                /* its file is gone; drops that reference to s */
 };
 
@@ -60,7 +61,9 @@ struct socket {
 void socket_init(struct socket *s, struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol);
 struct file *socket_file(struct socket *s, int flags); /* NULL: out of memory; s->file is set */
 struct socket *socket_of(const struct file *f);        /* NULL: no socket */
-int socket_take_error(struct socket *s);               /* 0 or -errno; forgets it */
+bool socket_remembers(const struct socket *s,
+                      int name);         /* an option that is on, of those that mean nothing else here */
+int socket_take_error(struct socket *s); /* 0 or -errno; forgets it */
 int socket_common_get(struct socket *s, int name, void *value, socklen_t *length); /* SOL_SOCKET; -ENOPROTOOPT */
 int socket_common_set(struct socket *s, int name, const void *value, socklen_t length, const struct cred *c);
 int option_out(const void *from, size_t size, void *value, socklen_t *length); /* as getsockopt cuts it */

@@ -19,6 +19,11 @@ static int remembered_bit(int name)
     return -1;
 }
 
+bool socket_remembers(const struct socket *s, int name)
+{
+    return s->booleans >> remembered_bit(name) & 1;
+}
+
 int option_out(const void *from, size_t size, void *value, socklen_t *length)
 {
     if (*length > size)

@@ -4,6 +4,7 @@
 #include "vfs/flow.h"
 #include "vfs/remote.h"
 
+#include <asm/socket.h>
 #include <netinet/tcp.h>
 
 #include <string.h>
@@ -205,6 +206,7 @@ static int disconnect(struct inet_socket *s)
     s->remote = (struct inet_address){0};
     s->state = TCP_IS_CLOSED;
     s->told_progress = s->finished = s->over = false;
+    s->urgent = URGENT_NONE;
     s->base.shutdown = 0;
     s->base.listening = false;
     return 0;
@@ -297,6 +299,7 @@ static int tcp_connect(struct socket *socket, const struct place *at, const stru
     error = connect_again(s);
     if (error <= 0)
         return error;
+    error = 0;
     int way = inet_route(inet_table_of(s), &to);
     if (way < 0)
         return way;
@@ -364,35 +367,59 @@ static ssize_t send_beyond(struct inet_socket *s, struct io *io)
     return (ssize_t)done;
 }
 
-static ssize_t tcp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
+/* One byte at the front goes unread. */
+static void skip_byte(struct inet_socket *s)
 {
-    struct inet_socket *s = inet_of(socket), *to = s->peer;
+    s->first->start++;
+    s->unread--;
+    s->read_at++;
+    if (s->first->start == s->first->end)
+        inet_drop_first(s);
+}
+
+static bool is_inline(const struct inet_socket *s)
+{
+    return socket_remembers(&s->base, SO_OOBINLINE);
+}
+
+static bool tcp_at_mark(const struct socket *socket)
+{
+    const struct inet_socket *s = (const struct inet_socket *)socket;
+    return s->urgent != URGENT_NONE && s->urgent_at == s->read_at;
+}
+
+/* The byte that was sent last is the urgent one (net/ipv4/tcp_input.c, tcp_check_urg). An older one that stands at the front is
+ * lost, one further back becomes a byte like any other. */
+static void mark_urgent(struct inet_socket *to)
+{
+    uint64_t last = to->read_at + to->unread - 1;
+    if (tcp_at_mark(&to->base) && !is_inline(to) && to->urgent_at != last)
+        skip_byte(to);
+    to->urgent = URGENT_WAITS;
+    to->urgent_at = last;
+    to->urgent_byte = (uint8_t)to->last->data[to->last->end - 1];
+    const struct vfs_config *c = &to->base.vfs->config;
+    if (to->base.file && c->io_signal)
+        c->io_signal(c->context, to->base.file, -1, OWNER_URGENT);
+    waitq_wake(&to->base.wait, EPOLLIN | EPOLLRDNORM | EPOLLPRI);
+}
+
+/* Into the queue of a guest's socket. */
+static ssize_t send_here(struct inet_socket *s, struct inet_socket *to, struct io *io)
+{
     size_t done = 0;
-    if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
-    int error = socket_take_error(socket);
-    if (error)
-        return error;
-    if (s->state == TCP_IS_CONNECTING)
-        return -EAGAIN;
-    if (s->state != TCP_IS_CONNECTED || socket->shutdown & SHUTDOWN_SEND)
-        return -EPIPE;
-    if (s->far)
-        return send_beyond(s, m->io);
-    if (!to || to->dead)
-        return m->io->left ? send_to_nobody(s, m->io) : 0;
-    while (m->io->left) {
+    while (io->left) {
         uint64_t most = capacity(s, to);
         struct inet_chunk *c = to->last;
         if (to->unread >= most)
             return done ? (ssize_t)done : -EAGAIN;
-        size_t n = m->io->left < most - to->unread ? m->io->left : most - to->unread;
+        size_t n = io->left < most - to->unread ? io->left : most - to->unread;
         n = n < INET_CHUNK ? n : INET_CHUNK;
         bool joins = c && c->room - c->end >= (n < LEAST_ROOM ? n : LEAST_ROOM);
         if (!joins && !(c = inet_chunk_new(inet_table_of(s), n < LEAST_ROOM ? LEAST_ROOM : n)))
             return done ? (ssize_t)done : -ENOBUFS;
         n = n < c->room - c->end ? n : c->room - c->end;
-        ssize_t got = io_get(m->io, c->data + c->end, n);
+        ssize_t got = io_get(io, c->data + c->end, n);
         if (got <= 0) {
             if (!joins)
                 inet_chunk_free(inet_table_of(s), c);
@@ -412,6 +439,26 @@ static ssize_t tcp_send(struct socket *socket, const struct place *at, struct so
     return (ssize_t)done;
 }
 
+static ssize_t tcp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
+{
+    struct inet_socket *s = inet_of(socket), *to = s->peer;
+    int error = socket_take_error(socket);
+    if (error)
+        return error;
+    if (s->state == TCP_IS_CONNECTING)
+        return -EAGAIN;
+    if (s->state != TCP_IS_CONNECTED || socket->shutdown & SHUTDOWN_SEND)
+        return -EPIPE;
+    if (s->far)
+        return send_beyond(s, m->io);
+    if (!to || to->dead)
+        return m->io->left ? send_to_nobody(s, m->io) : 0;
+    ssize_t sent = send_here(s, to, m->io);
+    if (flags & MSG_OOB && sent > 0)
+        mark_urgent(to);
+    return sent;
+}
+
 static ssize_t nothing_to_read(struct inet_socket *s)
 {
     if (s->state == TCP_IS_CONNECTED && s->base.shutdown & SHUTDOWN_RECEIVE && s->base.error == EPIPE)
@@ -424,33 +471,83 @@ static ssize_t nothing_to_read(struct inet_socket *s)
     return s->state == TCP_IS_CONNECTED || s->state == TCP_IS_CONNECTING ? -EAGAIN : -ENOTCONN;
 }
 
+/* MSG_OOB: net/ipv4/tcp.c, tcp_recv_urg. */
+static ssize_t receive_urgent(struct inet_socket *s, struct socket_message *m, int flags)
+{
+    if (is_inline(s) || s->urgent == URGENT_NONE || s->urgent == URGENT_READ)
+        return -EINVAL;
+    if (!(flags & MSG_PEEK))
+        s->urgent = URGENT_READ;
+    m->flags |= MSG_OOB;
+    if (!m->io->left) {
+        m->flags |= MSG_TRUNC;
+        return 0;
+    }
+    return flags & MSG_TRUNC ? 1 : io_put(m->io, &s->urgent_byte, 1) == 1 ? 1 : -EFAULT;
+}
+
+/* How many of the n bytes at `at` may be read in one go: a read ends before the urgent byte, and leaves it out unless it is in line
+ * (*skips). */
+static size_t up_to_mark(const struct inet_socket *s, uint64_t at, size_t n, bool first, bool *skips)
+{
+    *skips = false;
+    if (s->urgent == URGENT_NONE || s->urgent_at < at || s->urgent_at - at >= n)
+        return n;
+    if (s->urgent_at != at)
+        return (size_t)(s->urgent_at - at);
+    *skips = first && !is_inline(s);
+    return first ? n : 0;
+}
+
+/* n bytes of the queue's front were read. */
+static void consume(struct inet_socket *s, size_t n)
+{
+    s->first->start += n;
+    s->unread -= n;
+    s->read_at += n;
+    if (s->first->start == s->first->end)
+        inet_drop_first(s);
+    if (s->urgent != URGENT_NONE && s->read_at > s->urgent_at)
+        s->urgent = URGENT_NONE;
+}
+
 static ssize_t tcp_receive(struct socket *socket, struct socket_message *m, int flags)
 {
     struct inet_socket *s = inet_of(socket);
-    bool peek = flags & MSG_PEEK, had_room = !s->peer || has_room(s->peer);
-    size_t done = 0;
-    if (flags & MSG_OOB)
-        return -EINVAL;
+    bool peek = flags & MSG_PEEK, had_room = !s->peer || has_room(s->peer), skips;
+    struct inet_chunk *c = s->first, *next;
+    size_t done = 0, offset = c ? c->start : 0;
+    uint64_t at = s->read_at; /* of the next byte, also when nothing is taken */
+    if (flags & MSG_ERRQUEUE)
+        return -EAGAIN;
     if (s->state == TCP_IS_LISTENING)
         return -ENOTCONN;
-    if (!s->first)
+    if (flags & MSG_OOB)
+        return receive_urgent(s, m, flags);
+    if (!c)
         return nothing_to_read(s);
-    for (struct inet_chunk *c = s->first, *next; c && m->io->left; c = next) {
-        size_t n = c->end - c->start < m->io->left ? c->end - c->start : m->io->left;
+    while (c && m->io->left) {
+        size_t n = up_to_mark(s, at, c->end - offset, done == 0, &skips);
+        if (n == 0)
+            break;
+        n = skips ? 1 : n < m->io->left ? n : m->io->left;
         ssize_t put = (ssize_t)n;
-        if (flags & MSG_TRUNC) /* tcp(7): thrown away, not copied */
+        if (flags & MSG_TRUNC && !skips) /* tcp(7): thrown away, not copied */
             m->io->left -= n;
-        else
-            put = io_put(m->io, c->data + c->start, n);
+        else if (!skips)
+            put = io_put(m->io, c->data + offset, n);
         if (put < 0)
             return done ? (ssize_t)done : put;
-        done += (size_t)put;
+        done += skips ? 0 : (size_t)put;
+        at += (uint64_t)put;
+        offset += (size_t)put;
+        bool whole = offset == c->end;
         next = c->next;
-        if (!peek) {
-            c->start += (size_t)put;
-            s->unread -= (uint64_t)put;
-            if (c->start == c->end)
-                inet_drop_first(s);
+        if (!peek)
+            consume(s, (size_t)put);
+        if (whole) {
+            c = next;
+            offset = c ? c->start : 0;
         }
         if ((size_t)put < n)
             break;
@@ -459,7 +556,7 @@ static ssize_t tcp_receive(struct socket *socket, struct socket_message *m, int 
         remote_was_read(s);
     if (!had_room && has_room(s->peer))
         waitq_wake(&s->peer->base.wait, EPOLLOUT | EPOLLWRNORM);
-    return (ssize_t)done;
+    return done || !m->io->left ? (ssize_t)done : nothing_to_read(s); /* nothing but the urgent byte was there */
 }
 
 static uint32_t tcp_poll(struct socket *socket, struct poll_table *t)
@@ -475,7 +572,10 @@ static uint32_t tcp_poll(struct socket *socket, struct poll_table *t)
         events |= EPOLLHUP;
     if (socket->shutdown & SHUTDOWN_RECEIVE)
         events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-    if (s->unread >= (uint64_t)socket->receive_least || (s->unread && socket->shutdown & SHUTDOWN_RECEIVE))
+    uint64_t least = (uint64_t)socket->receive_least + (tcp_at_mark(socket) && !is_inline(s));
+    if (s->urgent == URGENT_WAITS)
+        events |= EPOLLPRI;
+    if (s->unread >= least || (s->unread && socket->shutdown & SHUTDOWN_RECEIVE))
         events |= EPOLLIN | EPOLLRDNORM;
     if (socket->shutdown & SHUTDOWN_SEND || has_room(s))
         events |= EPOLLOUT | EPOLLWRNORM;
@@ -489,6 +589,8 @@ static int tcp_unread(const struct socket *socket, bool out)
     const struct inet_socket *s = (const struct inet_socket *)socket;
     if (s->state == TCP_IS_LISTENING)
         return -EINVAL;
+    if (!out && s->urgent != URGENT_NONE && !is_inline(s) && s->urgent_at >= s->read_at)
+        return (int)(s->urgent_at - s->read_at);         /* up to the mark (tcp_inq) */
     return out ? (int)remote_unsent(s) : (int)s->unread; /* what was sent to a guest has arrived */
 }
 
@@ -505,5 +607,6 @@ static const struct socket_ops tcp_ops = {
     .get_option = inet_get_option,
     .set_option = inet_set_option,
     .unread = tcp_unread,
+    .at_mark = tcp_at_mark,
     .closed = tcp_closed,
 };

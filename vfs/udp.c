@@ -110,15 +110,6 @@ bool udp_arrived(struct inet_socket *s, const struct inet_address *from, const v
     return false;
 }
 
-/* The ICMP answer finds only who is connected, or asked for it (IP_RECVERR). */
-void udp_unreached(struct inet_socket *s, const struct inet_address *to, int error, const void *bytes, size_t n)
-{
-    if (!s->remote.port)
-        return;
-    s->base.error = error;
-    waitq_wake(&s->base.wait, EPOLLERR | EPOLLIN | EPOLLOUT);
-}
-
 /* To every member of the world: each gets a copy of its own, as far as it has room. */
 static ssize_t deliver_to_all(struct inet_socket *s, const struct inet_address *from, const struct inet_address *to,
                               const void *bytes, size_t n)
@@ -220,6 +211,8 @@ static ssize_t udp_receive(struct socket *socket, struct socket_message *m, int 
 {
     struct inet_socket *s = inet_of(socket);
     struct inet_chunk *c = s->first;
+    if (flags & MSG_ERRQUEUE)
+        return udp_receive_error(s, m);
     int error = socket_take_error(socket);
     if (error)
         return error;
@@ -258,7 +251,8 @@ static int udp_shutdown(struct socket *socket, int mask)
 static uint32_t udp_poll(struct socket *socket, struct poll_table *t)
 {
     poll_on(t, &socket->wait);
-    return (inet_of(socket)->first ? EPOLLIN | EPOLLRDNORM : 0) | (socket->error ? EPOLLERR : 0) |
+    return (inet_of(socket)->first ? EPOLLIN | EPOLLRDNORM : 0) |
+           (socket->error || inet_of(socket)->errors ? EPOLLERR : 0) |
            (socket->shutdown & SHUTDOWN_RECEIVE ? EPOLLRDHUP | EPOLLIN | EPOLLRDNORM : 0) |
            (socket->shutdown == SHUTDOWN_BOTH ? EPOLLHUP : 0) | EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 }

@@ -59,7 +59,10 @@ struct vfs_config {
     uint64_t quota_nodes;     /* nodes that the guest may create; 0 = unlimited; beyond: ENOSPC */
     /* Host ids are never shown: host uid 0 stays 0, the supervisor's own uid becomes guest_uid, all others 65534. */
     uint32_t guest_uid, guest_gid;
+    /* f's owner (F_SETOWN) is to hear of it: POLL_* of siginfo, or OWNER_URGENT (SIGURG). fd: where O_ASYNC was set. May be NULL. */
+    void (*io_signal)(void *context, const struct file *f, int fd, int reason);
 };
+enum { OWNER_URGENT = 0 };
 
 struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory filesystem, root:root 0755 */
 void vfs_free(struct vfs *v);                         /* after every file, dentry and descriptor table of it was put */
@@ -205,6 +208,7 @@ struct file_ops {
     ssize_t (*read)(struct file *f, struct io *io, uint64_t *position);
     ssize_t (*write)(struct file *f, struct io *io, uint64_t *position);
     int64_t (*seek)(struct file *f, int64_t offset, int whence);
+    bool owned;        /* O_ASYNC means something: pipes, sockets, terminals */
     bool seek_ignored; /* no offsets, but lseek(2) is no error: the kernel's noop_llseek */
     uint32_t (*poll)(struct file *f, struct poll_table *t); /* EPOLL* events that hold now */
     int64_t (*ioctl)(struct file *f, uint32_t command, uint64_t argument, const struct umem *m, const struct cred *c);
@@ -234,6 +238,8 @@ struct file {
     int32_t owner_pid;  /* >0 process, <0 process group */
     int32_t owner_type; /* F_OWNER_* */
     int32_t owner_signal;
+    uint32_t owner_uid, owner_euid; /* of whoever set the owner */
+    struct file_async *async;       /* vfs/async.c; NULL: O_ASYNC is not set */
     struct epoll_item *epoll_items; /* private to vfs/epoll.c */
 };
 
@@ -259,6 +265,7 @@ int file_sync(struct file *f);
 int file_stat(struct file *f, struct statx *out);
 int file_set_flags(struct file *f,
                    int flags); /* F_SETFL: O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC; others ignored */
+int file_set_async(struct file *f, int fd, bool on); /* what F_SETFL's O_ASYNC brings about. -ENOMEM */
 /* True while an opened FIFO waits for its other end (fifo(7)): poll the file; when it is false the open is complete. */
 bool file_open_waits(struct file *f, struct poll_table *t);
 /* Text of /proc/self/fd/N: a path, or "pipe:[7]", "anon_inode:[eventfd]". Returns its length or -errno. */
