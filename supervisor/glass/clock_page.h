@@ -14,11 +14,11 @@ enum {
         50, /* what a check of an interpreter costs: the nominal speed (docs/counting.md). One byte, signed */
 };
 
-struct clock_page { /* all in ns, but for reads */
-    int64_t
-        left;    /* until the limit, where something else happens than reading: a read takes per_event, and is made as a
-                          call where it would leave nothing; each check takes CLOCK_CHECK_NS, and stops when nothing is left */
-    int64_t end; /* the elapsed time at the limit */
+/* All in ns, but for `reads`. Until the limit, where something else happens than reading, there is `left`: a read takes per_event, and is
+ * made as a call where it would leave nothing; each check takes CLOCK_CHECK_NS, and stops when nothing is left. */
+struct clock_page {
+    int64_t left;
+    int64_t end;       /* the elapsed time at the limit */
     int64_t per_event; /* what a trapped call costs, and a read as well: kernel/clock.h */
     int64_t epoch;     /* CLOCK_REALTIME when the elapsed time was 0 */
     int64_t boot;      /* CLOCK_MONOTONIC when the elapsed time was 0 */
