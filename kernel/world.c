@@ -36,18 +36,20 @@ static void timer_disarm(void *context, uint64_t handle)
     clock_disarm(&((struct world *)context)->clock, handle);
 }
 
-static int stream_output(void *context, int stream, const void *bytes, size_t n)
+/* What the limit still allows is written, and then the run ends. */
+static ssize_t stream_output(void *context, int stream, const void *bytes, size_t n)
 {
     struct world *w = context;
     uint64_t allowed = w->policy->limits.output;
-    if (allowed != 0 && (n > allowed || w->output_bytes > allowed - n)) {
-        w->output_bytes = w->output_bytes > allowed ? w->output_bytes : allowed + 1;
+    if (allowed != 0 && n > allowed - w->output_bytes) {
+        n = allowed - w->output_bytes;
         world_end(w, VERDICT_OUTPUT);
-        return -ENOSPC;
     }
+    if (n == 0)
+        return -ENOSPC;
     w->output_bytes += n;
     record(w, stream, stream, bytes, n);
-    return 0;
+    return (ssize_t)n;
 }
 
 static void stream_input(void *context, const void *bytes, size_t n)

@@ -216,15 +216,15 @@ static ssize_t write_host(struct host_stream *s, const void *from, size_t n)
     }
 }
 
-/* The hook sees each byte once and in order, before it is written. */
-static int agree(struct host_stream *s, const char *bytes, size_t n)
+/* How many of the bytes may be written. The hook sees each byte once and in order, before it is written. */
+static ssize_t agree(struct host_stream *s, const char *bytes, size_t n)
 {
     if (n <= s->agreed || !s->hooks || !s->hooks->output)
-        return 0;
-    int error = s->hooks->output(s->hooks->context, s->stream, bytes + s->agreed, n - s->agreed);
-    if (!error)
-        s->agreed = n;
-    return error;
+        return (ssize_t)n;
+    ssize_t more = s->hooks->output(s->hooks->context, s->stream, bytes + s->agreed, n - s->agreed);
+    if (more > 0)
+        s->agreed += (size_t)more;
+    return s->agreed > 0 ? (ssize_t)s->agreed : more < 0 ? more : -ENOSPC;
 }
 
 static ssize_t write_chunks(struct host_stream *s, struct io *io, size_t chunk,
@@ -241,12 +241,10 @@ static ssize_t write_chunks(struct host_stream *s, struct io *io, size_t chunk,
         ssize_t got = result = io_get(io, buffer, chunk);
         if (got <= 0)
             break;
-        int error = agree(s, buffer, (size_t)got);
-        if (error) {
-            result = error;
+        ssize_t may = result = agree(s, buffer, (size_t)got);
+        if (may < 0)
             break;
-        }
-        ssize_t written = result = write_one(s, buffer, (size_t)got);
+        ssize_t written = result = write_one(s, buffer, (size_t)may);
         if (written < 0)
             break;
         s->agreed -= s->agreed < (size_t)written ? s->agreed : (size_t)written;

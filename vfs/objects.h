@@ -115,8 +115,8 @@ struct host_stream_past {
     uint64_t rdev;
 };
 struct host_stream_hooks {
-    int (*output)(void *context, int stream, const void *bytes,
-                  size_t n); /* stream 1 or 2: 0 to write it on, -errno: limit reached */
+    /* Stream 1 or 2: how many of these bytes are to be written on; fewer than n, 0 or -errno: no more than that. */
+    ssize_t (*output)(void *context, int stream, const void *bytes, size_t n);
     void (*input)(void *context, const void *bytes, size_t n); /* these were taken from stream 0; NULL: nobody asks */
     /* What the guest sees of its input depends on when it came; nothing_yet: it waits for the first byte, and that is
      * harmless when nobody else can run meanwhile. True: there is no use in waiting for the rest any more. NULL: never.

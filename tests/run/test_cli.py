@@ -211,5 +211,8 @@ def test_install(tmp_path):
 
 @pytest.mark.parametrize("words, said", [([], "terrarium: ended by the limit output=100\n"), (["--quiet"], "")])
 def test_which_limit_ended_the_run_is_said(terrarium, words, said):
-    result = terrarium("run", *words, "--limit", "output=100", "--", "-c", "import os; os.write(1, bytes(1000))")
+    result = terrarium("run", *words, "--limit", "output=100", "--", "-c", "import os; os.write(1, b'x' * 90); os.write(1, b'y' * 900)",
+                       report=True)
     assert (result.status, result.err) == (124, said)
+    assert result.out == "x" * 90 + "y" * 10 # what it still allowed
+    assert result.report["limits"]["output"] == {"used": 100, "allowed": 100}
