@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "supervisor/supervisor.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,8 +53,18 @@ static int help(void)
     return 0;
 }
 
+/* A standard stream that the caller closed: no file of ours may come to lie there, where the guest would have it for its own.
+ * Whoever asks finds a descriptor that neither reads nor writes (O_PATH), and takes it for what it stands for. */
+static void keep_closed(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/", O_PATH | O_CLOEXEC); /* the lowest free number: this one */
+}
+
 int main(int argc, char **argv)
 {
+    keep_closed();
     if (argc < 2)
         return command_fail("no command (see 'terrarium --help')");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)

@@ -543,7 +543,7 @@ struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct
 {
     struct stat st;
     int own = fcntl(host_fd, F_GETFL);
-    if (own < 0 || fstat(host_fd, &st))
+    if (own < 0 || (own & O_PATH) || fstat(host_fd, &st))
         return NULL;
     struct host_stream *s = calloc(1, sizeof *s);
     if (!s)
@@ -559,7 +559,7 @@ void host_stream_describe(int host_fd, struct host_stream_past *out)
     struct stat st;
     int flags = fcntl(host_fd, F_GETFL);
     *out = (struct host_stream_past){0};
-    if (flags < 0 || fstat(host_fd, &st))
+    if (flags < 0 || (flags & O_PATH) || fstat(host_fd, &st))
         return;
     off_t at = S_ISREG(st.st_mode) ? lseek(host_fd, 0, SEEK_CUR) : 0;
     *out = (struct host_stream_past){

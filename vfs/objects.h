@@ -131,7 +131,7 @@ struct host_stream_hooks {
 };
 /* The host descriptor stays the caller's and must outlive the file. flags: O_APPEND, O_NONBLOCK, and the access mode
  * asked for; the file never gets more than the host descriptor's own mode allows. Stream 2 is host_fd 2, everything else
- * is 1. The process must ignore SIGPIPE. */
+ * is 1. The process must ignore SIGPIPE. NULL: no memory, or the caller had closed it (one of O_PATH counts as closed). */
 struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct host_stream_hooks *hooks,
                              const struct tty_hooks *tty);
 /* A stream of a run that is run again, and what one is now. */
