@@ -346,7 +346,6 @@ static int replace(struct loading *l)
             mm_put(mm);
             return -ESRCH;
         }
-        t->process->machine = l->tracee;
     }
     l->tracee->fresh = false;
     if (t->mm != NULL)

@@ -356,6 +356,7 @@ static int await_exec(struct tracee *t)
         if (status >> 16 == PTRACE_EVENT_EXEC) {
             if (who != NULL && who != t)
                 tracee_free(who); /* the leader's place was taken */
+            t->task->process->machine = t;
             tracee_rename(t, pid);
             tracee_stopped(t, status);
             return 0;

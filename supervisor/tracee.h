@@ -142,7 +142,7 @@ void tracee_stopped(struct tracee *t, int status);
 /* The tracee is at a call or a mark: run this native call now. Its result; -ESRCH when the tracee died of it. */
 int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6]);
 /* The same for execveat(2): every other thread of the process dies of it, and a thread that is not the leader takes the
- * leader's tid. 0 when the new glass program stands at its mark; -errno when the program is still the old one; -ESRCH. */
+ * leader's tid, and its place (process->machine). 0 when the new glass program stands at its mark; -errno when the program is still the old one; -ESRCH. */
 int tracee_execute(struct tracee *t);
 /* A child just born goes on to where calls can be injected, without having run anything of the guest's. 0 or -ESRCH. */
 int tracee_to_mark(struct tracee *t);
