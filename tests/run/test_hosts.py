@@ -115,6 +115,7 @@ print(max(int(l.split()[0].split('-')[1], 16) - int(l.split()[0].split('-')[0], 
 """)
 
 
+@pytest.mark.plain
 def test_a_callers_own_address_space_limit():
     done = start("run", "--python", "/usr/bin/python3", "--", "-c", "print(1)",
                  preexec_fn=lambda: __import__("resource").setrlimit(9, (4 << 30, 4 << 30)))
@@ -189,6 +190,7 @@ def chrooted(tmp_path):
     return call
 
 
+@pytest.mark.plain
 @needs_root
 def test_without_proc(chrooted):
     done, report = chrooted("exec", "--mount", "/bin:/bin:ro", "--report", "/report.json", "--", "/bin/touch", "3")

@@ -550,6 +550,7 @@ def test_own_process_limit_is_an_errno(inside):
     assert out == "11 2\n"
 
 
+@pytest.mark.plain
 def test_thread_flood_is_an_errno(inside):
     out = inside(textwrap.dedent("""
         import threading

@@ -191,6 +191,7 @@ def test_a_library_of_many_megabytes(tmp_path):
     same(record(tmp_path, "--", "-c", code), replay(tmp_path / "run.trec"))
 
 
+@pytest.mark.plain
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot(2) needs root")
 def test_on_a_machine_with_nothing(tmp_path):
     first = record(tmp_path, "--", "-c", PROGRAMS["subprocess"])
