@@ -34,7 +34,7 @@ TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl
 	redis-server python3-redis postgresql python3-psycopg2 gunicorn curl python3-msgpack python3-zstandard \
 	tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets iproute2 strace gdb
 
-.PHONY: all clean units run test needs-build needs-test install docs-generated test-cpython test-replay determinism bench bench-policy \
+.PHONY: all clean units run test needs-build needs-test install docs-generated test-cpython test-musl test-replay determinism bench bench-policy \
 	bench-network bench-record fuzz needs-fuzz lint
 all: terrarium
 
@@ -153,6 +153,13 @@ test-cpython: needs-test
 	$(call install_missing,libpython3.11-testsuite)
 	@$(MAKE) -s terrarium
 	$(PYTHON) tools/cpython_suite.py
+
+# CPython built from Debian's source against musl, in an archive; minutes, the first time.
+test-musl: needs-test
+	$(call install_missing,dpkg-dev)
+	@$(MAKE) -s terrarium
+	tools/musl_python.sh build/musl/python.tar
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/run/test_images.py
 
 # Recorded modules of CPython's suite, replayed where there is no Python; writes its table into docs/determinism.md.
 test-replay: needs-test

@@ -123,6 +123,7 @@ int policy_add_image(struct policy *p, const char *text, struct policy_error *er
         at = colon + 1;
     }
     m.source = copy;
+    m.copy_on_write = strcmp(at, "/") == 0; /* a whole system has a /tmp and a /box to write in */
     return add_mount(&r, &m, at);
 }
 

@@ -115,7 +115,7 @@ static int slot_for(struct tracee *t, struct handed_table *table, const struct f
     if (got != GLASS_FIRST_FREE + empty)
         return -EBADF; /* the guest's table is not as it was left */
     table->entry[empty].key = m->key;
-    maps_remember(t->holder, m->fd, f, t->task->fs->root);
+    maps_remember(t->holder, m, f, t->task->fs->root);
     return empty;
 }
 

@@ -5,7 +5,7 @@
 #include "supervisor/tracee.h"
 
 /* A file's descriptor was handed to the guest: remember its name in the world by what the host calls it. */
-void maps_remember(struct holder *h, int fd, struct file *f, const struct dentry *root);
+void maps_remember(struct holder *h, const struct file_mapping *m, struct file *f, const struct dentry *root);
 void maps_forget_all(struct holder *h);
 
 /* machine->maps and machine->resident. Without /proc on the host: -ENOSYS and 0. */

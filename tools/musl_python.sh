@@ -42,7 +42,6 @@ make -s install DESTDIR="$work/tree" >../install.log 2>&1
 cd ../tree
 mkdir -p lib
 cp -L /lib/ld-musl-x86_64.so.1 lib/
-find . -name __pycache__ -prune -exec rm -rf {} +
 rm -rf usr/local/lib/*.a usr/local/lib/python$version/config-* usr/local/lib/python$version/test usr/local/share
 strip usr/local/bin/python$version
 tar cf "$to.new" .

@@ -70,7 +70,11 @@ static int slice_map(struct node *n, uint64_t offset, uint64_t length, bool writ
 {
     if (!n->slice->key)
         n->slice->key = node_vfs(n)->next_key++;
-    *out = (struct file_mapping){.fd = spool_of(n), .offset = n->slice->offset + offset, .key = n->slice->key};
+    *out = (struct file_mapping){.fd = spool_of(n),
+                                 .offset = n->slice->offset + offset,
+                                 .part = n->slice->offset,
+                                 .part_size = n->size,
+                                 .key = n->slice->key};
     return 0;
 }
 
