@@ -6,6 +6,7 @@
 #include "network/har.h"
 #include "network/libraries.h"
 #include "network/simple.h"
+#include "vfs/interface.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -162,6 +163,31 @@ static void on_connect(void *context, const struct far_request *r, struct far_an
         .conversation = a != NULL ? &a->conversation : NULL,
     };
     by_action(i, rule != NULL ? rule->action : i->config.policy->network->otherwise, rule, &peer, a, out);
+}
+
+/* Whose name the guest was told, or whom a rule spells out, is a host: it answers, unless nothing ever comes from there. So do the
+ * name server and the gateway. */
+static bool on_ping(void *context, const struct sockaddr_storage *to)
+{
+    const struct internet *i = context;
+    const struct network_policy *n = i->config.policy->network;
+    uint8_t ip[16];
+    uint16_t port;
+    take_address(to, ip, &port);
+    const char *name = names_of(i->dns.names, ip, 0);
+    bool there = name != NULL || memcmp(ip + 12, interface_gateway4, 4) == 0 || memcmp(ip, interface_gateway6, 16) == 0;
+    for (size_t at = 0; at < n->rule_count; at++) {
+        const struct network_rule *rule = n->rules[at];
+        for (size_t j = 0; rule->kind == NETWORK_CONNECT && j < rule->target_count; j++) {
+            const struct network_host *h = &rule->targets[j].host;
+            if (h->kind == NETWORK_HOST_ANY || !network_host_matches(h, name, ip))
+                continue;
+            if (rule->action == NETWORK_TIMEOUT || rule->action == NETWORK_UNREACHABLE)
+                return false;
+            there = true;
+        }
+    }
+    return there;
 }
 
 /* ---- what passes ------------------------------------------------------------------------------------------------- */
@@ -326,6 +352,7 @@ int internet_install(struct internet *i, struct vfs *v)
         .connect = i->config.policy->network != NULL ? on_connect : NULL,
         .begin = on_begin,
         .event = on_event,
+        .pings = i->config.policy->network != NULL ? on_ping : NULL,
         .datagram = i->capture != NULL ? on_datagram : NULL,
         .context = i,
         .clock = i->config.clock,

@@ -124,6 +124,8 @@ struct net_hooks {
     /* A datagram between guests. */
     void (*datagram)(void *context, const struct sockaddr_storage *from, const struct sockaddr_storage *to,
                      const void *bytes, size_t n);
+    /* Somebody there answers an ICMP echo request. */
+    bool (*pings)(void *context, const struct sockaddr_storage *to);
     void *context;
     const struct timer_clock *clock; /* the world's (vfs/objects.h) */
 };

@@ -96,6 +96,11 @@ void inet_address_whole(const struct inet_address *a, struct sockaddr_storage *o
 }
 
 /* 224.0.0.0/4, 255.255.255.255, 10.0.2.255; ff00::/8. */
+bool inet_is_group(const struct inet_address *a)
+{
+    return inet_is_v4(a) ? (a->ip[12] & 0xf0) == 0xe0 : a->ip[0] == 0xff;
+}
+
 static bool is_for_many(const struct inet_address *a)
 {
     static const uint8_t all[4] = {255, 255, 255, 255}, of_eth0[4] = {10, 0, 2, 255};
@@ -190,6 +195,7 @@ void inet_put(struct inet_socket *s)
         inet_drop_first(s);
     while (s->errors)
         udp_drop_error(s);
+    free(s->groups);
     *s->all_here = s->all_next;
     if (s->all_next)
         s->all_next->all_here = s->all_here;
@@ -315,7 +321,7 @@ int inet_bind(struct socket *socket, const struct place *at, uint32_t mode, cons
     int error = inet_address_in(s, from, n, &a);
     if (error)
         return error == -ENETUNREACH ? -EADDRNOTAVAIL : error;
-    if (!inet_is_any(&a) && !inet_is_local(inet_table_of(s), &a))
+    if (!inet_is_any(&a) && !inet_is_local(inet_table_of(s), &a) && !is_for_many(&a))
         return -EADDRNOTAVAIL;
     if (a.port && a.port < PRIVILEGED && !(at && cred_has(at->cred, CAP_NET_BIND_SERVICE)))
         return -EACCES;

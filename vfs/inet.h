@@ -42,6 +42,7 @@ struct inet_socket {
     bool bound;      /* in the table of ports */
     bool chose_port; /* by bind(2), not by connect */
     bool only_v6;
+    bool pings_one;                    /* vfs/ping.c: connected */
     struct inet_address local, remote; /* remote.port 0: not connected */
     struct inet_socket *port_next;
     struct inet_socket *all_next, **all_here; /* of the table's `all` */
@@ -52,6 +53,9 @@ struct inet_socket {
     enum { URGENT_NONE, URGENT_WAITS, URGENT_READ } urgent;
     uint8_t urgent_byte;
     uint64_t read_at, urgent_at;
+    struct membership *groups; /* vfs/membership.c */
+    uint32_t group_count;
+    int group_interface;       /* where what is sent to a group leaves; 0: by the route */
     struct inet_chunk *errors; /* UDP, with IP_RECVERR: what came back, the oldest first */
     uint32_t error_count;
 
@@ -77,6 +81,7 @@ struct inet_table {
     struct net_hooks hooks;                   /* connect NULL: nothing is beyond the world */
     struct remote *orphans;                   /* vfs/remote.c: whose sockets are closed */
     uint32_t orphan_count;
+    uint16_t last_ping; /* identifiers of ICMP sockets */
 };
 
 static inline struct inet_socket *inet_of(struct socket *s)
@@ -102,6 +107,7 @@ int inet_route(const struct inet_table *t, struct inet_address *to);
 /* The source Linux chooses for it. */
 void inet_source(const struct inet_address *to, struct inet_address *from);
 bool inet_is_local(const struct inet_table *t, const struct inet_address *a);
+bool inet_is_group(const struct inet_address *a); /* of multicast */
 bool inet_is_loopback(const struct inet_address *a);
 bool inet_is_v4(const struct inet_address *a);
 extern const uint8_t inet_eth0[2][16]; /* its addresses: IPv4, IPv6 */
@@ -114,6 +120,12 @@ struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_add
 int inet_name(struct socket *s, bool peer, struct sockaddr_storage *out, socklen_t *length);
 int inet_get_option(struct socket *s, int level, int name, void *value, socklen_t *length);
 int inet_set_option(struct socket *s, int level, int name, const void *value, socklen_t length, const struct cred *c);
+/* vfs/membership.c: the options of multicast (-ENOPROTOOPT: another one); whether anybody is a member; whether s, bound to the port,
+ * takes what was sent to the group. */
+int membership_set(struct inet_socket *s, int level, int name, const void *value, socklen_t length);
+int membership_get(const struct inet_socket *s, int level, int name, void *value, socklen_t *length);
+bool membership_any(const struct inet_table *t, const struct inet_address *group);
+bool membership_takes(const struct inet_socket *s, const struct inet_address *group);
 int inet_option(const struct inet_socket *s, int level, int name); /* one that is remembered */
 /* What a datagram is sent with (-EINVAL: a control message says what cannot be), and what its receiver asked to be told. */
 int inet_marks(const struct inet_socket *s, const struct socket_message *m, const struct inet_address *to,
@@ -124,6 +136,7 @@ void inet_chunk_free(struct inet_table *t, struct inet_chunk *c);
 void inet_queue(struct inet_socket *s, struct inet_chunk *c);
 void inet_drop_first(struct inet_socket *s);
 int tcp_new(struct vfs *v, int family, struct socket **out);
+int ping_new(struct vfs *v, int family, struct socket **out);
 int udp_new(struct vfs *v, int family, int protocol, struct socket **out); /* IPPROTO_UDP, IPPROTO_UDPLITE */
 
 #endif

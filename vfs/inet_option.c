@@ -36,6 +36,8 @@ static const struct option table[] = {
     {IPPROTO_IP, IP_FREEBIND, 0, INT_MIN, INT_MAX},
     {IPPROTO_IP, IP_MULTICAST_TTL, 1, -1, 255},
     {IPPROTO_IP, IP_MULTICAST_LOOP, 1, 0, 1},
+    {IPPROTO_IP, IP_MULTICAST_ALL, 1, 0, 1},
+    {IPPROTO_IPV6, IPV6_MULTICAST_ALL, 1, 0, 1},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, -1, 255},
     {IPPROTO_IPV6, IPV6_TCLASS, 0, -1, 255},
     {IPPROTO_IPV6, IPV6_RECVPKTINFO, 0, INT_MIN, INT_MAX},
@@ -101,8 +103,10 @@ int inet_get_option(struct socket *socket, int level, int name, void *value, soc
         answer = s->only_v6;
     else if (place >= 0)
         answer = table[place].initial + s->options[place];
+    else if (level != IPPROTO_TCP)
+        return membership_get(s, level, name, value, length);
     else
-        return level == IPPROTO_TCP && socket->type != SOCK_STREAM ? -EOPNOTSUPP : -ENOPROTOOPT;
+        return socket->type != SOCK_STREAM ? -EOPNOTSUPP : -ENOPROTOOPT;
     return option_out(&answer, sizeof answer, value, length);
 }
 
@@ -111,6 +115,9 @@ int inet_set_option(struct socket *socket, int level, int name, const void *valu
 {
     struct inet_socket *s = inet_of(socket);
     int wanted = 0, place = place_of(s, level, name);
+    int grouped = membership_set(s, level, name, value, length);
+    if (grouped != -ENOPROTOOPT)
+        return grouped;
     if (length >= sizeof wanted)
         memcpy(&wanted, value, sizeof wanted);
     else if (level == IPPROTO_IP && length > 0) /* the oldest level takes a byte too */

@@ -114,6 +114,8 @@ static int answer(const struct interface *i, uint32_t command, struct ifreq *r)
         r->ifr_hwaddr.sa_family = i->hardware;
         memcpy(r->ifr_hwaddr.sa_data, i->mac, 6);
         return 0;
+    case SIOCETHTOOL: /* no interface here has such a driver, nor has Linux's lo */
+        return -EOPNOTSUPP;
     default:
         return -ENOTTY;
     }
@@ -126,7 +128,7 @@ int64_t interface_ioctl(const struct vfs *v, uint32_t command, uint64_t argument
     size_t count = interfaces(v, &list);
     if (command == SIOCGIFCONF)
         return configuration(v, argument, m);
-    if (command < SIOCADDRT || command > SIOCGIFVLAN)
+    if ((command < SIOCADDRT || command > SIOCGIFVLAN) && command != SIOCETHTOOL)
         return -ENOTTY;
     if (command == SIOCADDRT || command == SIOCDELRT || command == SIOCSIFFLAGS || command == SIOCSIFADDR ||
         command == SIOCSIFNETMASK || command == SIOCSIFMTU || command == SIOCSIFHWADDR || command == SIOCSIFNAME)

@@ -22,6 +22,8 @@ int inet_new(struct vfs *v, int family, int type, int protocol, struct socket **
         return protocol ? -EPERM : -EPROTONOSUPPORT;
     if (type != SOCK_STREAM && type != SOCK_DGRAM)
         return -ESOCKTNOSUPPORT;
+    if (type == SOCK_DGRAM && protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+        return ping_new(v, family, out);
     bool lite = type == SOCK_DGRAM && protocol == IPPROTO_UDPLITE;
     if (protocol && !lite && protocol != (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
         return -EPROTONOSUPPORT;
@@ -38,7 +40,7 @@ static int need_port(struct inet_socket *s)
 static struct inet_address source(const struct inet_socket *s, const struct inet_address *to)
 {
     struct inet_address from = s->local;
-    if (inet_is_any(&from))
+    if (inet_is_any(&from) || inet_is_group(&from))
         inet_source(to, &from);
     return from;
 }
@@ -115,8 +117,15 @@ static ssize_t deliver_to_all(struct inet_socket *s, const struct inet_address *
                               const void *bytes, size_t n)
 {
     struct inet_table *t = inet_table_of(s);
+    bool group = inet_is_group(to), v4 = inet_is_v4(to);
+    int loops = v4 ? inet_option(s, IPPROTO_IP, IP_MULTICAST_LOOP)
+                   : s->base.family != AF_INET6 || inet_option(s, IPPROTO_IPV6, IPV6_MULTICAST_LOOP);
+    if (group &&
+        ((!loops && t->hooks.connect) || !membership_any(t, to))) /* out of lo it comes back whatever was said */
+        return (ssize_t)n;
     for (struct inet_socket *o = t->slots[1][to->port % INET_SLOTS]; o; o = o->port_next)
-        if (o->local.port == to->port && (inet_is_any(&o->local) || inet_same_ip(&o->local, to)))
+        if (o->local.port == to->port && (inet_is_any(&o->local) || inet_same_ip(&o->local, to)) &&
+            (!group || membership_takes(o, to)))
             (void)udp_arrived(o, from, bytes, n);
     return (ssize_t)n;
 }
@@ -170,7 +179,7 @@ static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_a
 /* 255.255.255.255 and the like are for those who said SO_BROADCAST. */
 static bool may_send_to(const struct inet_socket *s, const struct inet_address *to, int way)
 {
-    return way != WAY_ALL || !inet_is_v4(to) || (to->ip[12] & 0xf0) == 0xe0 || s->base.broadcast;
+    return way != WAY_ALL || inet_is_group(to) || s->base.broadcast;
 }
 
 static ssize_t udp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
@@ -196,6 +205,8 @@ static ssize_t udp_send(struct socket *socket, const struct place *at, struct so
     if (error)
         return error;
     int way = inet_route(inet_table_of(s), &to);
+    if (way < 0 && s->group_interface != 0 && inet_is_v4(&to) && inet_is_group(&to))
+        way = WAY_ALL; /* out of lo, and back */
     if (way < 0)
         return way;
     if (!may_send_to(s, &to, way))

@@ -44,6 +44,7 @@ CONSTANT(inotify_instances, "128")
 CONSTANT(inotify_watches, "65536")
 CONSTANT(somaxconn, "4096")
 CONSTANT(port_range, "32768\t60999")
+CONSTANT(ping_group_range, "0\t2147483647") /* as Debian's systemd sets it */
 
 static int hostname(const struct synthetic *s, const struct cred *c, struct text *out)
 {
@@ -170,6 +171,7 @@ static const struct synthetic_entry core_entries[] = {VALUE("somaxconn", somaxco
 static const struct synthetic_entry ipv4_entries[] = {
     VALUE("ip_local_port_range", port_range),
     VALUE("ip_forward", zero),
+    VALUE("ping_group_range", ping_group_range),
     END,
 };
 static const struct synthetic_entry net_entries[] = {
