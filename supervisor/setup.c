@@ -327,7 +327,7 @@ int setup_tree(struct world *w, const struct run_request *r, struct contents *co
         return -1;
     if (contents != NULL && trust_install(w, contents, e) < 0)
         return -1;
-    if (put_policy_files(w, e) < 0 || (r->script != NULL && mount_script(w, r, e) < 0))
+    if (put_policy_files(w, e) < 0 || (contents != NULL && trust_environment(w, contents, e) < 0) || (r->script != NULL && mount_script(w, r, e) < 0))
         return -1;
     if (*program == NULL) {
         const char *name = r->is_exec ? r->argv[0] : w->policy->python != NULL ? w->policy->python : "python3";

@@ -112,12 +112,59 @@ static int each_mount(void *context, const char *device, const char *at, const c
     return 0;
 }
 
+/* Where the world's environment says that the certificates are, besides: what the policy put there, too. */
+static void add_to_environment(struct trust *t, const char *hash)
+{
+    static const char *const files[] = {"SSL_CERT_FILE=", "REQUESTS_CA_BUNDLE=", "CURL_CA_BUNDLE="};
+    static const char directory[] = "SSL_CERT_DIR=";
+    const struct policy *p = t->world->policy;
+    for (size_t i = 0; i < p->environment_count; i++) {
+        const char *variable = p->environment[i];
+        for (size_t k = 0; k < sizeof files / sizeof *files; k++)
+            if (strncmp(variable, files[k], strlen(files[k])) == 0)
+                add_to(t, variable + strlen(files[k]), false);
+        if (strncmp(variable, directory, sizeof directory - 1) != 0)
+            continue;
+        for (const char *at = variable + sizeof directory - 1; *at != '\0';) {
+            char path[VFS_PATH_MAX];
+            struct statx st;
+            size_t n = strcspn(at, ":");
+            snprintf(path, sizeof path, "%.*s", (int)(n < 4000 ? n : 4000), at);
+            bool there = path[0] == '/' && vfs_stat(&t->root, path, 0, &st) == 0 && S_ISDIR(st.stx_mode);
+            snprintf(path + strlen(path), sizeof path - strlen(path), "/%s", hash);
+            if (there)
+                put(t, path, t->pem, strlen(t->pem));
+            at += n + (at[n] == ':');
+        }
+    }
+}
+
+static const struct cred root_cred = {.capabilities = ~UINT64_C(0)};
+
+static int finish(const struct trust *t, struct run_error *e)
+{
+    if (t->error == 0)
+        return 0;
+    snprintf(e->text, sizeof e->text, "the world's trust stores: %s", strerror(-t->error));
+    return -1;
+}
+
+int trust_environment(struct world *w, struct contents *cs, struct run_error *e)
+{
+    char hash[16];
+    struct trust t = {
+        .world = w, .root = {w->vfs, &root_cred, vfs_root(w->vfs), vfs_root(w->vfs)}, .pem = contents_authority(cs)};
+    snprintf(hash, sizeof hash, "%08lx.0", contents_authority_hash(cs));
+    if (t.pem != NULL)
+        add_to_environment(&t, hash);
+    return finish(&t, e);
+}
+
 int trust_install(struct world *w, struct contents *cs, struct run_error *e)
 {
-    static const struct cred root = {.capabilities = ~UINT64_C(0)};
     char hashed[64];
     struct trust t = {
-        .world = w, .root = {w->vfs, &root, vfs_root(w->vfs), vfs_root(w->vfs)}, .pem = contents_authority(cs)};
+        .world = w, .root = {w->vfs, &root_cred, vfs_root(w->vfs), vfs_root(w->vfs)}, .pem = contents_authority(cs)};
     if (t.pem == NULL) {
         snprintf(e->text, sizeof e->text, "the world's certificate authority cannot be made");
         return -1;
@@ -129,8 +176,5 @@ int trust_install(struct world *w, struct contents *cs, struct run_error *e)
     add_below(&t, "/usr");
     add_below(&t, "/usr/local");
     (void)vfs_each_mount(w->vfs, each_mount, &t);
-    if (t.error == 0)
-        return 0;
-    snprintf(e->text, sizeof e->text, "the world's trust stores: %s", strerror(-t.error));
-    return -1;
+    return finish(&t, e);
 }
