@@ -49,6 +49,23 @@ for _ in range(N):
     c = socket.create_connection(l.getsockname()); c.recv(1); c.close()
 os.wait()
 """, 20, 1020, True),
+    "1,000 idle connections in one epoll loop, a round trip on one": ("""
+import os, select, socket
+l = socket.create_server(("127.0.0.1", 0)); l.listen(1024)
+if os.fork() == 0:
+    idle = [socket.create_connection(l.getsockname()) for _ in range(1000)]
+    for _ in range(N):
+        idle[-1].send(b"x"); idle[-1].recv(1)
+    os._exit(0)
+e = select.epoll(); ends = {}
+for _ in range(1000):
+    s = l.accept()[0]
+    e.register(s, select.EPOLLIN); ends[s.fileno()] = s
+for _ in range(N):
+    for fd, _ in e.poll():
+        ends[fd].send(ends[fd].recv(1))
+os.wait()
+""", 50, 2050, True),
 }
 
 
