@@ -190,9 +190,7 @@ int command_run(int argc, char **argv)
     if (loaded < 0)
         return command_fail("%s", e.text);
     int status;
-    if (apply(p, &o, &e) < 0)
-        status = command_fail("%s", e.text);
-    else if (policy_check_sources(p, &e) < 0)
+    if (apply(p, &o, &e) < 0 || policy_check_sources(p, &e) < 0)
         status = command_fail("%s", e.text);
     else
         status = start(p, &o, argc, argv, is_exec);

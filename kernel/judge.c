@@ -199,9 +199,10 @@ int judge_path(const struct place *at, const char *path, unsigned flags, char *b
     struct dentry *held = NULL;
     char text[VFS_PATH_MAX];
     int error = 0;
-    if (strlen(path) >= sizeof text)
+    size_t length = strlen(path);
+    if (length >= sizeof text)
         return -ENAMETOOLONG;
-    strcpy(text, path);
+    memcpy(text, path, length + 1);
     for (int links = 0; links <= VFS_SYMLINK_MAX; links++) {
         error = walked_path(&p, text, flags, buf, n);
         if (error != -ENOENT || flags & WALK_NOFOLLOW || follow_dangling(&p, &held, text))

@@ -35,7 +35,7 @@ struct recorder {
     void (*real)(struct recorder *r,
                  const char *what);    /* something of the outside came in; what: as for world_not_reproducible */
     void (*waits)(struct recorder *r); /* for the outside, in real time: what was told so far should be safe */
-    void (*jumped)(struct recorder *r, int64_t from);               /* the clock, while all slept */
+    void (*jumped)(struct recorder *r, int64_t from); /* the clock, while all slept */
     /* Something came of a real connection (network/forward.h says what). */
     void (*forwarded)(struct recorder *r, uint32_t number, uint32_t what, uint64_t value, const void *bytes, size_t n);
     void (*ready)(struct recorder *r, int stream, uint32_t events); /* poll(2) says something new of it */

@@ -38,7 +38,8 @@ void maps_remember(struct holder *h, const struct file_mapping *m, struct file *
     for (const struct mapped_name *n = h->names; n != NULL; n = n->next)
         if (n->device == st.st_dev && n->inode == st.st_ino && n->start == m->part && strcmp(n->path, path) == 0)
             return;
-    struct mapped_name *n = h->name_count < NAMES_MOST ? malloc(sizeof *n + strlen(path) + 1) : NULL;
+    size_t size = strlen(path) + 1;
+    struct mapped_name *n = h->name_count < NAMES_MOST ? malloc(sizeof *n + size) : NULL;
     if (n == NULL)
         return;
     *n = (struct mapped_name){.next = h->names,
@@ -49,7 +50,7 @@ void maps_remember(struct holder *h, const struct file_mapping *m, struct file *
                               .world_inode = seen.stx_ino,
                               .major = seen.stx_dev_major,
                               .minor = seen.stx_dev_minor};
-    strcpy(n->path, path);
+    memcpy(n->path, path, size);
     h->names = n;
     h->name_count++;
 }

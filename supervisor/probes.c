@@ -50,12 +50,16 @@ static void say_error(struct probe_outcome *out, const char *what)
 static long read_setting(const char *path)
 {
     long value = -1;
+    char text[32], *end;
     FILE *f = fopen(path, "re");
-    if (f != NULL) {
-        if (fscanf(f, "%ld", &value) != 1)
+    if (f == NULL)
+        return value;
+    if (fgets(text, sizeof text, f) != NULL) {
+        value = strtol(text, &end, 10);
+        if (end == text)
             value = -1;
-        fclose(f);
     }
+    fclose(f);
     return value;
 }
 

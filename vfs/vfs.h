@@ -192,11 +192,11 @@ struct
 
 /* A stretch of a file that can be mapped: a host descriptor that stays open as long as the file's node. */
 struct file_mapping {
-    int fd;          /* borrowed; a host file opened read-only, or a memfd */
-    uint64_t offset; /* of the asked offset within fd: page aligned when the asked one was */
-    uint64_t part, part_size; /* where the file begins and ends within fd, when others are there too; part_size 0: it is the only one */
-    bool writable;   /* fd may be mapped MAP_SHARED with PROT_WRITE */
-    uint64_t key;    /* identifies the node (for futexes in shared mappings and for fd caches); never reused */
+    int fd;                   /* borrowed; a host file opened read-only, or a memfd */
+    uint64_t offset;          /* of the asked offset within fd: page aligned when the asked one was */
+    uint64_t part, part_size; /* where it stands in fd among others; size 0: fd is the file */
+    bool writable;            /* fd may be mapped MAP_SHARED with PROT_WRITE */
+    uint64_t key;             /* identifies the node (for futexes in shared mappings and for fd caches); never reused */
     bool lasting; /* the bytes are there anyway (the host's, or the policy's): fd may be kept beyond the mapping. Else
                          * a descriptor kept anywhere keeps memory that is on nobody's account */
 };

@@ -1,14 +1,6 @@
 /* /sys: one processor, a loopback device, and what C libraries and numerical libraries look for. */
-#include "stubs/proc/proc.h"
+#include "stubs/proc/entries.h"
 
-#include <sys/stat.h>
-
-#define CONSTANT(name, value)                                                                                          \
-    static int name(const struct synthetic *s, const struct cred *c, struct text *out)                                 \
-    {                                                                                                                  \
-        text_printf(out, "%s\n", value);                                                                               \
-        return 0;                                                                                                      \
-    }
 CONSTANT(zero, "0")
 CONSTANT(one, "1")
 CONSTANT(first_level, "1")
@@ -23,19 +15,6 @@ CONSTANT(mtu, "65536")
 CONSTANT(unknown, "unknown")
 CONSTANT(no_address, "00:00:00:00:00:00")
 CONSTANT(loopback_type, "772")
-
-#define VALUE(file, function)                                                                                          \
-    {                                                                                                                  \
-        .name = file, .mode = S_IFREG | 0444, .text = function                                                         \
-    }
-#define DIRECTORY(file, entries)                                                                                       \
-    {                                                                                                                  \
-        .name = file, .mode = S_IFDIR | 0555, .children = entries                                                      \
-    }
-#define END                                                                                                            \
-    {                                                                                                                  \
-        .name = NULL                                                                                                   \
-    }
 
 static const struct synthetic_entry nothing[] = {END};
 static const struct synthetic_entry index0_entries[] = {

@@ -1,17 +1,10 @@
 /* /proc/sys (sysctl(8)): the values programs ask for. Constant, but for the host name and the identifiers; read-only.
  */
-#include "stubs/proc/proc.h"
+#include "stubs/proc/entries.h"
 #include "kernel/release.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
-#define CONSTANT(name, value)                                                                                          \
-    static int name(const struct synthetic *s, const struct cred *c, struct text *out)                                 \
-    {                                                                                                                  \
-        text_printf(out, "%s\n", value);                                                                               \
-        return 0;                                                                                                      \
-    }
 CONSTANT(ostype, KERNEL_SYSNAME)
 CONSTANT(osrelease, KERNEL_RELEASE)
 CONSTANT(version, KERNEL_VERSION)
@@ -88,19 +81,6 @@ static int uuid(const struct synthetic *s, const struct cred *c, struct text *ou
     put_uuid(out, bytes);
     return 0;
 }
-
-#define VALUE(file, function)                                                                                          \
-    {                                                                                                                  \
-        .name = file, .mode = S_IFREG | 0444, .text = function                                                         \
-    }
-#define DIRECTORY(file, entries)                                                                                       \
-    {                                                                                                                  \
-        .name = file, .mode = S_IFDIR | 0555, .children = entries                                                      \
-    }
-#define END                                                                                                            \
-    {                                                                                                                  \
-        .name = NULL                                                                                                   \
-    }
 
 static const struct synthetic_entry random_entries[] = {
     VALUE("boot_id", boot_id),
