@@ -145,6 +145,7 @@ static void at_signal(struct tracee *t)
         return;
     seen = real;
     int deliver = signal_claim(t->task, t->signal, &real, &seen);
+    /* One began as a copy of the other, padding and all. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*) */
     if (deliver != 0 && memcmp(&real, &seen, sizeof seen) != 0)
         (void)ptrace(PTRACE_SETSIGINFO, t->real, 0, &seen);
     if (deliver != 0)
