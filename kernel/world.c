@@ -1,5 +1,6 @@
 /* A world's beginning and end. */
 #include "kernel/owner.h"
+#include "vfs/far_end.h"
 #include "kernel/recorder.h"
 
 #include <stdlib.h>
@@ -181,7 +182,8 @@ struct world *world_new(const struct policy *p, const struct machine *m, void *m
     };
     w->vfs = vfs_new(&config);
     w->futexes = futex_table_new();
-    if (w->vfs == NULL || w->futexes == NULL) {
+    const struct net_hooks network = {.clock = &w->timer_clock}; /* nothing is beyond, but time passes */
+    if (w->vfs == NULL || w->futexes == NULL || vfs_set_network(w->vfs, &network) < 0) {
         world_free(w);
         return NULL;
     }

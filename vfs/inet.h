@@ -70,6 +70,9 @@ struct inet_socket {
     bool flow_first;          /* this end began it */
     struct inet_socket *pending_first, *pending_last, *pending_next;
     uint32_t pending, backlog;
+    /* Whose handshake finds the backlog full: it waits there, as one that is tried again and again. */
+    struct inet_socket *knock_first, *knock_next, *knocks_at;
+    uint64_t knock_timer;
     int options[40]; /* remembered, by place in vfs/inet_option.c's table */
 };
 

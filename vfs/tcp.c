@@ -2,6 +2,7 @@
  * only time tells apart (FIN_WAIT, TIME_WAIT) do not exist, and what a caller sees of them is said here. The other end is a
  * socket of the world (`peer`) or somebody beyond it (`far`, vfs/remote.c). */
 #include "vfs/flow.h"
+#include "vfs/objects.h"
 #include "vfs/remote.h"
 
 #include <asm/socket.h>
@@ -17,6 +18,8 @@ enum {
 };
 
 static const struct socket_ops tcp_ops;
+static void stop_knocking(struct inet_socket *s);
+static void turn_away(struct inet_socket *listener);
 static const uint32_t ALL_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 int tcp_new(struct vfs *v, int family, struct socket **out)
@@ -88,6 +91,8 @@ static void die(struct inet_socket *s, bool reset)
 {
     s->dead = true;
     inet_unbind(s);
+    stop_knocking(s);
+    turn_away(s);
     for (struct inet_socket *p; (p = s->pending_first);) {
         s->pending_first = p->pending_next;
         die(p, true); /* one level: who is pending listens to nobody */
@@ -115,6 +120,7 @@ static int tcp_shutdown(struct socket *socket, int mask)
         inet_unbind(s); /* it listens no more */
         s->state = TCP_IS_CLOSED;
         s->base.listening = false;
+        turn_away(s);
     } else if (s->state == TCP_IS_CONNECTING) { /* inet_shutdown, TCP_SYN_SENT */
         disconnect(s);
         s->base.error = 0;
@@ -196,6 +202,8 @@ static int meet(struct inet_socket *s, struct inet_socket *listener, const struc
 
 static int disconnect(struct inet_socket *s)
 {
+    stop_knocking(s);
+    turn_away(s);
     leave_peer(s, true);
     while (s->first)
         inet_drop_first(s);
@@ -265,14 +273,78 @@ static int64_t syn_limit(const struct inet_socket *s)
     return most > 0 && most * INT64_C(1000000) < limit ? most * INT64_C(1000000) : limit;
 }
 
+/* ---- a backlog that is full -------------------------------------------------------------------------------------------- */
+
+static void stop_knocking(struct inet_socket *s)
+{
+    const struct timer_clock *clock = inet_table_of(s)->hooks.clock;
+    if (!s->knocks_at)
+        return;
+    struct inet_socket **at = &s->knocks_at->knock_first;
+    while (*at != s)
+        at = &(*at)->knock_next;
+    *at = s->knock_next;
+    s->knock_next = s->knocks_at = NULL;
+    if (s->knock_timer)
+        clock->disarm(clock->context, s->knock_timer);
+    s->knock_timer = 0;
+}
+
+/* It listens no more. */
+static void turn_away(struct inet_socket *listener)
+{
+    for (struct inet_socket *s; (s = listener->knock_first);) {
+        stop_knocking(s);
+        tcp_settled(s, -ECONNREFUSED);
+    }
+}
+
+static void on_given_up(void *argument)
+{
+    struct inet_socket *s = argument;
+    s->knock_timer = 0;
+    stop_knocking(s);
+    tcp_settled(s, -ETIMEDOUT);
+}
+
+/* The handshake is dropped, and tried again until there is room or the time is over. */
+static int knock(struct inet_socket *s, struct inet_socket *listener, const struct inet_address *to)
+{
+    const struct timer_clock *clock = inet_table_of(s)->hooks.clock;
+    struct inet_socket **last = &listener->knock_first;
+    if (!clock)
+        return -ETIMEDOUT;
+    while (*last)
+        last = &(*last)->knock_next;
+    *last = s;
+    s->knocks_at = listener;
+    s->remote = *to;
+    s->state = TCP_IS_CONNECTING;
+    s->knock_timer = clock->arm(clock->context, CLOCK_MONOTONIC,
+                                clock->now(clock->context, CLOCK_MONOTONIC) + syn_limit(s), on_given_up, s);
+    return -EINPROGRESS;
+}
+
+static void let_in(struct inet_socket *listener)
+{
+    while (listener->knock_first && listener->pending <= listener->backlog) {
+        struct inet_socket *s = listener->knock_first;
+        const struct inet_address to = s->remote;
+        stop_knocking(s);
+        int error = meet(s, listener, &to);
+        if (error)
+            tcp_settled(s, error);
+    }
+}
+
 /* To a guest that listens; else to whom the network knows there. */
 static int reach(struct inet_socket *s, struct inet_address *to, int way)
 {
     struct inet_socket *listener = to->port && way == WAY_HERE ? inet_lookup(s, to, &s->local) : NULL;
     if (listener && listener->pending <= listener->backlog)
         return meet(s, listener, to);
-    if (listener) /* the handshake is dropped, and would be tried again until it times out */
-        return -ETIMEDOUT;
+    if (listener)
+        return knock(s, listener, to);
     if (way == WAY_ALL)
         return -ENETUNREACH;
     if (!inet_table_of(s)->hooks.connect || !to->port || (way == WAY_HERE && !inet_is_loopback(to)))
@@ -338,6 +410,7 @@ static int tcp_accept(struct socket *socket, struct socket **out)
     s->pending_first = server->pending_next;
     server->pending_next = NULL;
     s->pending--;
+    let_in(s);
     *out = &server->base;
     return 0;
 }

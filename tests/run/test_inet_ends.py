@@ -101,3 +101,43 @@ def test_beside_a_datagram(same):
 
 def test_udp_lite(same):
     same(LITE)
+
+
+FULL = HEAD + """
+import os, select, threading, time
+listener = socket.create_server(("127.0.0.1", 0), backlog=2)
+def one(n, out):
+    s = socket.create_connection(listener.getsockname(), timeout=n % 2 and 30 or None)
+    s.sendall(b"%d" % n); out.append((n, s.recv(9)))
+out = []
+threads = [threading.Thread(target=one, args=(n, out)) for n in range(12)]
+for t in threads: t.start()
+time.sleep(0.2)
+for _ in threads:
+    s, _ = listener.accept()
+    s.sendall(b"=" + s.recv(9))
+for t in threads: t.join()
+print(sorted(out))
+"""
+
+
+def test_a_backlog_that_is_full_is_waited_for(same):
+    same(FULL)
+
+
+def test_a_full_backlog_that_goes_away_or_never_empties(terrarium):
+    done = terrarium("run", "--", "-c", HEAD + """
+import select, time
+listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+inside = socket.create_connection(listener.getsockname())
+late = socket.socket(); late.setblocking(False)
+print(tried(late.connect, listener.getsockname()))
+gone = socket.socket(); gone.setblocking(False); print(tried(gone.connect, listener.getsockname())); gone.close()
+t = time.monotonic()
+print(tried(socket.create_connection, listener.getsockname()), round(time.monotonic() - t))
+print([len(x) for x in select.select([], [late], [], 0)], errno.errorcode[late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)])
+last = socket.socket(); last.setblocking(False); print(tried(last.connect, listener.getsockname()))
+listener.close()
+print(errno.errorcode[last.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)])
+""")
+    assert (done.status, done.out) == (0, "EINPROGRESS\nEINPROGRESS\nETIMEDOUT 127\n[0, 1, 0] ETIMEDOUT\nEINPROGRESS\nECONNREFUSED\n"), done
