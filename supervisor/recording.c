@@ -2,6 +2,7 @@
 #include "supervisor/recording_inner.h"
 
 #include "supervisor/bundle.h"
+#include "supervisor/inputs.h"
 #include "trace/facts.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ int recording_open(struct world *w, const struct run_request *request, struct re
                                 .watch = request->watch,
                                 .watch_context = request->watch_context,
                                 .sign = request->sign};
+        crypto_generichash_init(&r->tree, NULL, 0, EVENT_DIGEST);
         recording_calls_tell(&r->recorder);
         recording_events_tell(&r->recorder);
         r->piece = malloc(EVENT_PIECE_SIZE);
@@ -78,32 +80,12 @@ int recording_open(struct world *w, const struct run_request *request, struct re
     return 0;
 }
 
-/* A line of /proc/cpuinfo, behind its colon; owned by the caller, NULL: not there. */
-static char *cpu_fact(const char *name)
-{
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    char *line = NULL, *found = NULL;
-    size_t room = 0;
-    while (f != NULL && found == NULL && getline(&line, &room, f) > 0) {
-        char *colon = strchr(line, ':');
-        if (strncmp(line, name, strlen(name)) != 0 || colon == NULL)
-            continue;
-        colon += 1 + strspn(colon + 1, " ");
-        colon[strcspn(colon, "\n")] = '\0';
-        found = strdup(colon);
-    }
-    free(line);
-    if (f != NULL)
-        fclose(f);
-    return found;
-}
-
 /* What of the machine a run may depend on without the world's doing; no part of what makes two runs the same. */
 static void machine_facts(struct recording *r)
 {
     struct utsname u;
     struct facts f;
-    char *model = cpu_fact("model name"), *features = cpu_fact("flags");
+    char *model = inputs_cpu_fact("model name"), *features = inputs_cpu_fact("flags");
     facts_begin(&f);
     facts_text(&f, "cpu", model);
     facts_text(&f, "features", features);
@@ -220,6 +202,15 @@ int recording_finish(struct recording *r, const char *verdict, int status, struc
 const struct record *recording_file(const struct recording *r)
 {
     return r != NULL && r->to_file ? r->record : NULL;
+}
+
+bool recording_tree(struct recording *r, uint8_t digest[EVENT_DIGEST])
+{
+    if (r == NULL)
+        return false;
+    crypto_generichash_state copy = r->tree;
+    crypto_generichash_final(&copy, digest, EVENT_DIGEST);
+    return true;
 }
 
 bool recording_signed(const struct recording *r)

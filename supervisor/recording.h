@@ -22,6 +22,8 @@ void recording_free(struct recording *r); /* NULL is allowed */
 
 /* For the report. NULL: no record is written. */
 const struct record *recording_file(const struct recording *r);
+/* Hash of the given files that were used so far: names and contents. False: nothing is recorded. */
+bool recording_tree(struct recording *r, uint8_t digest[EVENT_DIGEST]);
 bool recording_signed(const struct recording *r);
 
 struct bundle;

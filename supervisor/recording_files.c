@@ -30,6 +30,7 @@ static void name_file(struct recording *r, const struct task *t, struct file *f,
     e->file.size = g->size;
     e->file.path = recording_text(path, sizeof path);
     e->file.secret = recording_is_secret(r, g->ino);
+    crypto_generichash_update(&r->tree, (const uint8_t *)path, strlen(path) + 1);
     recording_tell(r, e);
 }
 
@@ -53,6 +54,8 @@ static void name_piece(struct recording *r, const struct task *t, struct file *f
     e->piece.number = number;
     e->piece.size = (uint64_t)n;
     e->piece.digest = digest;
+    crypto_generichash_update(&r->tree, (const uint8_t *)&number, sizeof number);
+    crypto_generichash_update(&r->tree, digest, sizeof digest);
     recording_tell(r, e);
 }
 

@@ -8,6 +8,7 @@
 #include "supervisor/recording.h"
 #include "trace/event.h"
 
+#include <sodium.h>
 #include <string.h>
 
 struct bundle;
@@ -46,9 +47,10 @@ struct recording {
     struct bundle *bundle; /* borrowed; NULL: the record does not stand alone */
     uint64_t *secrets;     /* inos */
     size_t secret_count;
-    uint8_t *piece;      /* room for one */
-    struct event event;  /* the one being made */
-    const uint8_t *sign; /* Ed25519 secret key, or NULL */
+    crypto_generichash_state tree; /* of the events that name given files and their pieces */
+    uint8_t *piece;                /* room for one */
+    struct event event;            /* the one being made */
+    const uint8_t *sign;           /* Ed25519 secret key, or NULL */
 };
 
 static inline struct recording *recording_of(struct recorder *r)

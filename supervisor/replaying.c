@@ -258,6 +258,20 @@ static uint32_t look(void *context, int stream, uint32_t before)
     return before == UINT32_MAX ? 0 : before;
 }
 
+/* What the caller's terminal said: its answer is in the event of the call that is being made, which is compared when it ends. */
+static int64_t terminal_said(void *context, void *to, size_t n)
+{
+    struct replaying *r = of_world(context);
+    if (!next_is(r, EVENT_CALL) || !r->next.call.has_result)
+        return -ENOTTY;
+    for (uint32_t i = 0; i < r->next.segment_count; i++) {
+        const struct event_segment *s = &r->next.segment[i];
+        if (s->written && s->kind == SEGMENT_BYTES && s->size == n)
+            memcpy(to, s->bytes, n);
+    }
+    return r->next.call.result;
+}
+
 /* The lines that rules had, and the digest: the policy was read back from another text than the run's. */
 static void restore_policy(struct replaying *r, struct policy *p)
 {
@@ -279,6 +293,7 @@ void replaying_begin(struct replaying *r, struct world *w)
     r->world = w;
     w->streams.again_input = input;
     w->streams.again_look = look;
+    w->streams.again_ioctl = terminal_said;
     w->streams.looked = NULL;
     restore_policy(r, (struct policy *)w->policy);
 }

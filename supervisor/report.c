@@ -6,6 +6,7 @@
 #include "policy/units.h"
 #include "supervisor/deadlock.h"
 #include "supervisor/glass/clock_page.h"
+#include "supervisor/inputs.h"
 #include "supervisor/limits.h"
 #include "supervisor/recording.h"
 
@@ -307,6 +308,30 @@ static json_t *recorded(const struct holder *h)
     return o;
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL && *text != '\0' ? json_string(text) : json_null();
+}
+
+static json_t *inputs(const struct holder *h)
+{
+    struct inputs_told told;
+    json_t *o = json_object();
+    inputs_tell(h, &told);
+    add(o, "digest", json_string(told.digest));
+    add(o, "terrarium", json_string(TERRARIUM_VERSION));
+    add(o, "interpreter", text_or_null(told.interpreter));
+    add(o, "tree", json_string(told.tree));
+    add(o, "tree_is_of", json_string(told.tree_of_contents ? "contents" : "names, sizes and times"));
+    add(o, "policy", text_or_null(h->world->policy->digest));
+    add(o, "arguments", json_string(told.arguments));
+    add(o, "cpu", text_or_null(told.cpu));
+    add(o, "features", json_string(told.features));
+    add(o, "kernel", text_or_null(told.kernel));
+    inputs_told_free(&told);
+    return o;
+}
+
 static json_t *build(const struct holder *h)
 {
     const struct world *w = h->world;
@@ -335,6 +360,7 @@ static json_t *build(const struct holder *h)
     add(o, "files", files(w));
     add(o, "network", h->internet != NULL ? attempts_json(internet_attempts(h->internet)) : json_array());
     add(o, "confinement", confined(&h->confinement));
+    add(o, "inputs", inputs(h));
     add(o, "record", recorded(h));
     return o;
 }

@@ -7,6 +7,7 @@
 #include "supervisor/deadlock.h"
 #include "supervisor/ends.h"
 #include "supervisor/fast_clock.h"
+#include "supervisor/inputs.h"
 #include "supervisor/launch.h"
 #include "supervisor/limits.h"
 #include "supervisor/loop.h"
@@ -79,6 +80,8 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     const struct place at = {w->vfs, &first->cred, first->fs->root, first->fs->cwd};
     int error = setup_arguments(w, r, program, &arguments);
     if (error == 0) {
+        if (h->report != NULL)
+            inputs_begin(h->inputs, w, program, &arguments);
         recording_begin(h->recording, r, program, &arguments, first);
         error = exec_start(first, &at, program, &arguments);
     }
@@ -189,7 +192,8 @@ static int finish_again(const struct replaying *again, int status, struct run_er
 
 int supervisor_run(const struct run_request *r, struct run_error *e)
 {
-    struct holder h = {.socket = -1, .cpu = -1};
+    struct inputs inputs = {0};
+    struct holder h = {.socket = -1, .cpu = -1, .inputs = &inputs};
     struct bundle *bundle = NULL;
     int status = EXIT_SELF;
     *e = (struct run_error){0};

@@ -52,6 +52,9 @@ struct host_terminal {
     struct terminal terminal;
     uint32_t streams;
     int fd;
+    int number, flags; /* again: of the first stream that is on it, which /dev/tty opens */
+    bool again;
+    uint32_t local_modes; /* c_lflag, as far as the guest saw or set it */
     const struct host_stream_hooks *hooks;
 };
 
@@ -255,16 +258,22 @@ static ssize_t write_chunks(struct host_stream *s, struct io *io, size_t chunk,
     return done ? (ssize_t)done : result;
 }
 
+/* Again, the guest's own word for it is all there is: nobody else is there to set it. */
+static bool stops_writers(const struct host_stream *s)
+{
+    struct termios t;
+    if (s->again)
+        return (((const struct host_terminal *)s->terminal)->local_modes & TOSTOP) != 0;
+    return !ioctl(s->fd, TCGETS, &t) && (t.c_lflag & TOSTOP);
+}
+
 static ssize_t stream_write(struct file *f, struct io *io, uint64_t *position)
 {
     struct host_stream *s = f->private;
-    if (s->is_tty) {
-        struct termios t;
-        if (!ioctl(s->fd, TCGETS, &t) && (t.c_lflag & TOSTOP)) {
-            int error = terminal_check(s->terminal, SIGTTOU);
-            if (error)
-                return error;
-        }
+    if (s->is_tty && stops_writers(s)) {
+        int error = terminal_check(s->terminal, SIGTTOU);
+        if (error)
+            return error;
     }
     return write_chunks(s, io, s->is_tty ? TTY_CHUNK : CHUNK, write_host);
 }
@@ -372,22 +381,33 @@ static const struct passed {
     {TIOCOUTQ, TIOCOUTQ, sizeof(int), false, false},
 };
 
+/* Of the host's terminal, or of what it said when the run was recorded. */
+static int64_t host_ioctl(struct host_stream *s, uint32_t command, bool in, void *bytes, size_t size)
+{
+    if (s->again)
+        return s->hooks->again_ioctl(s->hooks->context, bytes, in ? 0 : size);
+    return ioctl(s->fd, command, bytes) ? -errno : 0;
+}
+
 static int64_t pass_through(struct host_stream *s, const struct passed *p, uint64_t argument, const struct umem *m)
 {
-    char bytes[64];
-    if (!p->in) {
-        if (ioctl(s->fd, p->host_command, bytes))
-            return -errno;
-        return m->write(m, argument, bytes, p->size);
+    char bytes[64] = {0};
+    if (p->in) {
+        int error = terminal_check(s->terminal, SIGTTOU);
+        if (error)
+            return error;
+        if (m->read(m, argument, bytes, p->size))
+            return -EFAULT;
+        if (p->flush_input && !s->again)
+            ioctl(s->fd, TCFLSH, TCIFLUSH);
     }
-    int error = terminal_check(s->terminal, SIGTTOU);
-    if (error)
-        return error;
-    if (m->read(m, argument, bytes, p->size))
-        return -EFAULT;
-    if (p->flush_input)
-        ioctl(s->fd, TCFLSH, TCIFLUSH);
-    return ioctl(s->fd, p->host_command, bytes) ? -errno : 0;
+    int64_t result = host_ioctl(s, p->host_command, p->in, bytes, p->size);
+    struct termios t;
+    if (result == 0 && p->size >= sizeof t) { /* the newer struct begins as the older one */
+        memcpy(&t, bytes, sizeof t);
+        ((struct host_terminal *)s->terminal)->local_modes = t.c_lflag;
+    }
+    return result != 0 || p->in ? result : m->write(m, argument, bytes, p->size);
 }
 
 static int64_t tty_ioctl(struct file *f, uint32_t command, uint64_t argument, const struct umem *m,
@@ -407,7 +427,9 @@ static int64_t tty_ioctl(struct file *f, uint32_t command, uint64_t argument, co
     case TCFLSH:
         if (argument > TCIOFLUSH)
             return -EINVAL;
-        return ioctl(s->fd, TCFLSH, argument) ? -errno : 0;
+        return s->again                         ? s->hooks->again_ioctl(s->hooks->context, NULL, 0)
+               : ioctl(s->fd, TCFLSH, argument) ? -errno
+                                                : 0;
     default:
         return terminal_ioctl(s->terminal, f, false, command, argument, m, c);
     }
@@ -435,14 +457,30 @@ static int regular_sync(struct file *f)
 
 /* ---- making and ending them ------------------------------------------------------------------------------------- */
 
+/* What the caller may do with the descriptor and the asker wants of it; the descriptor's own mode when they have
+ * nothing in common. */
+static int access_mode(int asked, int own)
+{
+    asked &= O_ACCMODE;
+    own &= O_ACCMODE;
+    return asked == own || own != O_RDWR ? own : asked;
+}
+
 static struct file *host_terminal_open(struct terminal *t, int flags)
 {
     struct host_terminal *h = (struct host_terminal *)t;
-    return host_stream_new(t->vfs, h->fd, flags, h->hooks, t->hooks);
+    if (!h->again)
+        return host_stream_new(t->vfs, h->fd, flags, h->hooks, t->hooks);
+    const struct host_stream_past past = {.open = true,
+                                          .type = S_IFCHR,
+                                          .is_tty = true,
+                                          .flags = access_mode(flags, h->flags) |
+                                                   ((flags | h->flags) & (O_APPEND | O_NONBLOCK))};
+    return host_stream_again(t->vfs, h->number, &past, h->hooks, t->hooks);
 }
 
-static struct terminal *host_terminal(struct vfs *v, int fd, const struct host_stream_hooks *hooks,
-                                      const struct tty_hooks *tty)
+static struct terminal *host_terminal(struct vfs *v, const struct host_stream *s, int flags,
+                                      const struct host_stream_hooks *hooks, const struct tty_hooks *tty)
 {
     struct terminal *t = v->objects.terminals;
     while (t && t->open != host_terminal_open)
@@ -454,7 +492,10 @@ static struct terminal *host_terminal(struct vfs *v, int fd, const struct host_s
             return NULL;
         terminal_init(&h->terminal, v, tty);
         h->terminal.open = host_terminal_open;
-        h->fd = fd;
+        h->fd = s->fd;
+        h->number = s->number;
+        h->flags = flags;
+        h->again = s->again;
         h->hooks = hooks;
     }
     h->streams++;
@@ -510,15 +551,6 @@ static bool is_stream(const struct file *f)
     return f->ops->release == stream_release;
 }
 
-/* What the caller may do with the descriptor and the asker wants of it; the descriptor's own mode when they have
- * nothing in common. */
-static int access_mode(int asked, int own)
-{
-    asked &= O_ACCMODE;
-    own &= O_ACCMODE;
-    return asked == own || own != O_RDWR ? own : asked;
-}
-
 static struct file *new_stream(struct vfs *v, struct host_stream *s, int flags, const struct host_stream_hooks *hooks,
                                const struct tty_hooks *tty)
 {
@@ -528,7 +560,7 @@ static struct file *new_stream(struct vfs *v, struct host_stream *s, int flags, 
     s->seen = LOOKED_NEVER;
     waitq_init(&s->wait);
     struct file *f = file_new(v, ops_of(s), flags, s);
-    if (!f || (s->is_tty && !(s->terminal = host_terminal(v, s->fd, hooks, tty)))) {
+    if (!f || (s->is_tty && !(s->terminal = host_terminal(v, s, flags, hooks, tty)))) {
         if (f)
             file_put(f);
         else

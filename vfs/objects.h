@@ -127,6 +127,8 @@ struct host_stream_hooks {
     /* Again, in the host's place: the next bytes of stream 0 (0: it ends), and what poll(2) says. */
     ssize_t (*again_input)(void *context, void *to, size_t n);
     uint32_t (*again_look)(void *context, int stream, uint32_t before);
+    /* What the terminal answered to the call that is being made: its result, and n bytes when it was 0. */
+    int64_t (*again_ioctl)(void *context, void *to, size_t n);
     void *context;
 };
 /* The host descriptor stays the caller's and must outlive the file. flags: O_APPEND, O_NONBLOCK, and the access mode

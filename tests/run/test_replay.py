@@ -1,9 +1,12 @@
 """A record made with --bundle is the run: it runs again where nothing of the machine it was made on is, and says where it is not the same."""
+import hashlib
+import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import termios
 
 import pytest
 
@@ -150,6 +153,55 @@ def test_every_cut_and_flip_is_an_answer(tmp_path):
         (tmp_path / "bad.trec").write_bytes(bad)
         done = replay(tmp_path / "bad.trec")
         assert done.returncode in (0, 125) and done.stderr.count(b"\n") <= 1, done
+
+
+def test_a_session_on_a_terminal(tmp_path):
+    """What it asks of its terminal, reads and writes there is in the record; a replay has none."""
+    code = ("import os, termios, tty\nprint(os.isatty(0), tuple(os.get_terminal_size(0)))\nmode = termios.tcgetattr(0)\n"
+            "name = input('name? ')\ntty.setraw(0)\nos.write(1, b'key? ')\nkey = os.read(0, 1)\ntermios.tcsetattr(0, termios.TCSADRAIN, mode)\n"
+            "print('hello', name, key, termios.tcgetattr(0)[3] == mode[3])\n"
+            "print(termios.tcgetwinsize(1))\nprint('over')\n")
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (33, 99))
+    run = subprocess.Popen([TERRARIUM, "run", "--python", PYTHON, "--record", tmp_path / "run.trec", "--bundle", "--", "-c", code],
+                           stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    shown = b""
+    for wanted, typed in ((b"name? ", b"joe\n"), (b"key? ", b"k"), (b"over", b"")):
+        while wanted not in shown:
+            shown += os.read(master, 1000)
+        os.write(master, typed)
+    assert run.wait(timeout=60) == 0, shown
+    os.close(master)
+    again = replay(tmp_path / "run.trec")
+    assert again.returncode == 0, again
+    for line in (b"True (99, 33)", b"hello joe b'k' True", b"(33, 99)"):
+        assert line in shown and line in again.stdout + again.stderr, (shown, again)
+
+
+def test_what_the_answer_depends_on(tmp_path):
+    """One digest: the same for the same run, another one for each input that is another."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/f").write_text("one")
+    (tmp_path / "policy.yaml").write_text("terrarium: 1\nmounts: [{at: /d, host: d}]\n")
+
+    def inputs(*words, code="print(open('/d/f').read())", python=PYTHON):
+        subprocess.run([TERRARIUM, "run", "--python", python, "--policy", "policy.yaml", "--report", "r.json", *words, "--", "-I", "-S", "-c", code],
+                       cwd=tmp_path, capture_output=True, timeout=60, check=True)
+        return json.loads((tmp_path / "r.json").read_text())["inputs"]
+
+    recorded = ("--record", "x.trec")
+    first, plain = inputs(*recorded), inputs()
+    assert first == inputs(*recorded) and plain == inputs() and first["tree_is_of"] == "contents" != plain["tree_is_of"]
+    assert first["interpreter"] == hashlib.blake2b(pathlib.Path(PYTHON).read_bytes(), digest_size=32).hexdigest()
+    assert first["digest"] != inputs(*recorded, "--seed", "7")["digest"]
+    other = inputs(*recorded, code="print(open('/d/f').read()) ")
+    assert other["arguments"] != first["arguments"] and other["tree"] == first["tree"] and other["digest"] != first["digest"]
+    times = os.stat(tmp_path / "d/f")
+    (tmp_path / "d/f").write_text("two")
+    os.utime(tmp_path / "d/f", ns=(times.st_atime_ns, times.st_mtime_ns))
+    other = inputs(*recorded)
+    assert other["tree"] != first["tree"] and other["digest"] != first["digest"] and other["policy"] == first["policy"]
 
 
 NETWORK = """terrarium: 1
