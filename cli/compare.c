@@ -1,10 +1,12 @@
 /* What two runs left, compared from what a person sees first (status, output) to what only shows in the reports. */
 #include "cli/compare.h"
 
+#include "trace/diff.h"
 #include "vfs/vfs.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -202,6 +204,45 @@ static void say_claims(FILE *to, const char *directory, unsigned n)
     json_decref(report);
 }
 
+/* ---- records ------------------------------------------------------------------------------------------------------------ */
+
+static struct reader *open_record(const char *directory, unsigned n, char *why, size_t size)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/record-%u", directory, n);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        snprintf(why, size, "%s", strerror(errno));
+    return fd < 0 ? NULL : reader_open(fd, why, size);
+}
+
+/* said: that they differ was told already. */
+static bool same_records(FILE *to, const char *directory, unsigned a, unsigned b, bool said)
+{
+    char name_a[32], name_b[32], why[512] = "", *text = NULL;
+    size_t size;
+    FILE *words = open_memstream(&text, &size);
+    snprintf(name_a, sizeof name_a, "run %u", a + 1);
+    snprintf(name_b, sizeof name_b, "run %u", b + 1);
+    const struct diff_side side[2] = {{name_a, open_record(directory, a, why, sizeof why)},
+                                      {name_b, open_record(directory, b, why, sizeof why)}};
+    enum diff_result result = DIFF_FAILED;
+    if (words != NULL && side[0].reader != NULL && side[1].reader != NULL)
+        result = trace_part(words, side, why, sizeof why);
+    if (words != NULL)
+        (void)fclose(words);
+    if (result != DIFF_SAME && !said)
+        fprintf(to, "run %u and run %u differ: only in their records\n", a + 1, b + 1);
+    if (result == DIFF_FAILED)
+        fprintf(to, "their records cannot be compared: %s\n", why);
+    else
+        fputs(text != NULL ? text : "", to);
+    free(text);
+    reader_close(side[0].reader);
+    reader_close(side[1].reader);
+    return result == DIFF_SAME;
+}
+
 bool compare_runs(FILE *to, const char *directory, unsigned a, unsigned b, int status_a, int status_b)
 {
     bool same = status_a == status_b;
@@ -211,6 +252,7 @@ bool compare_runs(FILE *to, const char *directory, unsigned a, unsigned b, int s
     same = same_text(to, directory, "err", "stderr", a, b) && same;
     if (same)
         same = same_exports(to, directory, a, b) && same_reports(to, directory, a, b);
+    same = same_records(to, directory, a, b, !same) && same;
     if (!same) {
         say_claims(to, directory, a);
         say_claims(to, directory, b);

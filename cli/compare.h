@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Files of the directory: out-N, err-N, report-N, export-N.tar. Says the first thing that differs, in a few lines. */
+/* Files of the directory: out-N, err-N, report-N, export-N.tar, record-N. Says the first thing that differs, in a few lines. */
 bool compare_runs(FILE *to, const char *directory, unsigned a, unsigned b, int status_a, int status_b);
 bool compare_has_report(const char *directory, unsigned n); /* the run got as far as writing one */
 /* All were the same: one line, and what the first run says about itself. */

@@ -198,10 +198,11 @@ static int take_input(int64_t *start)
 static int run_once(struct verify *v, unsigned number, int input, int64_t start, int *status)
 {
     char *report = numbered(v, "report", number, ""), *export = numbered(v, "export", number, ".tar");
-    int count = v->word_count + 7 + v->guest_count, n = 0;
+    char *record = v->schedules ? NULL : numbered(v, "record", number, "");
+    int count = v->word_count + 9 + v->guest_count, n = 0;
     char **argv = calloc((size_t)count + 1, sizeof *argv);
     int error = -ENOMEM;
-    if (report != NULL && export != NULL && argv != NULL) {
+    if (report != NULL && export != NULL && argv != NULL && (v->schedules || record != NULL)) {
         for (int i = 0; i < v->word_count; i++)
             argv[n++] = v->words[i];
         if (v->schedule[0] != '\0') {
@@ -212,6 +213,10 @@ static int run_once(struct verify *v, unsigned number, int input, int64_t start,
         argv[n++] = report;
         argv[n++] = "--export";
         argv[n++] = export;
+        if (record != NULL) {
+            argv[n++] = "--record";
+            argv[n++] = record;
+        }
         argv[n++] = "--";
         for (int i = 0; i < v->guest_count; i++)
             argv[n++] = v->guest[i];
@@ -222,12 +227,14 @@ static int run_once(struct verify *v, unsigned number, int input, int64_t start,
     free(argv);
     free(report);
     free(export);
+    free(record);
     return error;
 }
 
 static void remove_run(const struct verify *v, unsigned number)
 {
-    static const char *const names[][2] = {{"out", ""}, {"err", ""}, {"report", ""}, {"export", ".tar"}};
+    static const char *const names[][2] = {
+        {"out", ""}, {"err", ""}, {"report", ""}, {"record", ""}, {"export", ".tar"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = numbered(v, names[i][0], number, names[i][1]);
         if (path != NULL)

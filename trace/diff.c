@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTEXT_LINES = 3, PATH_BUCKETS = 4096, PATHS_MOST = 100000, FILES_SHOWN = 40 };
+enum {
+    CONTEXT_LINES = 3,
+    PATH_BUCKETS = 4096,
+    PATHS_MOST = 100000,
+    FILES_SHOWN = 40,
+    PROGRAMS = 64,
+    PROGRAM_MOST = 128,
+    BRIEF = 300
+};
 
 /* What both did with one path. */
 struct used {
@@ -32,6 +40,11 @@ struct comparison {
     uint64_t calls[2][SYSENT_COUNT];
     struct used *paths[PATH_BUCKETS];
     size_t path_count;
+    struct { /* what each process executes, as far as both agree; a ring */
+        int32_t pid;
+        char path[PROGRAM_MOST];
+    } program[PROGRAMS];
+    unsigned programs;
     struct { /* the given file told last, on each side: its pieces follow */
         uint64_t id;
         struct used *used;
@@ -231,6 +244,65 @@ static void print_parting(FILE *to, struct comparison *c, uint64_t index)
     print_side(to, c, 1);
 }
 
+static void remember_program(struct comparison *c)
+{
+    const struct event *e = &c->event[0];
+    if (e->kind != EVENT_EXEC)
+        return;
+    unsigned at = c->programs++ % PROGRAMS;
+    c->program[at].pid = e->exec.pid;
+    snprintf(c->program[at].path, PROGRAM_MOST, "%.*s",
+             (int)(e->exec.program.size < PROGRAM_MOST ? e->exec.program.size : PROGRAM_MOST), e->exec.program.text);
+}
+
+static const char *program_of(const struct comparison *c, int32_t pid)
+{
+    unsigned have = c->programs < PROGRAMS ? c->programs : PROGRAMS;
+    for (unsigned i = 1; i <= have; i++)
+        if (c->program[(c->programs - i) % PROGRAMS].pid == pid)
+            return c->program[(c->programs - i) % PROGRAMS].path;
+    return NULL;
+}
+
+static void print_side_briefly(FILE *to, struct comparison *c, int side)
+{
+    fprintf(to, "  %s: ", c->side[side].name);
+    if (c->result[side] != READER_EVENT) {
+        fprintf(to, "(%s)\n", c->result[side] == READER_END ? "the run is over" : reader_why(c->side[side].reader));
+        return;
+    }
+    char *line = words(c->context[side], &c->event[side]);
+    fprintf(to, "%.*s%s at %" PRId64 " ns\n", BRIEF, line != NULL ? line : "(out of memory)",
+            line != NULL && strlen(line) > BRIEF ? " ..." : "", c->event[side].time);
+    free(line);
+}
+
+static enum diff_result part(FILE *to, struct comparison *c, char *why, size_t n)
+{
+    for (uint64_t index = 0;; index++) {
+        if (!next(c, 0, why, n) || !next(c, 1, why, n))
+            return DIFF_FAILED;
+        bool equal = same(c);
+        if (equal && c->result[0] != READER_EVENT)
+            return DIFF_SAME;
+        if (equal) {
+            remember_program(c);
+            continue;
+        }
+        int side = c->result[0] == READER_EVENT ? 0 : 1;
+        int32_t tid = c->event[side].tid, pid = trace_pid(c->context[side], tid);
+        const char *program = program_of(c, pid);
+        fprintf(to, "their records part at event %" PRIu64, index);
+        if (pid != 0)
+            fprintf(to, ", of process %d%s%s%s, thread %d", pid, program != NULL ? " (" : "",
+                    program != NULL ? program : "", program != NULL ? ")" : "", tid);
+        fputs(":\n", to);
+        print_side_briefly(to, c, 0);
+        print_side_briefly(to, c, 1);
+        return DIFF_DIFFERENT;
+    }
+}
+
 static enum diff_result compare(FILE *to, struct comparison *c, char *why, size_t n)
 {
     for (uint64_t index = 0;; index++) {
@@ -254,7 +326,8 @@ static enum diff_result compare(FILE *to, struct comparison *c, char *why, size_
     return DIFF_DIFFERENT;
 }
 
-enum diff_result trace_diff(FILE *to, const struct diff_side side[2], char *why, size_t n)
+static enum diff_result with_contexts(FILE *to, const struct diff_side side[2], char *why, size_t n,
+                                      enum diff_result (*run)(FILE *to, struct comparison *c, char *why, size_t n))
 {
     enum diff_result result = DIFF_FAILED;
     struct comparison *c = calloc(1, sizeof *c);
@@ -264,7 +337,7 @@ enum diff_result trace_diff(FILE *to, const struct diff_side side[2], char *why,
         c->context[0] = trace_context_new();
         c->context[1] = trace_context_new();
         if (c->context[0] != NULL && c->context[1] != NULL)
-            result = compare(to, c, why, n);
+            result = run(to, c, why, n);
         if (c->failed)
             result = DIFF_FAILED;
         for (int i = 0; i < 2; i++) {
@@ -281,4 +354,14 @@ enum diff_result trace_diff(FILE *to, const struct diff_side side[2], char *why,
     }
     free(c);
     return result;
+}
+
+enum diff_result trace_diff(FILE *to, const struct diff_side side[2], char *why, size_t n)
+{
+    return with_contexts(to, side, why, n, compare);
+}
+
+enum diff_result trace_part(FILE *to, const struct diff_side side[2], char *why, size_t n)
+{
+    return with_contexts(to, side, why, n, part);
 }

@@ -21,4 +21,7 @@ struct diff_side {
  * in both, where that differs. Nothing is ignored; a record that ends early differs from one that goes on. */
 enum diff_result trace_diff(FILE *to, const struct diff_side side[2], char *why, size_t n);
 
+/* The same, in few lines: the process and the program of the first event that differs, and the event on both sides. */
+enum diff_result trace_part(FILE *to, const struct diff_side side[2], char *why, size_t n);
+
 #endif

@@ -265,6 +265,10 @@ static void body(FILE *to, struct trace_context *c, const struct event *e)
         unsigned_number(to, "value", e->forward.value);
         hexadecimal(to, "bytes", e->forward.bytes, e->forward.size);
         break;
+    case EVENT_READY:
+        unsigned_number(to, "stream", e->ready.number);
+        unsigned_number(to, "events", e->ready.events);
+        break;
     case EVENT_END:
         text(to, "verdict", &e->end.verdict);
         number(to, "status", e->end.status);

@@ -62,6 +62,16 @@ enum { ALL_EVENTS = POLLIN | POLLOUT | POLLPRI | POLLRDHUP, ALWAYS_EVENTS = POLL
 #define LOOKED_NEVER UINT32_MAX
 #define LOOKED_BYTES (UINT32_C(1) << 31) /* with the number that FIONREAD gave */
 
+/* When the other end of the caller's input was closed counts no more than when its bytes came: while some are left it is open. */
+static uint32_t early_end(const struct host_stream *s, uint32_t events)
+{
+    const uint32_t end = POLLHUP | POLLRDHUP;
+    int left = 0;
+    if (s->number != 0 || s->pieces || (s->type != S_IFIFO && s->type != S_IFSOCK) || (events & end) == 0)
+        return 0;
+    return ioctl(s->fd, FIONREAD, &left) == 0 && left > 0 ? end : 0;
+}
+
 /* What poll(2) says, or said when the run was recorded. It is told whenever it is something new. */
 static uint32_t look(struct host_stream *s)
 {
@@ -73,6 +83,7 @@ static uint32_t look(struct host_stream *s)
         n = poll(&p, 1, 0);
     while (n < 0 && errno == EINTR);
     uint32_t events = n > 0 ? (uint32_t)p.revents : 0; /* POLL* and EPOLL* are the same bits */
+    events &= ~early_end(s, events);
     if (events != s->seen && s->hooks && s->hooks->looked)
         s->hooks->looked(s->hooks->context, s->number, events);
     return s->seen = events;

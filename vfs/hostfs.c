@@ -79,6 +79,8 @@ static const struct node_ops *ops_for(uint32_t mode)
     }
 }
 
+/* Of its times only that of its bytes is the file's own: the others tell when somebody read or copied it on this machine, and a run that
+ * reads a file would be another one the next time. They are all that one. */
 static void read_status(const struct vfs *v, const struct statx *s, struct view_status *out)
 {
     *out = (struct view_status){
@@ -88,13 +90,13 @@ static void read_status(const struct vfs *v, const struct statx *s, struct view_
         .nlink = s->stx_nlink,
         .size = s->stx_size,
         .rdev = makedev(s->stx_rdev_major, s->stx_rdev_minor),
-        .atime = nanoseconds(s->stx_atime),
+        .atime = nanoseconds(s->stx_mtime),
         .mtime = nanoseconds(s->stx_mtime),
-        .ctime = nanoseconds(s->stx_ctime),
+        .ctime = nanoseconds(s->stx_mtime),
+        .btime = nanoseconds(s->stx_mtime),
         .dev = makedev(s->stx_dev_major, s->stx_dev_minor),
         .ino = s->stx_ino,
     };
-    out->btime = s->stx_mask & STATX_BTIME ? nanoseconds(s->stx_btime) : out->ctime;
 }
 
 /* A node for what was seen of an object. */
@@ -126,7 +128,7 @@ static int stat_host(struct node *dir, const char *name, struct view_status *out
     int fd = host_object_fd(dir->host);
     if (fd < 0)
         return fd;
-    if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &s))
+    if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &s))
         return -errno;
     read_status(node_vfs(dir), &s, out);
     return 0;
@@ -474,7 +476,7 @@ static int open_source(const struct vfs *v, const char *source, struct view_stat
     /* The user's own word: symlinks of `source` itself are followed, once, here. */
     int fd = open(source, O_PATH | O_CLOEXEC);
     struct statx s;
-    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &s)) {
+    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &s)) {
         int error = -errno;
         snprintf(why, n, "cannot open %s: %s", source, strerror(-error));
         if (fd >= 0)

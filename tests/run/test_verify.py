@@ -1,5 +1,6 @@
 """`terrarium verify` and what it holds runs to: what must not matter does not, and what matters is said."""
 import os
+import re
 import subprocess
 
 import pytest
@@ -42,6 +43,15 @@ def test_what_differs_is_said(code, says, tmp_path):
     status, out, err = verify("--policy", "p.yaml", "--", "-c", code, cwd=tmp_path)
     assert status == 1 and says in out and err == "", out + err
     assert "not reproducible: clock: real, by the policy" in out
+    assert re.search(r"their records part at event \d+, of process 2 \(/\S*python3\S*\), thread 2:\n  run 1: .*\n  run 2: ", out), out
+
+
+def test_that_a_file_was_read_before_is_not_seen(tmp_path):
+    """Its time of access is the host's, and the first run changes it."""
+    (tmp_path / "f").write_text("x")
+    os.utime(tmp_path / "f", ns=(10**18, 10**18))
+    status, out, _ = verify("--mount", f"{tmp_path}:/d", "--", "-c", "import os; print(open('/d/f').read(), os.stat('/d/f'))", runs=2)
+    assert status == 0, out
 
 
 def test_what_cannot_be_tried(tmp_path):
