@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -43,15 +44,32 @@ def test_what_differs_is_said(code, says, tmp_path):
     status, out, err = verify("--policy", "p.yaml", "--", "-c", code, cwd=tmp_path)
     assert status == 1 and says in out and err == "", out + err
     assert "not reproducible: clock: real, by the policy" in out
-    assert re.search(r"their records part at event \d+, of process 2 \(/\S*python3\S*\), thread 2:\n  run 1: .*\n  run 2: ", out), out
+
+
+def test_the_first_call_and_its_process_are_named(tmp_path):
+    """A file that is another one for each run, read by a process of the script's."""
+    (tmp_path / "d").mkdir(mode=0o755)
+    (tmp_path / "d/f").write_bytes(os.urandom(40))
+    code = "import subprocess; subprocess.run(['/bin/cat', '/d/f'])"
+    talk = subprocess.Popen([TERRARIUM, "verify", "-n", "30", "--mount", f"{tmp_path}/d:/d", "--", "-c", code], stdout=subprocess.PIPE,
+                            stdin=subprocess.DEVNULL)
+    while talk.poll() is None:
+        (tmp_path / "g").write_bytes(os.urandom(40))
+        (tmp_path / "g").rename(tmp_path / "d/f")
+        time.sleep(.05)
+    out = talk.stdout.read().decode(errors="replace")
+    assert talk.returncode == 1 and re.search(
+        r"their records part at event \d+, of process 3 \(/usr/bin/cat\), thread 3:\n  run 1: .*\n  run 2: .*\n", out), out
 
 
 def test_that_a_file_was_read_before_is_not_seen(tmp_path):
     """Its time of access is the host's, and the first run changes it."""
-    (tmp_path / "f").write_text("x")
-    os.utime(tmp_path / "f", ns=(10**18, 10**18))
-    status, out, _ = verify("--mount", f"{tmp_path}:/d", "--", "-c", "import os; print(open('/d/f').read(), os.stat('/d/f'))", runs=2)
-    assert status == 0, out
+    (tmp_path / "d").mkdir(mode=0o755)
+    (tmp_path / "d/f").write_text("x")
+    os.utime(tmp_path / "d/f", ns=(10**18, 10**18))
+    status, out, _ = verify("--mount", f"{tmp_path}/d:/d", "--", "-c", "import os; assert open('/d/f').read() == 'x'; print(os.stat('/d/f'))",
+                             runs=2)
+    assert status == 0 and "exit status 0" in out, out
 
 
 def test_what_cannot_be_tried(tmp_path):
