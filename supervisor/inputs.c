@@ -74,17 +74,28 @@ static bool hash_program(struct world *w, const char *program, uint8_t out[INPUT
     return n == 0;
 }
 
-void inputs_begin(struct inputs *in, struct world *w, const char *program, const struct exec_arguments *a)
+void inputs_begin(struct inputs *in, const char *program, const struct exec_arguments *a)
 {
     hash_state s;
     size_t at = 0;
-    in->has_interpreter = hash_program(w, program, in->interpreter);
+    in->program = strdup(program);
     begin(&s);
     for (size_t i = 0; i < (size_t)a->argc + a->envc; i++) {
         add_text(&s, a->bytes + at);
         at += strlen(a->bytes + at) + 1;
     }
     end(&s, in->arguments);
+}
+
+/* A replay has of the program what the run used. */
+void inputs_end(struct inputs *in, struct world *w)
+{
+    in->has_interpreter = in->program != NULL && w->again == NULL && hash_program(w, in->program, in->interpreter);
+}
+
+void inputs_free(struct inputs *in)
+{
+    free(in->program);
 }
 
 /* A file that was there and was read: its name, size and time. */

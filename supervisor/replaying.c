@@ -88,6 +88,9 @@ static void describe(char *to, size_t n, const struct event *e)
             (void)snprintf(to + at, n - at, ")");
     } else if (e->kind == EVENT_SIGNAL) {
         (void)snprintf(to + at, n - at, ": signal %d", e->signal.number);
+    } else if (e->kind == EVENT_OPEN) {
+        (void)snprintf(to + at, n - at, ": %" PRIu64 " is %.*s", e->open.id,
+                       (int)(e->open.name.size < 100 ? e->open.name.size : 100), e->open.name.text);
     } else if (e->kind == EVENT_PIECE) {
         (void)snprintf(to + at, n - at, ": piece %" PRIu64 " of file %" PRIu64, e->piece.number, e->piece.file);
     } else if (e->kind == EVENT_STREAM) {
@@ -117,6 +120,18 @@ static void describe_segments(char *to, size_t n, const struct event *a, const s
         (void)snprintf(to, n, "; it moved %u stretches of memory, not %u", b->segment_count, a->segment_count);
 }
 
+/* What is not in the record cannot be given again. */
+static void say_secrets(struct replaying *r)
+{
+    const struct policy *p = r->world != NULL ? r->world->policy : NULL;
+    size_t at = strlen(r->text), i = 0;
+    while (p != NULL && i < p->file_count && !p->files[i].secret)
+        i++;
+    if (p != NULL && i < p->file_count)
+        (void)snprintf(r->text + at, sizeof r->text - at, "; %s is secret: its bytes are not in the record",
+                       p->files[i].path);
+}
+
 static void diverge(struct replaying *r, const struct event *got)
 {
     char expected[256], came[256], more[128] = "";
@@ -130,6 +145,7 @@ static void diverge(struct replaying *r, const struct event *got)
             describe_segments(more, sizeof more, &r->next, got);
         (void)snprintf(r->text, sizeof r->text, "the replay diverges at event %" PRIu64 ": expected %s, got %s%s",
                        r->next.index, expected, came, more);
+        say_secrets(r);
     } else {
         (void)snprintf(r->text, sizeof r->text, "the replay goes on behind the record's %" PRIu64 " events with %s: %s",
                        r->compared, came, r->why);

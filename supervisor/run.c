@@ -81,7 +81,7 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     int error = setup_arguments(w, r, program, &arguments);
     if (error == 0) {
         if (h->report != NULL)
-            inputs_begin(h->inputs, w, program, &arguments);
+            inputs_begin(h->inputs, program, &arguments);
         recording_begin(h->recording, r, program, &arguments, first);
         error = exec_start(first, &at, program, &arguments);
     }
@@ -164,6 +164,8 @@ static int finish(struct holder *h, const struct run_request *r, struct run_erro
     char why[512] = "";
     struct export_more more;
     const struct export_more *network = network_export(h, &more);
+    if (h->report != NULL)
+        inputs_end(h->inputs, h->world);
     int error = r->export_to != NULL ? vfs_export(h->world->vfs, r->export_to, network, why, sizeof why) : 0;
     if (error < 0) {
         snprintf(e->text, sizeof e->text, "export %s: %s", r->export_to, why[0] != '\0' ? why : strerror(-error));
@@ -232,6 +234,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     if (h.report != NULL && h.report != stderr)
         fclose(h.report);
     recording_free(h.recording);
+    inputs_free(&inputs);
     maps_forget_all(&h);
     limits_free(&h);
     fast_clock_free(&h);

@@ -179,6 +179,16 @@ def test_a_session_on_a_terminal(tmp_path):
         assert line in shown and line in again.stdout + again.stderr, (shown, again)
 
 
+def test_a_report_changes_nothing(tmp_path):
+    """What looks at a run must not be seen by it: one head, with a report, an export, a capture, or none."""
+    heads = set()
+    for more in ([], ["--report", "r.json"], ["--export", "e.tar"], ["--report", "r.json", "--capture", "c.pcapng", "--har", "h.har"]):
+        record(tmp_path, *more, "--", "-c", PROGRAMS["subprocess"])
+        heads.add((tmp_path / "run.trec").read_bytes()[-56:-16])  # TAIL: number of events, head
+        same(subprocess.CompletedProcess([], 0, replay(tmp_path / "run.trec").stdout, b""), replay("--report", tmp_path / "again.json", tmp_path / "run.trec"))
+    assert len(heads) == 1, heads
+
+
 def test_what_the_answer_depends_on(tmp_path):
     """One digest: the same for the same run, another one for each input that is another."""
     (tmp_path / "d").mkdir()
