@@ -20,7 +20,7 @@ test_wait4 test_popen test_os test_posix test_io test_fileio test_tempfile test_
 test_gzip test_mmap test_signal test_time test_datetime test_random test_uuid test_hash test_set test_dict test_list test_bool test_int
 test_float test_json test_re test_gc test_weakref test_import test_runpy test_sqlite3 test_ssl test_hashlib test_zlib test_fcntl
 test_resource test_pwd test_grp test_errno test_stat test_generators test_coroutines test_contextlib test_sched test_heapq""".split()
-SHORT = ["test_bool", "test_queue", "test_fork1"]
+SHORT = ["test_bool", "test_queue", "test_fork1", "test_socketserver"]
 
 
 def empty_root(directory, terrarium):
