@@ -253,6 +253,12 @@ def test_a_library_of_many_megabytes(tmp_path):
     same(record(tmp_path, "--", "-c", code), replay(tmp_path / "run.trec"))
 
 
+def test_the_machines_clock_is_not_in_it(tmp_path):
+    record(tmp_path, "--", "-c", "0", policy="terrarium: 1\nclock: real\n")
+    done = replay(tmp_path / "run.trec")
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (125, b"", 1) and b"its clock was the machine's (clock: real)" in done.stderr
+
+
 @pytest.mark.plain
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot(2) needs root")
 def test_on_a_machine_with_nothing(tmp_path):
