@@ -1,7 +1,7 @@
-/* CPU, wall clock and memory, looked at every tick (10 ms of real time) and when a process ends. CPU time of a virtual clock is counted
- * (calls, and an interpreter's checks at their nominal speed: docs/counting.md), and ends the run at an exact place; real CPU time
- * is what stands behind it. What is counted in calls
- * (output, processes, open files, bytes of files) is counted where it happens, by the stubs and the VFS.
+/* CPU, wall clock and memory, looked at every tick (10 ms of real time, or 50: supervisor/tick.c, `calm`) and when a process ends. CPU
+ * time of a virtual clock is counted (calls, and an interpreter's checks at their nominal speed: docs/counting.md), and ends the run
+ * at an exact place; real CPU time is what stands behind it. What is counted in calls (output, processes, open files, bytes of
+ * files) is counted where it happens, by the stubs and the VFS.
  *
  * Memory is what was touched: anonymous pages of every process (proc_pid_statm(5): resident less shared), what memory files,
  * memfds and shared anonymous memory hold, and page tables, which reading one byte in every 2 MiB of a reserved stretch makes
@@ -16,6 +16,7 @@
 
 #include "supervisor/fast_clock.h"
 #include "supervisor/replaying.h"
+#include "supervisor/tick.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,15 +32,15 @@ enum {
 }; /* times the limit, of real CPU time, for what is counted: a machine may be slower than the nominal one */
 static const uint64_t ceiling_more = 1000000000;
 enum {
-    RECOUNT_MOST = 1024, /* memory files looked at in one tick */
-    LOOK_EVERY = 8,      /* ticks from one look at memory to the next, when no limit is set */
+    RECOUNT_MOST = 1024,           /* memory files looked at in one tick */
+    LOOK_EVERY = 80 * 1000 * 1000, /* ns from one look at memory to the next, when no limit is set */
 };
 
 struct limits {
     int64_t started;    /* CLOCK_MONOTONIC */
     int64_t cpu_before; /* of children that ended before this world */
     struct limits_usage usage;
-    uint32_t looks; /* at memory that nobody limited */
+    int64_t next_look; /* ns of ticks until memory that nobody limited is looked at again */
 };
 
 static int64_t now(void)
@@ -164,11 +165,14 @@ static void check_memory(struct holder *h)
     const struct policy_limits *allowed = &h->world->policy->limits;
     struct vfs_usage files;
     (void)vfs_recount(h->world->vfs, RECOUNT_MOST);
-    if (allowed->memory == 0 && l->looks++ % LOOK_EVERY != 0) {
+    l->next_look -= tick_period();
+    if (allowed->memory == 0 && l->next_look > 0) {
         /* A look opens files of /proc, the dearest thing in a tick: without a limit it is for the report alone. */
     } else if (h->no_proc) {
+        l->next_look = LOOK_EVERY;
         l->usage.memory = sum_most(h);
     } else {
+        l->next_look = LOOK_EVERY;
         look_at_page_tables(h);
         l->usage.memory = sum_memory(h, touched);
         if (allowed->memory != 0 && l->usage.memory > allowed->memory) {

@@ -8,12 +8,14 @@
 
 enum {
     TICK_NS = 10 * 1000 * 1000,
+    CALM_TICK_NS = 50 * 1000 * 1000,
     STUCK_NS = 1000 * 1000 * 1000, /* CPU time without a check, in an interpreter whose checks are counted */
 };
 
 void tick_start(void);        /* installs handlers; the timer runs until tick_stop */
 void tick_stop(void);         /* puts the old handlers back */
 void tick_pause(bool paused); /* an idle world has no ticks */
+int64_t tick_period(void);
 bool tick_came(void);
 void tick_hold(
     sigset_t *mask_before); /* no signal of the caller's arrives until tick_let_go, or a ppoll(2) with mask_before */
