@@ -66,8 +66,7 @@ CALL_COUNT = 20000
 
 # What stands behind each goal that may be missed; told only where it is.
 WHY = {
-    "`python3 -c pass`": "a start is short: the supervisor's own (its libraries are loaded, two seccomp programs compiled, a process forked), the learning "
-                         "of where the interpreter's checks are, and some 330 stops. Each was reduced, none can go.",
+    "`python3 -c pass`": "two processes are started in place of one, and some 380 stops are answered.",
     "import json, re, asyncio, unittest": "the stops: look-ups and reads of modules, each a call that must be answered.",
     "import numpy": "the stops: the mapping of its libraries in pieces, each with an injected call, and look-ups of modules.",
     "64 KiB blocks, written and read": "a stop for each block costs as much as the native call does; the bytes are copied twice (guest to supervisor to memfd), as "
@@ -75,8 +74,8 @@ WHY = {
     "fstat": "it is the bare stop and one process_vm_writev(2) for the answer.",
     "read of 1 byte": "it is the bare stop, a pread(2) of the host's file and one process_vm_writev(2).",
     "clock_gettime, made as a call": "it is the bare stop and one process_vm_writev(2) for the answer. Only programs that go round libc make this call.",
-    "pure CPU": "the interpreter's counted checks (docs/counting.md), and a tick each 10 ms.",
-    "numpy matrix product": "a start with its stops, and a tick each 10 ms.",
+    "pure CPU": "a start, which is in it, and the interpreter's counted checks (docs/counting.md).",
+    "numpy matrix product": "a start with its stops, which is in it, and a tick each 10 ms.",
     "10,000 small files": "nine stops a file.",
 }
 
@@ -85,17 +84,30 @@ ABOUT = """
 
 A run costs what it costs natively, and: the supervisor's start; a stop for each trapped call, which is two switches between processes
 on one processor and four calls of ptrace(2) and waitpid(2); one process_vm_readv(2) or process_vm_writev(2) for each stretch of memory that goes in
-or out; and what the answer itself takes. What has been done about each:
+or out; and what the answer itself takes. On a virtual machine a page fault is as dear as a stop: 10 to 20 us were measured here for a page of one's own,
+1.3 for one that is mapped ahead. What has been done about each:
 
 - **The clock is no stop.** CPython asks for the time at each of its locks' timeouts; the world's vDSO answers from a shared page (docs/architecture.md).
 - **Memory calls are no stops**: anonymous mappings, munmap, mprotect, madvise, signal masks are let through by argument.
-- **Loading is paid once**: small libraries are linked into the program, libarchive is loaded by runs that have an archive.
+- **RDTSC is forbidden only where that works.** With PR_SET_TSC in the guest alone the kernel writes CR4 at every switch, which a hypervisor answers
+  in 3.5 us; some let the instruction run all the same (supervisor/tsc.c). Where it does fault, a stop costs that much more.
+- **The guest's pages come with its mappings.** Data, heap and the arenas of CPython are written to nearly whole in any start; they are mapped with
+  MAP_POPULATE, 8 MiB of a process at most (kernel/process.c, `mm_populate`). A start has fewer faults inside than natively.
+- **So do the supervisor's**: half a MiB of heap is filled in one call, and the first process shares memory until it executes (supervisor/launch.c).
+- **Loading is paid once**: small libraries are linked into the program; libarchive, OpenSSL, wslay and Zydis are loaded by runs that need them.
+- **The interpreters of the machine that builds are learned then** (docs/counting.md).
 - **Large files of the world are memfds**: pages of our own would come by a page fault each.
 - **A descriptor is handed over once** for all pieces of a library, and an injected call costs one stop.
 - **Host files keep their descriptors** and names that were looked up stay in the tree, absent ones too.
+- **Ticks are rare where nothing waits for them**: one each 50 ms while counted Python computes and memory has no limit, 0.2 % of the processor. Else one each
+  10 ms, 0.6 to 0.9 %.
 
 Tried, and no gain: PTRACE_GET_SYSCALL_INFO with two PTRACE_POKEUSER in place of GETREGS and SETREGS (a third slower than them on this kernel); regsets
-in their place; SA_NOCLDSTOP.
+in their place; SA_NOCLDSTOP; for blocks, fallocate(2) before pwrite(2), copying straight into a mapping of the memfd, and huge pages (a fresh one is filled
+at 3 us a KiB here).
+
+Measure page faults (`perf record -e page-faults`) before anything else. Under `--realtime` a tick is not heard while the guest computes, since both sides have the
+same priority: numbers of work that only computes are of no ticks at all.
 """
 
 
