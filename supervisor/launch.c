@@ -113,7 +113,7 @@ static void drop_capabilities(void)
 
 static void set_limit(int resource, rlim_t soft)
 {
-    struct rlimit limit;
+    struct rlimit limit = {0};
     if (bare(SYS_prlimit64, 0, resource, 0, (long)&limit, 0) < 0)
         return;
     limit.rlim_cur = limit.rlim_max < soft ? limit.rlim_max : soft;

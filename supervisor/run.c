@@ -59,6 +59,7 @@ static void warm_heap(void)
     (void)mallopt(M_TRIM_THRESHOLD, KEPT);
     (void)mallopt(M_TOP_PAD, HEAP / 4);
     char *heap = malloc(HEAP);
+    /* cppcheck-suppress uninitdata ; an address */
     uintptr_t from = ((uintptr_t)heap + page - 1) / page * page;
     if (heap != NULL)
         (void)madvise((void *)from, HEAP - page,
