@@ -180,7 +180,7 @@ determinism: needs-test
 # The rooms are compiled once for all of them. FUZZ_SECONDS is what each may take.
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang-14
-FUZZERS := policy network names record bundle tar elf path calls
+FUZZERS := policy network captured names record bundle tar elf path calls
 FUZZ_NEEDS := clang-14 libclang-rt-14-dev
 FUZZ_FLAGS := -std=gnu17 -g -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJECTS := $(foreach room,vfs policy network trace kernel stubs,$(patsubst %.c,build/fuzz/%.o,$(wildcard $(room)/*.c $(room)/*/*.c))) \

@@ -3,6 +3,7 @@
 
 #include "network/file_end.h"
 #include "network/http.h"
+#include "network/captured.h"
 #include "network/service.h"
 #include "network/talk.h"
 #include "network/tls.h"
@@ -46,6 +47,7 @@ void contents_free(struct contents *cs)
         next = p->next;
         if (p->handler != NULL)
             p->handler->free(p->handler);
+        captured_free(p->captured);
         free(p);
     }
     tls_world_free(cs->tls);
@@ -122,6 +124,23 @@ static struct prepared *find(const struct contents *cs, const struct policy_cont
     return p;
 }
 
+static bool read_exchange(struct contents *cs, struct prepared *p, const char *file, char *why, size_t size)
+{
+    size_t n, place;
+    char *bytes = contents_read_file(cs, file, CONTENTS_MOST_EXCHANGE, &n, why, size);
+    if (bytes == NULL)
+        return false;
+    if (captured_is_one(bytes, n)) {
+        snprintf(why, size, "%.200s: ", file);
+        place = strlen(why);
+        p->captured = captured_read(bytes, n, why + place, size - place);
+        return p->captured != NULL;
+    }
+    p->handler = http_exchange_new(file, bytes, n, why, size);
+    free(bytes);
+    return p->handler != NULL;
+}
+
 int contents_prepare(struct contents *cs, const struct policy_content *c, char *why, size_t size)
 {
     if (find(cs, c) != NULL)
@@ -139,7 +158,7 @@ int contents_prepare(struct contents *cs, const struct policy_content *c, char *
     else if (c->kind == CONTENT_HTTP)
         ready = (p->handler = http_script_new(cs, c, why, size)) != NULL;
     else if (c->kind == CONTENT_EXCHANGE)
-        ready = (p->handler = http_exchange_new(cs, c->path, why, size)) != NULL;
+        ready = read_exchange(cs, p, c->path, why, size);
     if (!ready) {
         free(p);
         return -1;
@@ -147,6 +166,13 @@ int contents_prepare(struct contents *cs, const struct policy_content *c, char *
     p->next = cs->prepared;
     cs->prepared = p;
     return 0;
+}
+
+ssize_t content_tls_at(const struct contents *cs, const struct policy_content *c, uint16_t first_port,
+                       uint16_t last_port)
+{
+    const struct prepared *p = find(cs, c);
+    return p != NULL && p->captured != NULL ? captured_tls_at(p->captured, first_port, last_port) : -1;
 }
 
 /* The end in the clear. */
@@ -157,6 +183,8 @@ static struct far_end *open_plain(struct contents *cs, const struct policy_conte
     case CONTENT_RESPOND:
     case CONTENT_HTTP:
     case CONTENT_EXCHANGE:
+        if (p != NULL && p->captured != NULL)
+            return peer->datagram ? NULL : captured_end_new(cs, p->captured, peer->to);
         return p != NULL && !peer->datagram ? http_server_new(cs, p->handler, peer) : NULL;
     case CONTENT_TALK:
         return talk_end_new(cs, &c->talk, peer);

@@ -82,10 +82,10 @@ struct http_handler {
 /* The end of one connection; the handler is borrowed, as is the conversation. */
 struct far_end *http_server_new(struct contents *cs, struct http_handler *h, const struct content_peer *peer);
 
-/* `respond:`, `http:` and `exchange:`. NULL with a sentence in why. */
+/* `respond:`, `http:` and `exchange:` (of a HAR, n bytes of it). NULL with a sentence in why. */
 struct http_handler *http_files_new(struct contents *cs, const char *directory, char *why, size_t size);
 struct http_handler *http_script_new(struct contents *cs, const struct policy_content *c, char *why, size_t size);
-struct http_handler *http_exchange_new(struct contents *cs, const char *file, char *why, size_t size);
+struct http_handler *http_exchange_new(const char *file, const char *text, size_t n, char *why, size_t size);
 
 /* The parser alone. Fed until it says that a request is whole, or wrong. */
 struct http_parse;

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MOST_HAR = 256 << 20 };
-
 struct entry {
     const char *method;
     char *host, *target; /* "/a?b" */
@@ -160,16 +158,11 @@ static void release(struct http_handler *h)
     free(r);
 }
 
-struct http_handler *http_exchange_new(struct contents *cs, const char *file, char *why, size_t size)
+struct http_handler *http_exchange_new(const char *file, const char *text, size_t n, char *why, size_t size)
 {
-    size_t n;
-    char *text = contents_read_file(cs, file, MOST_HAR, &n, why, size);
-    if (text == NULL)
-        return NULL;
     json_error_t error;
     struct http_recording *r = calloc(1, sizeof *r);
     json_t *har = json_loadb(text, n, JSON_ALLOW_NUL, &error);
-    free(text);
     const json_t *entries = json_object_get(json_object_get(har, "log"), "entries");
     if (r == NULL || har == NULL || !json_is_array(entries)) {
         if (har == NULL)

@@ -6,20 +6,23 @@
 #include "network/content.h"
 
 struct http_handler;
+struct captured;
 struct tls_world;
 struct vfs;
 
 enum {
-    CONTENTS_MOST_MEMORY = 512 << 20, /* bytes that all connections of a world hold */
-    CONTENTS_MOST_ENDS = 20000,       /* connections at a time */
-    FIXTURES_FIRST = 1 << 30,         /* number of their first mount, and of their inodes (vfs_set_view) */
+    CONTENTS_MOST_MEMORY = 512 << 20,   /* bytes that all connections of a world hold */
+    CONTENTS_MOST_EXCHANGE = 256 << 20, /* of a file that is given again */
+    CONTENTS_MOST_ENDS = 20000,         /* connections at a time */
+    FIXTURES_FIRST = 1 << 30,           /* number of their first mount, and of their inodes (vfs_set_view) */
 };
 
 /* A content of the policy made ready. */
 struct prepared {
     struct prepared *next;
     const struct policy_content *content;
-    struct http_handler *handler; /* respond, http, exchange */
+    struct http_handler *handler; /* respond, http, exchange of a HAR */
+    struct captured *captured;    /* exchange of a capture */
     bool started;                 /* serve */
 };
 

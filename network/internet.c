@@ -280,6 +280,23 @@ static void on_datagram(void *context, const struct sockaddr_storage *from, cons
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
+static bool can_be_given_again(const struct contents *cs, const struct network_rule *rule, char *why, size_t size)
+{
+    for (size_t k = 0; k < rule->target_count; k++) {
+        const struct network_target *t = &rule->targets[k];
+        ssize_t at = content_tls_at(cs, rule->content, t->first, t->last);
+        if (at >= 0) {
+            snprintf(
+                why, size,
+                "%.200s: byte %zd: TLS to a port of this rule, whose plain text a capture does not hold: exchange the "
+                "same run's HAR (--har), or name the other ports",
+                rule->content->path, at);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What the policy's contents need of the host. */
 static int prepare(struct internet *i, char *why, size_t size)
 {
@@ -287,7 +304,8 @@ static int prepare(struct internet *i, char *why, size_t size)
     for (size_t at = 0; at < n->rule_count; at++) {
         const struct network_rule *rule = n->rules[at];
         char reason[512];
-        if (rule->content == NULL || contents_prepare(i->contents, rule->content, reason, sizeof reason) == 0)
+        if (rule->content == NULL || (contents_prepare(i->contents, rule->content, reason, sizeof reason) == 0 &&
+                                      can_be_given_again(i->contents, rule, reason, sizeof reason)))
             continue;
         snprintf(why, size, "%s:%d:%d: %s", rule->content->origin.file, rule->content->origin.line,
                  rule->content->origin.column, reason);

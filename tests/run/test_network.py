@@ -215,6 +215,45 @@ def test_the_same_capture_twice(terrarium, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+CLIENTS = """
+for word in b'first', b'second':
+    s = connect('c2.example', 4444); print(s.recv(99)); s.sendall(word + b'\\n'); print(s.recv(99)); print(s.recv(99)); s.close()
+import http.client
+h = http.client.HTTPConnection('api.example', 80)
+for path in '/a', '/b', '/none':
+    h.request('GET', path); r = h.getresponse(); print(r.status, r.read())
+"""
+
+
+def test_a_capture_is_given_again(terrarium, tmp_path):
+    path = tmp_path / "c.pcapng"
+    world = """
+terrarium: 1
+network:
+  - {connect: "c2.example:4444", talk: [{send: "who? "}, {expect: {regex: "(\\\\w+)\\n"}, reply: "so you are $1 "}, {close: true}]}
+  - {connect: "api.example:80", http: [{path: /a, json: {sky: clear}}, {path: /b, body: bbb}]}
+"""
+    first = terrarium("run", "--capture", str(path), "--", "-c", HELP + CLIENTS, policy=world)
+    assert first.status == 0 and first.out.count("so you are") == 2 and "clear" in first.out, first
+    again = terrarium("run", "--capture", str(tmp_path / "again"), "--", "-c", HELP + CLIENTS + "print(attempt(connect, 'api.example', 81)[0])",
+                      policy=f'terrarium: 1\nnetwork:\n  - {{connect: ["c2.example:4444", "api.example:80-81"], exchange: {path}}}\n')
+    assert again.out == first.out + "('ConnectionRefusedError', 111)\n", again
+
+
+def test_a_capture_that_cannot_be_given_again_is_refused(terrarium, tmp_path):
+    path = tmp_path / "c.pcapng"
+    code = "import urllib.request; print(urllib.request.urlopen('https://api.example/').read())"
+    done = terrarium("run", "--capture", str(path), "--", "-c", code,
+                     policy='terrarium: 1\nnetwork:\n  - {connect: "api.example:443", http: [{body: hi}]}\n')
+    assert done.out == "b'hi'\n", done
+    policy = f'terrarium: 1\nnetwork:\n  - {{connect: "api.example:443", exchange: {path}}}\n'
+    done = terrarium("run", "--", "-c", code, policy=policy)
+    assert done.status == 125 and "policy.yaml:3:" in done.err and f"{path}: byte " in done.err and "HAR" in done.err, done
+    path.write_bytes(path.read_bytes()[:-6])
+    done = terrarium("run", "--", "-c", code, policy=policy)
+    assert f"{path}: byte " in done.err and "a block that is not whole" in done.err and done.out == "", done
+
+
 def tshark(path, *options):
     done = subprocess.run(["tshark", "-r", str(path), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
                            "-o", "udp.check_checksum:TRUE", *options], capture_output=True, text=True, timeout=120)

@@ -1,0 +1,374 @@
+// rooms: network vfs policy kernel/sysent
+/* network/capture.c draws conversations, network/captured.c reads them back and gives them again: each is checked by the other, the
+ * packets' own sums by the rule of RFC 1071, and a file that is not as it should be is refused at the byte where it is not. */
+#include "tests/unit/far_fixture.h"
+
+#include "network/attempts.h"
+#include "network/captured.h"
+#include "network/capture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+struct drawing {
+    struct capture *capture;
+    char *bytes;
+    size_t size;
+};
+
+static void draw(struct drawing *d)
+{
+    FILE *f = open_memstream(&d->bytes, &d->size);
+    assert_non_null(f);
+    d->capture = capture_new(f, fixed_now, NULL);
+    assert_non_null(d->capture);
+}
+
+static void drawn(struct drawing *d)
+{
+    assert_int_equal(capture_free(d->capture), 0);
+}
+
+static struct attempt between(const char *from, uint16_t from_port, const char *to, uint16_t port)
+{
+    struct attempt a = {.process = "python3", .pid = 2, .from_port = from_port, .port = port};
+    assert_true(network_read_ip(from, a.from_ip) && network_read_ip(to, a.ip));
+    return a;
+}
+
+static struct attempt talk(struct drawing *d, uint16_t from_port)
+{
+    struct attempt a = between("10.0.2.15", from_port, "192.0.2.5", 7);
+    capture_syn(d->capture, &a);
+    capture_open(d->capture, &a);
+    return a;
+}
+
+static void say(struct drawing *d, struct attempt *a, bool guest, const char *text)
+{
+    capture_stream(d->capture, a, guest, text, strlen(text));
+}
+
+static void over(struct drawing *d, struct attempt *a)
+{
+    capture_finish(d->capture, a, true);
+    capture_finish(d->capture, a, false);
+    free(a->flow);
+}
+
+static struct captured *read_back(const struct drawing *d, size_t size, char why[256])
+{
+    char *copy = malloc(size + 1); /* of this size, so that a sanitizer sees who reads on */
+    assert_non_null(copy);
+    memcpy(copy, d->bytes, size);
+    why[0] = '\0';
+    return captured_read(copy, size, why, 256);
+}
+
+struct replayed {
+    struct contents *contents;
+    struct captured *captured;
+};
+
+static void replay(struct replayed *r, struct drawing *d)
+{
+    const struct contents_config config = {.now = fixed_now};
+    char why[256];
+    drawn(d);
+    r->contents = contents_new(&config);
+    r->captured = read_back(d, d->size, why);
+    if (r->captured == NULL)
+        fail_msg("%s", why);
+}
+
+static struct far_end *connect_to(struct replayed *r, const char *ip, uint16_t port)
+{
+    struct sockaddr_storage to = {0};
+    struct sockaddr_in *in = (struct sockaddr_in *)&to;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&to;
+    in6->sin6_port = htons(port); /* at the same place in both */
+    to.ss_family = strchr(ip, ':') != NULL ? AF_INET6 : AF_INET;
+    assert_int_equal(inet_pton(to.ss_family, ip, to.ss_family == AF_INET ? (void *)&in->sin_addr : &in6->sin6_addr), 1);
+    return captured_end_new(r->contents, r->captured, &to);
+}
+
+static void replayed(struct replayed *r, struct drawing *d)
+{
+    captured_free(r->captured);
+    contents_free(r->contents);
+    free(d->bytes);
+}
+
+/* ---- what is drawn -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t add_up(const uint8_t *bytes, size_t n, uint32_t total)
+{
+    for (size_t i = 0; i < n; i++)
+        total += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+    return total;
+}
+
+static uint32_t fold(uint32_t total)
+{
+    while (total >> 16)
+        total = (total & 0xffff) + (total >> 16);
+    return total;
+}
+
+/* All blocks are whole; the sums of every packet are right. How many packets there are of each protocol. */
+static void check_packets(const struct drawing *d, unsigned count[256])
+{
+    uint32_t type, length, last;
+    for (size_t at = 0; at < d->size; at += length) {
+        const uint8_t *block = (const uint8_t *)d->bytes + at;
+        memcpy(&type, block, 4);
+        memcpy(&length, block + 4, 4);
+        assert_true(length % 4 == 0 && length <= d->size - at);
+        memcpy(&last, block + length - 4, 4);
+        assert_int_equal(length, last);
+        if (type != 6)
+            continue;
+        const uint8_t *ip = block + 28 + 14;
+        bool v4 = ip[0] >> 4 == 4;
+        size_t n = v4 ? ip[2] * 256u + ip[3] - 20 : ip[4] * 256u + ip[5];
+        uint8_t protocol = v4 ? ip[9] : ip[6];
+        const uint8_t *inner = ip + (v4 ? 20 : 40);
+        uint32_t total = add_up(inner, n, 0);
+        if (v4)
+            assert_int_equal(fold(add_up(ip, 20, 0)), 0xffff);
+        if (protocol != IPPROTO_ICMP)
+            total += add_up(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, protocol + (uint32_t)n);
+        assert_int_equal(fold(total), 0xffff);
+        count[protocol]++;
+    }
+}
+
+static void every_packet_adds_up(void **state)
+{
+    struct drawing d = {0};
+    unsigned count[256] = {0};
+    static char much[100001];
+    draw(&d);
+    struct attempt a = talk(&d, 40000), six = between("fd00::1", 1000, "2001:db8::9", 53),
+                   refused = between("10.0.2.15", 1001, "192.0.2.6", 1);
+    capture_stream(d.capture, &a, true, much, sizeof much);
+    over(&d, &a);
+    capture_syn(d.capture, &refused);
+    capture_refused(d.capture, &refused);
+    free(refused.flow);
+    capture_datagram(d.capture, &six, true, "odd", 3);
+    capture_unreachable(d.capture, &six);
+    six = between("10.0.2.15", 1000, "192.0.2.9", 53);
+    capture_datagram(d.capture, &six, true, "", 0);
+    capture_unreachable(d.capture, &six);
+    capture_datagram(d.capture, &six, true, much, 65508); /* more than a datagram can be: not drawn */
+    drawn(&d);
+    check_packets(&d, count);
+    assert_int_equal(count[IPPROTO_UDP], 2);
+    assert_int_equal(count[IPPROTO_ICMP], 1);
+    assert_int_equal(count[IPPROTO_ICMPV6], 1);
+    /* 69 segments of 1460 bytes, an answer to each 23 of them, three to begin, four to end, two of the refusal */
+    assert_int_equal(count[IPPROTO_TCP], 69 + 3 + 3 + 4 + 2);
+    free(d.bytes);
+}
+
+/* A key that the far side makes of the guest's last bytes stands before the packets that brought them. */
+static void keys_stand_before_what_they_open(void **state)
+{
+    struct drawing d = {0};
+    draw(&d);
+    struct attempt a = talk(&d, 40000);
+    say(&d, &a, true, "hello that is enciphered");
+    capture_key(d.capture, "CLIENT_RANDOM 00 11");
+    say(&d, &a, false, "answer");
+    over(&d, &a);
+    drawn(&d);
+    const char *key = memmem(d.bytes, d.size, "CLIENT_RANDOM 00 11\n", 20);
+    const char *hello = memmem(d.bytes, d.size, "hello that", 10);
+    assert_true(key != NULL && hello != NULL && key < hello);
+    free(d.bytes);
+}
+
+static void a_full_disk_is_told_at_the_end(void **state)
+{
+    FILE *full = fopen("/dev/full", "w");
+    assert_non_null(full);
+    struct capture *c = capture_new(full, fixed_now, NULL);
+    assert_int_equal(capture_free(c), -ENOSPC);
+}
+
+/* ---- what is given again ------------------------------------------------------------------------------------------------------- */
+
+static void a_conversation_is_given_again_in_turns(void **state)
+{
+    struct drawing d = {0};
+    struct replayed r;
+    draw(&d);
+    struct attempt a = talk(&d, 40000);
+    say(&d, &a, false, "220 hi\r\n");
+    say(&d, &a, true, "HELO\r\n");
+    say(&d, &a, false, "250 ok\r\n");
+    over(&d, &a);
+    replay(&r, &d);
+    struct wire *w = wire_new(connect_to(&r, "192.0.2.5", 7));
+    assert_string_equal(wire_take(w), "220 hi\r\n");
+    assert_string_equal(wire_ask(w, "HEL"), "");
+    w->limit = 4;
+    assert_string_equal(wire_ask(w, "O\r\n"), "250 ");
+    wire_room(w);
+    assert_string_equal(wire_take(w), "ok\r\n");
+    assert_false(w->finished);
+    wire_end_of_input(w);
+    assert_true(w->finished);
+    wire_free(w);
+    assert_null(connect_to(&r, "192.0.2.5", 8));
+    assert_null(connect_to(&r, "192.0.2.6", 7));
+    replayed(&r, &d);
+}
+
+static void who_says_less_and_ends_gets_the_rest(void **state)
+{
+    struct drawing d = {0};
+    struct replayed r;
+    draw(&d);
+    struct attempt a = talk(&d, 40000);
+    say(&d, &a, true, "a long question");
+    say(&d, &a, false, "answer");
+    free(a.flow); /* the run ended before it */
+    replay(&r, &d);
+    struct wire *w = wire_new(connect_to(&r, "192.0.2.5", 7));
+    assert_string_equal(wire_ask(w, "short"), "");
+    wire_end_of_input(w);
+    assert_string_equal(wire_take(w), "answer");
+    assert_true(w->finished);
+    wire_free(w);
+    replayed(&r, &d);
+}
+
+static void several_come_in_their_order_and_the_last_again(void **state)
+{
+    struct drawing d = {0};
+    struct replayed r;
+    draw(&d);
+    struct attempt a = talk(&d, 40000), b = talk(&d, 40001), six = between("::1", 5, "::1", 80);
+    say(&d, &b, false, "two"); /* within each other */
+    say(&d, &a, false, "one");
+    over(&d, &b);
+    capture_reset(d.capture, &a, false);
+    free(a.flow);
+    capture_syn(d.capture, &six);
+    capture_open(d.capture, &six);
+    say(&d, &six, false, "six");
+    over(&d, &six);
+    replay(&r, &d);
+    const char *const said[] = {"one", "two", "two"};
+    for (size_t i = 0; i < 3; i++) {
+        struct wire *w = wire_new(connect_to(&r, "192.0.2.5", 7));
+        assert_string_equal(wire_take(w), said[i]);
+        assert_int_equal(w->reset, i == 0);
+        wire_free(w);
+    }
+    struct wire *w = wire_new(connect_to(&r, "::1", 80));
+    assert_string_equal(wire_take(w), "six");
+    wire_free(w);
+    replayed(&r, &d);
+}
+
+static void tls_is_seen(void **state)
+{
+    struct drawing d = {0};
+    struct replayed r;
+    draw(&d);
+    struct attempt a = talk(&d, 40000);
+    capture_stream(d.capture, &a, true, "\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10);
+    over(&d, &a);
+    replay(&r, &d);
+    assert_true(captured_tls_at(r.captured, 1, 10) > 0);
+    assert_int_equal(captured_tls_at(r.captured, 8, 65535), -1);
+    replayed(&r, &d);
+}
+
+/* ---- what is refused -------------------------------------------------------------------------------------------------------- */
+
+static void a_file_that_is_cut_or_changed_is_refused_or_read_and_nothing_else(void **state)
+{
+    struct drawing d = {0};
+    char why[256], expected[64];
+    draw(&d);
+    struct attempt a = talk(&d, 40000);
+    say(&d, &a, true, "question");
+    say(&d, &a, false, "answer");
+    over(&d, &a);
+    drawn(&d);
+    assert_true(captured_is_one(d.bytes, d.size));
+    for (size_t n = 0, block = 0, after = 0; n < d.size; n++) {
+        uint32_t length = 0;
+        if (n == after) {
+            block = n;
+            memcpy(&length, d.bytes + n + 4, 4);
+            after = n + length;
+        }
+        struct captured *c = read_back(&d, n, why);
+        if (n != block) {
+            assert_null(c);
+            snprintf(expected, sizeof expected, "byte %zu: a block that is not whole", block);
+            assert_string_equal(why, expected);
+        }
+        captured_free(c);
+    }
+    for (size_t n = 0; n < d.size; n++)
+        for (int bit = 0; bit < 8; bit++) {
+            d.bytes[n] ^= (char)(1 << bit);
+            struct captured *c = read_back(&d, d.size, why);
+            assert_true(c != NULL || strncmp(why, "byte ", 5) == 0 || strcmp(why, "no TCP connection is in it") == 0);
+            captured_free(c);
+            d.bytes[n] ^= (char)(1 << bit);
+        }
+    free(d.bytes);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    struct drawing d = {0};
+    struct attempt a;
+    char why[256];
+    draw(&d);
+    drawn(&d);
+    assert_null(read_back(&d, d.size, why));
+    assert_string_equal(why, "no TCP connection is in it");
+    free(d.bytes);
+    draw(&d);
+    a = between("10.0.2.15", 1, "192.0.2.5", 7);
+    a.flow = calloc(1, sizeof *a.flow);
+    capture_open(d.capture, &a);
+    drawn(&d);
+    free(a.flow);
+    assert_null(read_back(&d, d.size, why));
+    assert_non_null(strstr(why, ": a packet of a connection whose beginning is not in the file"));
+    free(d.bytes);
+    draw(&d);
+    a = talk(&d, 1);
+    a.flow->next[0] += 5;
+    say(&d, &a, true, "later than it should be");
+    over(&d, &a);
+    drawn(&d);
+    assert_null(read_back(&d, d.size, why));
+    assert_non_null(strstr(why, ": a segment out of its order"));
+    free(d.bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_packet_adds_up),
+        cmocka_unit_test(keys_stand_before_what_they_open),
+        cmocka_unit_test(a_full_disk_is_told_at_the_end),
+        cmocka_unit_test(a_conversation_is_given_again_in_turns),
+        cmocka_unit_test(who_says_less_and_ends_gets_the_rest),
+        cmocka_unit_test(several_come_in_their_order_and_the_last_again),
+        cmocka_unit_test(tls_is_seen),
+        cmocka_unit_test(a_file_that_is_cut_or_changed_is_refused_or_read_and_nothing_else),
+        cmocka_unit_test(what_is_wrong_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
