@@ -60,6 +60,7 @@ static void free_attempt(struct attempt *a)
     free(a->flow);
     har_forget(a->http);
     free(a->name);
+    free(a->serves);
     free(a);
 }
 
@@ -393,6 +394,13 @@ static void on_kept(struct conversation *c, const struct kept *k)
         keep(a->list, f, k->bytes, k->size);
 }
 
+static void on_serves(struct conversation *c, const char *what)
+{
+    struct attempt *a = of(c);
+    free(a->serves);
+    a->serves = strdup(what);
+}
+
 static const struct conversation_ops ops = {
     .plain = on_plain,
     .tls = on_tls,
@@ -401,6 +409,7 @@ static const struct conversation_ops ops = {
     .http_body = on_http_body,
     .http_done = on_http_done,
     .kept = on_kept,
+    .serves = on_serves,
 };
 
 /* ---- the report ------------------------------------------------------------------------------------------------- */
@@ -467,6 +476,9 @@ static json_t *attempt_json(const struct attempt *a)
         add(o, "type", question(a->question));
     if (a->answers != NULL)
         add(o, "answers", json_incref(a->answers));
+    if (a->part_of != 0)
+        add(o, "part_of", json_integer((json_int_t)a->part_of));
+    add_text(o, "serves", a->serves);
     if (a->tls != NULL)
         add(o, "tls", json_incref(a->tls));
     if (a->urls != NULL)

@@ -51,8 +51,10 @@ struct content_peer {
 /* NULL: out of memory, or the world's limit of connections. */
 struct far_end *contents_open(struct contents *cs, const struct policy_content *c, const struct content_peer *peer);
 
-/* A far end that awaits exactly this connection (FTP's data), or NULL: asked before any rule is. */
-struct far_end *contents_expected(struct contents *cs, const struct sockaddr_storage *to);
+/* A far end that awaits exactly this connection (FTP's data), or NULL: asked before any rule is. conversation: of this
+ * connection; *announced: of the one that told the guest of it; both may be NULL. */
+struct far_end *contents_expected(struct contents *cs, const struct sockaddr_storage *to,
+                                  struct conversation *conversation, struct conversation **announced);
 
 /* The world's authority as PEM, made from the seed at the first use; owned by n. NULL: out of memory. */
 const char *contents_authority(struct contents *cs);

@@ -58,6 +58,8 @@ struct conversation_ops {
     void (*http_body)(struct conversation *c, const void *bytes, size_t n); /* of the answer, before compression */
     void (*http_done)(struct conversation *c);
     void (*kept)(struct conversation *c, const struct kept *k);
+    /* Of a connection that another one announced (FTP's data): what it is for, "STOR /in/a.zip". */
+    void (*serves)(struct conversation *c, const char *what);
 };
 
 struct conversation {

@@ -30,7 +30,8 @@ static struct expected **find(struct contents *cs, const struct sockaddr_storage
     return at;
 }
 
-uint16_t expect(struct contents *cs, struct expected *x, const struct sockaddr_storage *like, struct far_end *end)
+uint16_t expect(struct contents *cs, struct expected *x, const struct sockaddr_storage *like, struct far_end *end,
+                struct conversation *announced)
 {
     x->to = *like;
     for (int tries = 0; tries < PORTS; tries++) {
@@ -39,6 +40,7 @@ uint16_t expect(struct contents *cs, struct expected *x, const struct sockaddr_s
         if (*find(cs, &x->to) != NULL)
             continue;
         x->end = end;
+        x->announced = announced;
         x->waiting = true;
         x->next = cs->expected;
         cs->expected = x;
@@ -58,11 +60,14 @@ void expect_cancel(struct contents *cs, struct expected *x)
     x->waiting = false;
 }
 
-struct far_end *contents_expected(struct contents *cs, const struct sockaddr_storage *to)
+struct far_end *contents_expected(struct contents *cs, const struct sockaddr_storage *to,
+                                  struct conversation *conversation, struct conversation **announced)
 {
     struct expected *x = *find(cs, to);
     if (x == NULL)
         return NULL;
     expect_cancel(cs, x);
+    x->met = conversation;
+    *announced = x->announced;
     return x->end;
 }

@@ -44,10 +44,13 @@ struct expected {
     struct expected *next;
     struct sockaddr_storage to;
     struct far_end *end;
+    struct conversation *announced; /* the conversation that told of it; NULL: nobody hears it */
+    struct conversation *met;       /* its own, once it has come */
     bool waiting;
 };
 /* At the address of `like`, at a port of the world's choice, which is returned; 0: none is free. */
-uint16_t expect(struct contents *cs, struct expected *x, const struct sockaddr_storage *like, struct far_end *end);
+uint16_t expect(struct contents *cs, struct expected *x, const struct sockaddr_storage *like, struct far_end *end,
+                struct conversation *announced);
 void expect_cancel(struct contents *cs, struct expected *x);
 
 int64_t contents_now(const struct contents *cs);

@@ -129,6 +129,18 @@ static void by_action(struct internet *i, enum network_action action, const stru
     }
 }
 
+/* A connection that another attempt announced: decided by that one's rule. */
+static void belongs_to(struct attempt *a, const struct attempt *announced)
+{
+    attempt_list(a);
+    a->outcome = "connected";
+    if (announced == NULL)
+        return;
+    a->part_of = announced->number;
+    a->rule = announced->rule;
+    a->name = announced->name != NULL ? strdup(announced->name) : NULL;
+}
+
 static void on_connect(void *context, const struct far_request *r, struct far_answer *out)
 {
     struct internet *i = context;
@@ -141,8 +153,10 @@ static void on_connect(void *context, const struct far_request *r, struct far_an
         out->end = dns_end(&i->dns, r->type == SOCK_DGRAM);
         return;
     }
-    if ((out->end = contents_expected(i->contents, &r->to)) != NULL) {
-        say(a, "connected");
+    struct conversation *mine = a != NULL ? &a->conversation : NULL, *announced = NULL;
+    if ((out->end = contents_expected(i->contents, &r->to, mine, &announced)) != NULL) {
+        if (a != NULL)
+            belongs_to(a, (const struct attempt *)announced);
         return;
     }
     const char *name = NULL;
@@ -160,7 +174,7 @@ static void on_connect(void *context, const struct far_request *r, struct far_an
         .port = q.port,
         .datagram = r->type == SOCK_DGRAM,
         .tls = rule != NULL && network_rule_tls(rule, q.port),
-        .conversation = a != NULL ? &a->conversation : NULL,
+        .conversation = mine,
     };
     by_action(i, rule != NULL ? rule->action : i->config.policy->network->otherwise, rule, &peer, a, out);
 }

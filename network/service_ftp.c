@@ -26,6 +26,7 @@ struct ftp {
     struct ftp_data *data; /* expected or standing; NULL */
     /* what the data connection is for, once a command has said it */
     enum { IDLE, STORE, SEND } job;
+    const char *job_command;
     char job_path[MOST_PATH];
     struct buffer sending;
     bool append;
@@ -36,7 +37,7 @@ struct ftp_data {
     struct contents *contents;
     struct ftp *control; /* NULL: it is gone */
     struct expected expected;
-    bool standing, finished, closing;
+    bool standing, finished, told;
     struct buffer got; /* of an upload */
 };
 
@@ -105,12 +106,23 @@ static void job_done(struct ftp *f)
     lines_go_on(&f->lines);
 }
 
+static void tell_what_it_serves(struct ftp_data *d)
+{
+    char what[MOST_PATH + 8];
+    if (d->told)
+        return;
+    d->told = true;
+    snprintf(what, sizeof what, "%s %s", d->control->job_command, d->control->job_path);
+    CONVERSATION_TELL(d->expected.met, serves, what);
+}
+
 /* Both have come, the connection and the command: what can be done now? */
 static void work(struct ftp_data *d)
 {
     struct ftp *f = d->control;
     if (f == NULL || !d->standing || f->job == IDLE)
         return;
+    tell_what_it_serves(d);
     if (f->job == SEND) {
         if (f->sending.size > 0)
             buffer_drop(&f->sending, far_send(&d->end, buffer_bytes(&f->sending), f->sending.size));
@@ -208,10 +220,10 @@ static uint16_t expect_data(struct ftp *f)
     buffer_init(&d->got, &d->contents->account, MOST_FILE);
     d->contents->ends++;
     f->data = d;
-    return expect(d->contents, &d->expected, &f->address, &d->end);
+    return expect(d->contents, &d->expected, &f->address, &d->end, f->lines.conversation);
 }
 
-static void begin_job(struct ftp *f, int job)
+static void begin_job(struct ftp *f, int job, const char *command)
 {
     if (f->data == NULL) {
         buffer_clear(&f->sending);
@@ -219,6 +231,7 @@ static void begin_job(struct ftp *f, int job)
         return;
     }
     f->job = job;
+    f->job_command = command;
     lines_say(&f->lines, "150 Here it comes");
     f->lines.waiting = true; /* the next command is read when this one is through */
     work(f->data);
@@ -247,6 +260,7 @@ static void passive(struct ftp *f, bool extended)
 
 static void list(struct ftp *f, bool names)
 {
+    strcpy(f->job_path, f->directory);
     buffer_clear(&f->sending);
     for (const struct stored *s = f->files; s != NULL; s = s->next) {
         const char *name = strrchr(s->path, '/') + 1;
@@ -259,14 +273,13 @@ static void list(struct ftp *f, bool names)
         else if (here)
             buffer_format(&f->sending, "-rw-r--r-- 1 ftp ftp %zu Jan 01 00:00 %s\r\n", s->bytes.size, name);
     }
-    begin_job(f, SEND);
+    begin_job(f, SEND, names ? "NLST" : "LIST");
 }
 
 static void retrieve(struct ftp *f, const char *word)
 {
-    char path[MOST_PATH];
-    resolve(f, word, path);
-    const struct stored *s = find(f, path);
+    resolve(f, word, f->job_path);
+    const struct stored *s = find(f, f->job_path);
     if (s == NULL) {
         lines_say(&f->lines, "550 No such file");
         return;
@@ -274,7 +287,7 @@ static void retrieve(struct ftp *f, const char *word)
     buffer_clear(&f->sending);
     if (s->bytes.size > 0)
         buffer_add(&f->sending, buffer_bytes(&s->bytes), s->bytes.size);
-    begin_job(f, SEND);
+    begin_job(f, SEND, "RETR");
 }
 
 static void size_of(struct ftp *f, const char *word)
@@ -368,7 +381,7 @@ static void line(struct lines *l, char *text, size_t n)
     } else if (strcmp(c, "STOR") == 0 || strcmp(c, "APPE") == 0) {
         resolve(f, rest, f->job_path);
         f->append = c[0] == 'A';
-        begin_job(f, STORE);
+        begin_job(f, STORE, f->append ? "APPE" : "STOR");
     } else if (strcmp(c, "RETR") == 0) {
         retrieve(f, rest);
     } else if (strcmp(c, "SIZE") == 0) {

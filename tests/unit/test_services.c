@@ -120,9 +120,11 @@ static struct wire *data_connection(struct stage *s, const char *answer)
     assert_int_equal(sscanf(at + 37, "%u,%u", &high, &low), 2);
     struct sockaddr_storage to = s->to;
     ((struct sockaddr_in *)&to)->sin_port = htons((uint16_t)(high << 8 | low));
-    struct far_end *e = contents_expected(s->contents, &to);
+    struct conversation *announced;
+    struct far_end *e = contents_expected(s->contents, &to, &s->hearing->conversation, &announced);
     assert_non_null(e);
-    assert_null(contents_expected(s->contents, &to)); /* once */
+    assert_ptr_equal(announced, &s->hearing->conversation);
+    assert_null(contents_expected(s->contents, &to, NULL, &announced)); /* once */
     return wire_new(e);
 }
 
@@ -142,7 +144,7 @@ static void an_upload_is_kept_and_can_be_fetched(void **state)
     HAS(wire_take(w), "226 Transfer complete\r\n200 Ok");
     assert_true(d->finished);
     wire_free(d);
-    assert_string_equal(s.hearing->text, "upload[/down/x.bin||some bytes] ");
+    assert_string_equal(s.hearing->text, "serves[STOR /down/x.bin] upload[/down/x.bin||some bytes] ");
     d = data_connection(&s, wire_ask(w, "PASV\r\n"));
     HAS(wire_ask(w, "NLST\r\n"), "226 ");
     assert_string_equal(wire_take(d), "x.bin\r\n");
@@ -156,6 +158,7 @@ static void an_upload_is_kept_and_can_be_fetched(void **state)
     HAS(wire_ask(w, "STOR y\r\n"), "150 ");
     wire_free(d); /* broken off */
     HAS(wire_take(w), "426 ");
+    HAS(s.hearing->text, "serves[NLST /down] serves[RETR /down/x.bin] serves[STOR /down/y] ");
     wire_ask(w, "PASV\r\n"); /* and one nobody comes to */
     wire_free(w);
     stage_close(&s);
