@@ -130,6 +130,11 @@ static void tty_set_controlling(void *context, int32_t session, void *tty)
             p->tty = tty;
 }
 
+static void *dev_controlling_tty(void *context)
+{
+    return caller(context)->tty;
+}
+
 static void dev_random(void *context, void *bytes, size_t n)
 {
     random_bytes(&((struct world *)context)->random, RANDOM_GUEST, bytes, n);
@@ -151,7 +156,7 @@ static void set_hooks(struct world *w)
         .set_controlling = tty_set_controlling,
         .context = w,
     };
-    w->dev = (struct dev_hooks){.random = dev_random, .context = w};
+    w->dev = (struct dev_hooks){.random = dev_random, .controlling_tty = dev_controlling_tty, .context = w};
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------------------------------ */

@@ -146,13 +146,11 @@ static int open_random(const struct synthetic *s, struct vfs *v, int flags, cons
 static int open_tty(const struct synthetic *s, struct vfs *v, int flags, const struct cred *c, struct file **out)
 {
     const struct dev *dev = s->world;
-    struct file *f = dev->hooks->controlling_tty ? dev->hooks->controlling_tty(dev->hooks->context) : NULL;
-    if (!f)
+    void *tty = dev->hooks->controlling_tty ? dev->hooks->controlling_tty(dev->hooks->context) : NULL;
+    if (!tty)
         return -ENXIO;
-    if (f->references == 1) /* a description of its own: it takes the flags of this open */
-        file_set_flags(f, flags);
-    *out = f;
-    return 0;
+    *out = tty_open(tty, flags);
+    return *out ? 0 : -EIO;
 }
 
 static int open_ptmx(const struct synthetic *s, struct vfs *v, int flags, const struct cred *c, struct file **out)

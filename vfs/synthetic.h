@@ -59,7 +59,8 @@ struct fs *synthetic_fs_new(struct vfs *v, const char *type, void *world, const 
  * fd, stdin, stdout, stderr; pts, ptmx, tty, shm. (vfs/dev.c) */
 struct dev_hooks {
     void (*random)(void *context, void *bytes, size_t n);
-    struct file *(*controlling_tty)(void *context); /* /dev/tty: referenced, or NULL: ENXIO */
+    void *(*controlling_tty)(
+        void *context); /* of the caller's session, as tty_open takes it (vfs/objects.h); NULL: none */
     void *context;
 };
 struct tty_hooks;

@@ -255,3 +255,32 @@ def test_a_world_is_a_job_of_the_callers_shell(tmp_path):
     t.type("exit\n")
     t.until("<closed>")
     assert t.end() == 0
+
+
+def test_the_terminal_of_a_session_has_a_name_of_its_own(same):
+    out = same("""
+import fcntl, os, pty, sys, termios
+def open_it():
+    try:
+        fd = os.open('/dev/tty', os.O_RDWR)
+        return os.ttyname(fd), os.get_blocking(fd), termios.tcgetattr(fd)[2] > 0, os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError as e:
+        return e.strerror
+master, slave = os.openpty()
+if os.fork() == 0:
+    os.setsid()
+    print(open_it())
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    print(open_it(), flush=True)
+    os._exit(0)
+os.wait()
+pid, fd = pty.fork()
+if pid == 0:
+    print(open_it(), flush=True)
+    os.write(os.open('/dev/tty', os.O_WRONLY), b'straight there')
+    os._exit(0)
+got = b''
+while not got.endswith(b'there'): got += os.read(fd, 100)
+print(got)
+""")
+    assert out.startswith("No such device or address\n('/dev/tty', True, True, True)\n"), out
