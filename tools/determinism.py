@@ -42,7 +42,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("-n", type=int, default=100, help="runs of each program inside, and natively")
     options.add_argument("--native", type=int, help="runs natively, if not as many")
-    options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--jobs", type=int, default=2, help="runs at a time; four more beside the busy loops")
     options.add_argument("--only", help="names that contain this")
     options.add_argument("--terrarium", default=str(ROOT / "terrarium"))
     options.add_argument("--write", action="store_true", help="into docs/determinism.md")
@@ -61,8 +61,9 @@ def main():
             for load in (0, 8):
                 loops = busy(load)
                 try:
-                    native += outcomes([PYTHON, "-c", code], (o.native or o.n) // 2, o.jobs, directory)
-                    inside += outcomes([str(program), "run", "--python", PYTHON, "--", "-c", code], o.n // 2, o.jobs, directory)
+                    jobs = o.jobs + load // 2
+                    native += outcomes([PYTHON, "-c", code], (o.native or o.n) // 2, jobs, directory)
+                    inside += outcomes([str(program), "run", "--python", PYTHON, "--", "-c", code], o.n // 2, jobs, directory)
                 finally:
                     for loop in loops:
                         loop.kill()
