@@ -130,8 +130,8 @@ X509 *tls_certificate(struct tls_world *t, const char *name)
     for (struct certificate *c = t->certificates; c != NULL; c = c->next)
         if (strcmp(c->name, name) == 0)
             return c->x509;
-    if (t->certificate_count ==
-        MOST_CERTIFICATES) /* a guest that asks for names without end gets the last ones again */
+    /* A guest that asks for names without end gets the last one again. */
+    if (t->certificate_count == MOST_CERTIFICATES && t->certificates != NULL)
         return t->certificates->x509;
     struct certificate *c = calloc(1, sizeof *c);
     if (c == NULL)

@@ -218,7 +218,7 @@ static void make_ja4(const struct hello *h, struct client_hello *out)
     size_t at = join(text, sizeof text, 0, &rest, "%04x", ',');
     if (h->signatures.count > 0) {
         text[at++] = '_';
-        at = join(text, sizeof text, at, &h->signatures, "%04x", ',');
+        (void)join(text, sizeof text, at, &h->signatures, "%04x", ',');
     }
     if (rest.count > 0)
         digest(EVP_sha256(), text, extensions, 12);

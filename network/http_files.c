@@ -51,7 +51,7 @@ static void own_status(struct http_files *f, struct http_answer *a, int status)
     http_answer_status(a, status);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         char path[64];
-        struct file *file;
+        struct file *file = NULL;
         struct statx st;
         snprintf(path, sizeof path, "/_status/%d%s", status, endings[i]);
         if (open_regular(f, path, &file, &st) < 0)

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <http_parser.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -183,11 +184,10 @@ static int split_target(struct http_parse *p)
         if (start == NULL)
             start = "/";
     }
-    p->path = malloc(strlen(start) + 2);
-    if (p->path == NULL)
+    if (asprintf(&p->path, "%s%s", start[0] == '/' ? "" : "/", start) < 0) {
+        p->path = NULL;
         return wrong(p, 500);
-    strcpy(p->path, start[0] == '/' ? "" : "/");
-    strcat(p->path, start);
+    }
     char *mark = strchr(p->path, '#');
     if (mark != NULL)
         *mark = '\0';

@@ -31,10 +31,9 @@ void lines_say(struct lines *l, const char *format, ...)
     va_end(list);
     if (n < 0)
         return;
-    if ((size_t)n > sizeof text - 3)
-        n = sizeof text - 3;
-    memcpy(text + n, "\r\n", 2);
-    buffer_add(&l->out, text, (size_t)n + 2);
+    size_t end = strlen(text);
+    snprintf(text + end, sizeof text - end, "\r\n");
+    buffer_add(&l->out, text, end + 2);
     if (!l->busy)
         flush(l);
 }
