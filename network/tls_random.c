@@ -155,7 +155,7 @@ static int start_provider(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *c
 bool tls_random_install(struct tls_world *t)
 {
     struct chance **source = &t->chance;
-    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_octet_ptr(parameter, (void **)&source, sizeof source),
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_octet_ptr(parameter, (void **)&source, sizeof(void *)),
                                OSSL_PARAM_END};
     if (!OSSL_PROVIDER_add_builtin(t->library, "terrarium", start_provider))
         return false;

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -117,8 +118,7 @@ static bool accept_key(const char *key, char *text)
     unsigned size = 0;
     if (strlen(key) > 64)
         return false;
-    strcpy(both, key);
-    strcat(both, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    snprintf(both, sizeof both, "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
     if (EVP_Digest(both, strlen(both), digest, &size, EVP_sha1(), NULL) != 1 || size != 20)
         return false;
     EVP_EncodeBlock((unsigned char *)text, digest, (int)size);
