@@ -87,15 +87,32 @@ static void put_32(struct capture *c, uint32_t value)
     put(c, &value, sizeof value);
 }
 
-static void put_padded(struct capture *c, const void *bytes, size_t n)
-{
-    put(c, bytes, n);
-    put(c, "\0\0\0", (4 - n % 4) % 4);
-}
-
 static size_t padded(size_t n)
 {
     return (n + 3) & ~(size_t)3;
+}
+
+static void put_padding(struct capture *c, size_t n)
+{
+    put(c, "\0\0\0", padded(n) - n);
+}
+
+static void put_padded(struct capture *c, const void *bytes, size_t n)
+{
+    put(c, bytes, n);
+    put_padding(c, n);
+}
+
+/* A block of `body` bytes: its length stands at both of its ends. */
+static void begin_block(struct capture *c, uint32_t type, size_t body)
+{
+    put_32(c, type);
+    put_32(c, (uint32_t)(12 + body));
+}
+
+static void end_block(struct capture *c, size_t body)
+{
+    put_32(c, (uint32_t)(12 + body));
 }
 
 static void put_option(struct capture *c, uint16_t code, const void *value, uint16_t n)
@@ -108,15 +125,14 @@ static void put_option(struct capture *c, uint16_t code, const void *value, uint
 static void put_interface(struct capture *c, const char *name)
 {
     const uint8_t nanoseconds = 9;
-    size_t size = 20 + 4 + padded(strlen(name)) + 8 + 4;
-    put_32(c, INTERFACE);
-    put_32(c, (uint32_t)size);
+    size_t body = 8 + 4 + padded(strlen(name)) + 8 + 4;
+    begin_block(c, INTERFACE, body);
     put_32(c, ETHERNET);
     put_32(c, 0); /* no limit to a packet */
     put_option(c, IF_NAME, name, (uint16_t)strlen(name));
     put_option(c, IF_TSRESOL, &nanoseconds, 1);
     put_32(c, 0);
-    put_32(c, (uint32_t)size);
+    end_block(c, body);
 }
 
 struct capture *capture_new(FILE *file, int64_t (*now)(void *context), void *context)
@@ -126,12 +142,11 @@ struct capture *capture_new(FILE *file, int64_t (*now)(void *context), void *con
         return NULL;
     const uint64_t unknown = UINT64_MAX; /* the section's length */
     *c = (struct capture){.file = file, .now = now, .context = context};
-    put_32(c, SECTION);
-    put_32(c, 28);
+    begin_block(c, SECTION, 16);
     put_32(c, 0x1a2b3c4d);
     put_32(c, 1); /* version 1.0 */
     put(c, &unknown, sizeof unknown);
-    put_32(c, 28);
+    end_block(c, 16);
     put_interface(c, "lo");
     put_interface(c, "eth0");
     return c;
@@ -152,17 +167,16 @@ int capture_free(struct capture *c)
 
 void capture_key(struct capture *c, const char *line)
 {
-    size_t n = strlen(line) + 1, size = 20 + padded(n);
+    size_t n = strlen(line) + 1, body = 8 + padded(n);
     bool holding = c->holding;
     c->holding = false;
-    put_32(c, SECRETS);
-    put_32(c, (uint32_t)size);
+    begin_block(c, SECRETS, body);
     put_32(c, TLS_KEYS);
     put_32(c, (uint32_t)n);
     put(c, line, n - 1);
     put(c, "\n", 1);
-    put(c, "\0\0\0", (4 - n % 4) % 4);
-    put_32(c, (uint32_t)size);
+    put_padding(c, n);
+    end_block(c, body);
     c->holding = holding;
 }
 
@@ -172,9 +186,8 @@ static void put_packet(struct capture *c, const struct attempt *a, bool loopback
     char comment[64];
     int length = snprintf(comment, sizeof comment, "%.15s[%d]", a->process, a->pid);
     uint64_t time = (uint64_t)c->now(c->context);
-    size_t size = 32 + padded(n) + 4 + padded((size_t)length) + 4;
-    put_32(c, PACKET);
-    put_32(c, (uint32_t)size);
+    size_t body = 20 + padded(n) + 4 + padded((size_t)length) + 4;
+    begin_block(c, PACKET, body);
     put_32(c, loopback ? 0 : 1);
     put_32(c, (uint32_t)(time >> 32));
     put_32(c, (uint32_t)time);
@@ -183,7 +196,7 @@ static void put_packet(struct capture *c, const struct attempt *a, bool loopback
     put_padded(c, c->packet, n);
     put_option(c, COMMENT, comment, (uint16_t)length);
     put_32(c, 0);
-    put_32(c, (uint32_t)size);
+    end_block(c, body);
 }
 
 /* ---- packets ----------------------------------------------------------------------------------------------------- */

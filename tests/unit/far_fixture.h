@@ -17,6 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define HAS(text, part)                                                                                                \
+    do {                                                                                                               \
+        if (strstr((text), (part)) == NULL)                                                                            \
+            fail_msg("'%s' is not in:\n%s", (part), (text));                                                           \
+    } while (0)
+
 struct wire {
     struct far_end *end;
     char sent[1 << 20];      /* by the far end, not yet looked at */
@@ -250,11 +256,24 @@ static inline struct wire *stage_connect(struct stage *s, bool tls)
     return wire_new(contents_open(s->contents, s->content, &peer));
 }
 
+/* A stage with one connection, in the clear: what most tests want. */
+static inline struct wire *stage_begin(struct stage *s, enum content_kind kind, const char *yaml)
+{
+    stage_open(s, kind, yaml, 1);
+    return stage_connect(s, false);
+}
+
 static inline void stage_close(struct stage *s)
 {
     contents_free(s->contents);
     policy_free(s->policy);
     free(s->hearing);
+}
+
+static inline void stage_end(struct stage *s, struct wire *w)
+{
+    wire_free(w);
+    stage_close(s);
 }
 
 #endif

@@ -22,17 +22,11 @@ static const char script[] =
     "- {path: {regex: '^/v[0-9]+/x$'}, body: regex}\n";
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define HAS(text, part)                                                                                                \
-    do {                                                                                                               \
-        if (strstr((text), (part)) == NULL)                                                                            \
-            fail_msg("'%s' is not in:\n%s", (part), (text));                                                           \
-    } while (0)
 
 static void an_answer_is_a_whole_message(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_HTTP, script, 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
     assert_string_equal(wire_ask(w, GET("/hello")), "HTTP/1.1 200 OK\r\n"
                                                     "Content-Type: text/plain; charset=utf-8\r\n"
                                                     "Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
@@ -40,8 +34,7 @@ static void an_answer_is_a_whole_message(void **state)
                                                     "Connection: keep-alive\r\n\r\nhi");
     assert_string_equal(s.hearing->text, "http[GET http://h/hello body=0 200] body2 done ");
     assert_false(w->finished);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void what_is_asked_decides(void **state)
@@ -93,13 +86,11 @@ static void what_is_asked_decides(void **state)
 static void the_head_alone_is_sent_for_head(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_HTTP, script, 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
     const char *answer = wire_ask(w, "HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n");
     HAS(answer, "Content-Length: 2\r\n");
     assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void requests_may_come_in_any_pieces_and_several_at_once(void **state)
@@ -128,8 +119,7 @@ static void requests_may_come_in_any_pieces_and_several_at_once(void **state)
 static void a_guest_that_does_not_read_is_waited_for(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_HTTP, script, 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
     char all[2048] = "";
     w->limit = 7;
     wire_give(w, GET("/hello") GET("/chunks"), strlen(GET("/hello") GET("/chunks")));
@@ -141,15 +131,13 @@ static void a_guest_that_does_not_read_is_waited_for(void **state)
     HAS(all, "\r\n\r\nhi");
     HAS(all, "\r\nij\r\n0\r\n\r\n");
     assert_int_equal(w->kept_size, 0);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void answers_may_wait_break_off_or_end_it(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_HTTP, script, 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
     assert_string_equal(wire_ask(w, GET("/slow") GET("/hello")), "");
     assert_int_equal(w->armed, 5000000000);
     wire_timer(w);
@@ -158,21 +146,18 @@ static void answers_may_wait_break_off_or_end_it(void **state)
     HAS(both, "\r\n\r\nhi");
     assert_string_equal(wire_ask(w, GET("/gone")), "");
     assert_true(w->reset);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void a_client_may_wait_for_leave_to_send(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_HTTP, script, 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
     assert_string_equal(
         wire_ask(w, "POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\nExpect: 100-continue\r\n\r\n"),
         "HTTP/1.1 100 Continue\r\n\r\n");
     HAS(wire_ask(w, "user=bob"), "\r\n\r\nin");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void limits_are_answered_and_end_it(void **state)
@@ -226,8 +211,7 @@ static size_t frame(char *to, int opcode, const char *text)
 static void a_websocket_follows_its_script(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_HTTP, script, 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
     const char *answer =
         wire_ask(w, "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
@@ -246,8 +230,7 @@ static void a_websocket_follows_its_script(void **state)
     wire_free(w);
     w = stage_connect(&s, false);
     assert_memory_equal(wire_ask(w, GET("/ws")), "HTTP/1.1 400", 12);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------------------ */
@@ -375,8 +358,7 @@ static void a_file_is_the_same_when_its_tag_is(void **state)
     snprintf(request, sizeof request, "GET /a.txt HTTP/1.1\r\nHost: h\r\nRange: bytes=1-1\r\nIf-Range: %s\r\n\r\n",
              tag);
     assert_memory_equal(wire_ask(w, request), "HTTP/1.1 206", 12);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void what_the_client_can_read_is_compressed(void **state)
@@ -412,8 +394,7 @@ static void what_the_client_can_read_is_compressed(void **state)
     struct wire *w = stage_connect(&s, false);
     HAS(wire_ask(w, "GET /big.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip;q=0\r\n\r\n"),
         "Content-Length: 20000\r\n");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void a_recording_is_given_again(void **state)
@@ -434,8 +415,7 @@ static void a_recording_is_given_again(void **state)
     put("x.har", har, sizeof har - 1);
     snprintf(path, sizeof path, "%s/x.har", directory);
     struct stage s;
-    stage_open(&s, CONTENT_EXCHANGE, path, 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_EXCHANGE, path);
     const char *answer = wire_ask(w, "GET /a?b=1 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n");
     HAS(answer, "X-A: b\r\n");
     HAS(answer, "Content-Length: 3\r\n");
@@ -445,8 +425,7 @@ static void a_recording_is_given_again(void **state)
     HAS(wire_ask(w, "GET /a?b=2 HTTP/1.1\r\nHost: api.example.com\r\n\r\n"), "404");
     HAS(wire_ask(w, "POST / HTTP/1.1\r\nHost: other.example.com\r\nContent-Length: 0\r\n\r\n"), "204 No Content");
     HAS(wire_ask(w, "POST / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 0\r\n\r\n"), "404");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 int main(void)

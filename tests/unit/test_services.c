@@ -2,24 +2,17 @@
 /* Scripts and services, line by line over a wire that is none. */
 #include "tests/unit/far_fixture.h"
 
-#define HAS(text, part)                                                                                                \
-    do {                                                                                                               \
-        if (strstr((text), (part)) == NULL)                                                                            \
-            fail_msg("'%s' is not in:\n%s", (part), (text));                                                           \
-    } while (0)
-
 static void a_script_waits_for_what_it_expects(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_TALK,
-               "- {send: \"* OK\\r\\n\"}\n"
-               "- {expect: {regex: '^(\\w+) LOGIN (\\w+) .*\\r\\n'}, reply: \"$1 OK hello $2 $$1\\r\\n\"}\n"
-               "- {delay: 3s, send: \"late\\n\"}\n"
-               "- {expect: {hex: '00 ff'}, send: {hex: 'fe'}}\n"
-               "- {expect: \"A*B\", send: \"glob\"}\n"
-               "- {close: true}\n",
-               1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w =
+        stage_begin(&s, CONTENT_TALK,
+                    "- {send: \"* OK\\r\\n\"}\n"
+                    "- {expect: {regex: '^(\\w+) LOGIN (\\w+) .*\\r\\n'}, reply: \"$1 OK hello $2 $$1\\r\\n\"}\n"
+                    "- {delay: 3s, send: \"late\\n\"}\n"
+                    "- {expect: {hex: '00 ff'}, send: {hex: 'fe'}}\n"
+                    "- {expect: \"A*B\", send: \"glob\"}\n"
+                    "- {close: true}\n");
     assert_string_equal(wire_take(w), "* OK\r\n");
     assert_string_equal(wire_ask(w, "a1 LOG"), "");
     assert_string_equal(wire_ask(w, "IN bob pw\r\n"), "a1 OK hello bob $1\r\n");
@@ -33,32 +26,27 @@ static void a_script_waits_for_what_it_expects(void **state)
     assert_string_equal(wire_ask(w, " - B"), "glob");
     assert_true(w->finished);
     assert_string_equal(wire_ask(w, "more"), "");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void of_several_the_one_that_comes_first_is_answered(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_TALK,
-               "- any:\n"
-               "    - {expect: \"STOP\\n\", send: \"stopping\\n\", leave: true}\n"
-               "    - {expect: {regex: 'GET (.)\\n'}, reply: \"[$1]\"}\n"
-               "    - {expect: \"PING\\n\", send: \"PONG \"}\n"
-               "    - {expect: {regex: 'z*'}, send: \"never: it matches nothing at all\"}\n"
-               "- {send: end}\n",
-               1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_TALK,
+                                 "- any:\n"
+                                 "    - {expect: \"STOP\\n\", send: \"stopping\\n\", leave: true}\n"
+                                 "    - {expect: {regex: 'GET (.)\\n'}, reply: \"[$1]\"}\n"
+                                 "    - {expect: \"PING\\n\", send: \"PONG \"}\n"
+                                 "    - {expect: {regex: 'z*'}, send: \"never: it matches nothing at all\"}\n"
+                                 "- {send: end}\n");
     assert_string_equal(wire_ask(w, "PING\nGET a\nPING\nGET b\nSTOP\nPING\n"), "PONG [a]PONG [b]stopping\nend");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void a_script_that_is_not_read_stops(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_TALK, "[{any: [{expect: a, send: \"0123456789\"}]}]", 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_TALK, "[{any: [{expect: a, send: \"0123456789\"}]}]");
     static char many[200000];
     memset(many, 'a', sizeof many);
     w->limit = 15;
@@ -72,29 +60,25 @@ static void a_script_that_is_not_read_stops(void **state)
         wire_room(w);
     }
     assert_int_equal(all, 2000000);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 /* The classic that takes a backtracking matcher an exponential time is given up, and the connection goes on. */
 static void a_regex_that_explodes_is_no_match(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_TALK, "[{expect: {regex: '^(a+)+$'}, send: no}, {send: x}]", 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_TALK, "[{expect: {regex: '^(a+)+$'}, send: no}, {send: x}]");
     static char many[40000];
     memset(many, 'a', sizeof many - 1);
     many[sizeof many - 2] = 'b';
     assert_string_equal(wire_ask(w, many), "");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void a_mail_is_kept_whole(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_SERVICE, "smtp", 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_SERVICE, "smtp");
     HAS(wire_take(w), "220 ");
     HAS(wire_ask(w, "EHLO me\r\n"), "250-STARTTLS\r\n");
     HAS(wire_ask(w, "DATA\r\n"), "503 ");
@@ -108,8 +92,7 @@ static void a_mail_is_kept_whole(void **state)
     HAS(wire_ask(w, "\r\nQUIT\r\n"), "221 ");
     assert_true(w->finished);
     assert_string_equal(s.hearing->text, "mail[b@y|from a@x to b@y, c@z|Subject: hi\r\n\r\n.dots\r\n] ");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static struct wire *data_connection(struct stage *s, const char *answer)
@@ -131,8 +114,7 @@ static struct wire *data_connection(struct stage *s, const char *answer)
 static void an_upload_is_kept_and_can_be_fetched(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_SERVICE, "ftp", 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_SERVICE, "ftp");
     HAS(wire_ask(w, "USER a\r\nPASS b\r\nCWD /up/../down\r\nPWD\r\n"), "257 \"/down\"");
     HAS(wire_ask(w, "STOR x\r\n"), "425 ");
     struct wire *d = data_connection(&s, wire_ask(w, "PASV\r\n"));
@@ -160,23 +142,20 @@ static void an_upload_is_kept_and_can_be_fetched(void **state)
     HAS(wire_take(w), "426 ");
     HAS(s.hearing->text, "serves[NLST /down] serves[RETR /down/x.bin] serves[STOR /down/y] ");
     wire_ask(w, "PASV\r\n"); /* and one nobody comes to */
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void one_is_alone_on_irc(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_SERVICE, "irc", 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_SERVICE, "irc");
     assert_string_equal(wire_ask(w, "NICK bot\r\n"), "");
     HAS(wire_ask(w, "USER bot 0 * :bot\r\n"), ":irc.local 001 bot :Welcome");
     HAS(wire_ask(w, "JOIN #a\r\n"), ":bot!user@host JOIN #a\r\n:irc.local 353 bot = #a :bot\r\n");
     assert_string_equal(wire_ask(w, "PING :x y\r\n"), ":irc.local PONG irc.local :x y\r\n");
     assert_string_equal(wire_ask(w, "PRIVMSG #a :hello\r\n"), "");
     HAS(wire_ask(w, "QUIT\r\n"), "ERROR ");
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void a_line_without_end_is_the_end(void **state)
@@ -199,8 +178,7 @@ static void a_line_without_end_is_the_end(void **state)
 static void echo_gives_everything_back(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_SERVICE, "echo", 1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w = stage_begin(&s, CONTENT_SERVICE, "echo");
     assert_string_equal(wire_ask(w, "hello"), "hello");
     w->limit = 2;
     static char many[100000], back[100001];
@@ -218,8 +196,7 @@ static void echo_gives_everything_back(void **state)
     }
     assert_int_equal(n, 65536 + 2); /* the rest was never taken, for the guest had said its end */
     assert_memory_equal(back, many, n);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void ntp_tells_the_worlds_time(void **state)
@@ -237,8 +214,7 @@ static void ntp_tells_the_worlds_time(void **state)
     assert_memory_equal(answer + 24, "original", 8);
     uint32_t seconds = (uint32_t)answer[40] << 24 | (uint32_t)answer[41] << 16 | (uint32_t)answer[42] << 8 | answer[43];
     assert_int_equal(seconds, 1704067200 + 2208988800);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 int main(void)

@@ -180,8 +180,7 @@ static void a_client_that_does_not_trust_is_told_of(void **state)
     assert_non_null(strstr(s.hearing->text, "unknown ca"));
     assert_true(w->finished);
     client_free(c);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
     stage_close(&other);
 }
 
@@ -198,8 +197,7 @@ static void what_is_no_tls_ends_it(void **state)
     wire_end_of_input(w);
     assert_true(w->finished);
     assert_non_null(strstr(s.hearing->text, "ended within the handshake"));
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void a_clients_certificate_is_kept(void **state)
@@ -222,8 +220,7 @@ static void a_clients_certificate_is_kept(void **state)
     X509_free(x);
     EVP_PKEY_free(key);
     client_free(c);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void much_goes_through_a_narrow_wire(void **state)
@@ -249,26 +246,23 @@ static void much_goes_through_a_narrow_wire(void **state)
     }
     assert_true(total > 400000 && total < 400500);
     client_free(c);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 static void a_talk_may_begin_tls_in_its_middle(void **state)
 {
     struct stage s;
-    stage_open(&s, CONTENT_TALK,
-               "- {send: \"hello\\n\"}\n- {expect: \"STARTTLS\\n\", send: \"go\\n\", starttls: true}\n"
-               "- {expect: \"secret\", send: \"well\"}\n",
-               1);
-    struct wire *w = stage_connect(&s, false);
+    struct wire *w =
+        stage_begin(&s, CONTENT_TALK,
+                    "- {send: \"hello\\n\"}\n- {expect: \"STARTTLS\\n\", send: \"go\\n\", starttls: true}\n"
+                    "- {expect: \"secret\", send: \"well\"}\n");
     assert_string_equal(wire_take(w), "hello\n");
     assert_string_equal(wire_ask(w, "STARTTLS\n"), "go\n");
     struct client *c = client_new(contents_authority(s.contents), "h", TLS1_3_VERSION);
     assert_true(shake(c, w));
     assert_string_equal(ask(c, w, "secret"), "well");
     client_free(c);
-    wire_free(w);
-    stage_close(&s);
+    stage_end(&s, w);
 }
 
 /* ---- fingerprints -------------------------------------------------------------------------------------------------------- */
