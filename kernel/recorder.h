@@ -38,6 +38,7 @@ struct recorder {
     void (*jumped)(struct recorder *r, int64_t from); /* the clock, while all slept */
     /* Something came of a real connection (network/forward.h says what). */
     void (*forwarded)(struct recorder *r, uint32_t number, uint32_t what, uint64_t value, const void *bytes, size_t n);
+    void (*outside)(struct recorder *r, int signal); /* of whoever called terrarium: it is sent to the guest now */
     void (*ready)(struct recorder *r, int stream, uint32_t events); /* poll(2) says something new of it */
 };
 

@@ -54,6 +54,14 @@ static bool wanted(const struct world *w)
     return true;
 }
 
+bool fast_clock_answers(uint64_t nr)
+{
+    for (size_t i = 0; i < sizeof answered / sizeof *answered; i++)
+        if (nr == (uint64_t)answered[i])
+            return true;
+    return false;
+}
+
 int fast_clock_new(struct holder *h)
 {
     const struct clock *clock = &h->world->clock;

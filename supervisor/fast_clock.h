@@ -17,6 +17,7 @@
 /* The page, before the supervisor is confined. 0 or -errno. */
 int fast_clock_new(struct holder *h);
 void fast_clock_free(struct holder *h);
+bool fast_clock_answers(uint64_t nr); /* the call is one that the page answers, when there is time left in it */
 bool fast_clock_works(const struct holder *h);
 /* Whether time moves by an interpreter's checks (supervisor/count/): with every virtual clock, unless the page was tampered with. */
 bool fast_clock_counts(const struct holder *h);

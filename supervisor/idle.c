@@ -59,7 +59,9 @@ static bool wait_really(struct holder *h, struct outside *o, int64_t ns)
     int ready = tick_came() ? -1 : ppoll(o->polled, o->all, ns < 0 ? NULL : &timeout, &before);
     tick_let_go(&before);
     tick_pause(false);
+    uint64_t earlier = h->outside;
     tick_take(h);
+    h->outside_idle = h->outside & ~earlier;
     limits_check(h);
     for (nfds_t i = 0; ready > 0 && i < o->streams; i++)
         if (o->polled[i].revents != 0)
@@ -94,7 +96,7 @@ void idle_wait(struct holder *h)
         wait_again(w, &o);
         return;
     }
-    if (o.all > 0 && (wait_really(h, &o, 0) || tick_suspends(h)))
+    if (o.all > 0 && (wait_really(h, &o, 0) || h->outside != 0 || tick_suspends(h)))
         return;
     int64_t next = clock_next(&w->clock);
     int64_t left = next == INT64_MAX ? -1 : next - clock_elapsed(&w->clock);
@@ -110,7 +112,7 @@ void idle_wait(struct holder *h)
         if (o.polled[i].revents != 0)
             o.polled[i].fd = -1;
     int64_t before = clock_elapsed(&w->clock);
-    if (wait_really(h, &o, left) || w->clock.real || left < 0 || w->ending)
+    if (wait_really(h, &o, left) || h->outside != 0 || w->clock.real || left < 0 || w->ending)
         return;
     if (clock_elapsed(&w->clock) == before && !tick_came()) {
         world_not_reproducible(

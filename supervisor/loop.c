@@ -165,13 +165,14 @@ static bool on_tick(struct holder *h, struct tracee *t)
         ;
     if (w->ending || t->where != TRACEE_RUNNING)
         return true;
-    return tick_computing(h, t) || h->no_proc;
+    return tick_outside(h, t) || tick_computing(h, t) || h->no_proc;
 }
 
 /* Resume and wait for the next stop of this task, whatever else is going on. */
 static void go_on(struct holder *h, struct tracee *t)
 {
-    h->look_at = network_limit(h);
+    int64_t forwards = network_limit(h), outside = tick_limit(h);
+    h->look_at = forwards != 0 && forwards < outside ? forwards : outside;
     fast_clock_publish(t);
     int error = tracee_resume(t);
     while (error == -EINTR && t->where == TRACEE_RUNNING) {
@@ -270,11 +271,14 @@ static void run_task(struct holder *h, struct task *task)
             break;
         }
         go_on(h, t);
+        bool can_pass = t->where != TRACEE_GONE && tick_stands(h, t);
         goes_on = handle_stop(h, t);
         stand(h);
         if (clock_next(&w->clock) <= clock_elapsed(&w->clock))
             clock_run(&w->clock);
         limits_count(h);
+        if (can_pass)
+            tick_pass_on(h);
         if (tick_came()) {
             tick_take(h);
             network_pump(h);
@@ -293,6 +297,7 @@ void loop_run(struct holder *h)
         if (w->ending)
             break;
         tick_take(h);
+        tick_pass_on(h);
         tick_suspend(h);
         clock_run(&w->clock);
         network_pump(h);

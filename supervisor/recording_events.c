@@ -129,6 +129,15 @@ static void forwarded(struct recorder *recorder, uint32_t number, uint32_t what,
     recording_tell(r, e);
 }
 
+static void outside(struct recorder *recorder, int signal)
+{
+    struct recording *r = recording_of(recorder);
+    const struct task *t = r->world->current;
+    struct event *e = recording_event(r, EVENT_OUTSIDE, t != NULL ? t->tid : 0);
+    e->outside.number = signal;
+    recording_tell(r, e);
+}
+
 static void jumped(struct recorder *recorder, int64_t from)
 {
     struct recording *r = recording_of(recorder);
@@ -150,6 +159,7 @@ void recording_events_tell(struct recorder *to)
     to->real = real;
     to->waits = waits;
     to->ready = ready;
+    to->outside = outside;
     to->jumped = jumped;
     to->forwarded = forwarded;
 }

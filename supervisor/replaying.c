@@ -6,6 +6,7 @@
 #include "kernel/sysent.h"
 #include "kernel/world.h"
 #include "policy/network.h"
+#include "supervisor/fast_clock.h"
 #include "trace/cursor.h"
 
 #include <errno.h>
@@ -88,6 +89,8 @@ static void describe(char *to, size_t n, const struct event *e)
             (void)snprintf(to + at, n - at, ")");
     } else if (e->kind == EVENT_SIGNAL) {
         (void)snprintf(to + at, n - at, ": signal %d", e->signal.number);
+    } else if (e->kind == EVENT_OUTSIDE) {
+        (void)snprintf(to + at, n - at, ": signal %d", e->outside.number);
     } else if (e->kind == EVENT_OPEN) {
         (void)snprintf(to + at, n - at, ": %" PRIu64 " is %.*s", e->open.id,
                        (int)(e->open.name.size < 100 ? e->open.name.size : 100), e->open.name.text);
@@ -373,6 +376,20 @@ const struct event *replaying_forward(struct replaying *r, int32_t tid)
 {
     bool now = !r->diverged && !r->stopped && replaying_forward_time(r) <= clock_elapsed(&r->world->clock);
     return now && r->next.tid == tid ? &r->next : NULL;
+}
+
+int replaying_outside(struct replaying *r, int32_t tid)
+{
+    bool now = !r->diverged && !r->stopped && next_is(r, EVENT_OUTSIDE) && r->next.tid == tid &&
+               r->next.time <= clock_elapsed(&r->world->clock);
+    return now && r->next.outside.number >= 1 && r->next.outside.number <= SIGNALS ? r->next.outside.number : 0;
+}
+
+int64_t replaying_limit(struct replaying *r)
+{
+    bool stops = next_is(r, EVENT_OUTSIDE) || (r->has_next && r->next.kind == EVENT_CALL &&
+                                               fast_clock_answers(r->next.call.nr));
+    return stops ? r->next.time : INT64_MAX;
 }
 
 bool replaying_stopped(const struct replaying *r)

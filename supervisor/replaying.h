@@ -43,6 +43,13 @@ bool replaying_jumps(struct replaying *r);
 const struct event *replaying_forward(struct replaying *r, int32_t tid);
 int64_t replaying_forward_time(struct replaying *r); /* when the next of them comes; INT64_MAX: it is not next */
 
+/* The signal that came from outside at this point, while `tid` had its turn (0: nobody had). 0: none. Its event is compared like a
+ * forward's. */
+int replaying_outside(struct replaying *r, int32_t tid);
+/* The elapsed time at which the task that runs must stop, though nothing of the world is due then: what was recorded next came from
+ * outside, or is a read of the clock that was a call because something from outside was about to come. INT64_MAX: none. */
+int64_t replaying_limit(struct replaying *r);
+
 bool replaying_stopped(const struct replaying *r); /* where `until` said */
 /* How it went, at the end. diverged: one sentence in text. events: compared. */
 bool replaying_diverged(const struct replaying *r, char *text, size_t n);

@@ -88,11 +88,24 @@ bool tick_came(void)
     return any_arrived != 0;
 }
 
+/* What somebody does at a terminal whose input the world waits for is input, as what they type there is: that it came while nothing else
+ * went on says when. */
+static bool is_input(const struct holder *h, const struct terminal *tty, int signal)
+{
+    return tty != NULL && (h->outside_idle & SIGNAL_BIT(signal)) != 0 &&
+           (signal == SIGINT || signal == SIGQUIT || signal == SIGTSTP || signal == SIGWINCH || signal == SIGCONT);
+}
+
 /* To whoever would have got it from the terminal. */
 static void pass_on(struct holder *h, int signal)
 {
     struct world *w = h->world;
     const struct terminal *tty = w->stdio[0] != NULL ? host_stream_terminal(w->stdio[0]) : NULL;
+    if (w->again == NULL && !is_input(h, tty, signal))
+        world_not_reproducible(w, "signal: one came from outside, and was passed on to the program");
+    record(w, outside, signal);
+    if (signal == SIGTSTP && w->again == NULL)
+        h->suspended = true;
     int32_t group = tty != NULL && tty->foreground != 0 ? tty->foreground : w->init->pgid;
     siginfo_t info;
     signal_kernel_info(&info, signal);
@@ -106,6 +119,19 @@ static bool calm(const struct holder *h)
     const struct world *w = h->world;
     return w->policy->limits.memory == 0 && !h->no_proc && h->internet == NULL && h->computed == 0 &&
            w->current != NULL && patch_counts(w->current->mm) && fast_clock_counts(h);
+}
+
+/* The run is that of the record: whoever called cannot reach it, but end it. Who looks at it by a prompt or a debugger has ^C for that. */
+static void take_of_replay(struct holder *h, int signal)
+{
+    if (signal == SIGTSTP) {
+        tick_pause(true);
+        raise(SIGSTOP);
+        tick_pause(false);
+    } else if (h->inspection == NULL && (signal == SIGINT || signal == SIGQUIT)) {
+        h->world->init_status = signal;
+        world_end(h->world, VERDICT_KILLED);
+    }
 }
 
 void tick_take(struct holder *h)
@@ -125,17 +151,65 @@ void tick_take(struct holder *h)
             break;
         case SIGTERM:
         case SIGHUP:
+            world_not_reproducible(h->world, "signal: one came from outside, and ended the run");
             h->world->init_status = signal;
             world_end(h->world, VERDICT_KILLED);
             break;
-        case SIGTSTP:
-            pass_on(h, signal);
-            h->suspended = true;
-            break;
         default:
-            pass_on(h, signal);
+            if (h->world->again != NULL)
+                take_of_replay(h, signal);
+            else
+                h->outside |= SIGNAL_BIT(signal);
         }
     }
+}
+
+void tick_pass_on(struct holder *h)
+{
+    struct world *w = h->world;
+    const struct task *t = w->current;
+    if (w->again != NULL) {
+        int signal;
+        while (!w->ending && (signal = replaying_outside(w->again, t != NULL ? t->tid : 0)) != 0)
+            pass_on(h, signal);
+        return;
+    }
+    for (int i = 0; h->outside != 0 && i < LISTENED && !w->ending; i++) {
+        if ((h->outside & SIGNAL_BIT(listened[i])) == 0)
+            continue;
+        h->outside &= ~SIGNAL_BIT(listened[i]);
+        pass_on(h, listened[i]);
+    }
+    h->outside_idle = 0;
+    h->outside_ticks = 0;
+}
+
+/* Its checks are counted, and it was not in C code for long: it comes to one. */
+static bool will_check(const struct holder *h, const struct tracee *t)
+{
+    return h->outside_ticks < CHECKS_WITHIN && patch_counts(t->task->mm) && fast_clock_counts(h);
+}
+
+bool tick_outside(struct holder *h, const struct tracee *t)
+{
+    if (h->outside == 0)
+        return false;
+    h->outside_ticks++;
+    return h->outside_ticks == 1 || !will_check(h, t);
+}
+
+bool tick_stands(const struct holder *h, const struct tracee *t)
+{
+    return t->where != TRACEE_AT_EVENT || !will_check(h, t);
+}
+
+int64_t tick_limit(const struct holder *h)
+{
+    const struct world *w = h->world;
+    if (w->again != NULL)
+        return replaying_limit(w->again);
+    int64_t now = clock_elapsed(&w->clock);
+    return h->outside == 0 ? INT64_MAX : now > 0 ? now : 1;
 }
 
 bool tick_suspends(const struct holder *h)

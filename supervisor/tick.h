@@ -9,6 +9,7 @@
 enum {
     TICK_NS = 10 * 1000 * 1000,
     CALM_TICK_NS = 50 * 1000 * 1000,
+    CHECKS_WITHIN = 20, /* ticks in which a counted task is waited for, when a signal came from outside */
     STUCK_NS = 1000 * 1000 * 1000, /* CPU time without a check, in an interpreter whose checks are counted */
 };
 
@@ -20,8 +21,16 @@ bool tick_came(void);
 void tick_hold(
     sigset_t *mask_before); /* no signal of the caller's arrives until tick_let_go, or a ppoll(2) with mask_before */
 void tick_let_go(const sigset_t *mask_before);
-/* Acts on what came: checks limits, passes ^C and its like on to the guest's foreground, ends the world on SIGTERM. */
+/* Acts on what came: checks limits, ends the world on SIGTERM, keeps ^C and its like in holder->outside until tick_pass_on. */
 void tick_take(struct holder *h);
+/* Signals from outside go to the guest's foreground; in a replay those that the record says came here. Where it is called, world->current
+ * stands, so that the place has a time in the record. */
+void tick_pass_on(struct holder *h);
+/* A tick came while the task runs: it must stop, because a signal from outside waits, and the task does not know of the stop at its
+ * next check yet, or comes to none. */
+bool tick_outside(struct holder *h, const struct tracee *t);
+bool tick_stands(const struct holder *h, const struct tracee *t); /* it stopped where a signal from outside can be passed on */
+int64_t tick_limit(const struct holder *h); /* elapsed time at which a task must stop for them; INT64_MAX: never */
 /* ^Z was passed on, and the first program stopped of it: then the caller's shell must see its job stop. What a shell of the
  * world keeps to itself (one of its own jobs stops), or a program catches, stops nobody outside. */
 void tick_suspend(struct holder *h);

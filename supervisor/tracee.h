@@ -87,6 +87,9 @@ struct holder {
     struct tracee *gone; /* dead, and the world not told yet */
     pid_t early;
     int early_status;              /* a stop of somebody not known yet (tracee_new asks), or 0 */
+    uint64_t outside;              /* signals from outside that were not passed on yet … */
+    uint64_t outside_idle;         /* … of them, those that came while the world waited for the caller */
+    unsigned outside_ticks;        /* ticks since the first of them came while a task ran */
     bool suspended;                /* ^Z came from the caller's terminal (tick_suspend) */
     bool any_killed;               /* some tracee has `killed` set */
     int cpu;                       /* the one both sides are pinned to, or -1 */

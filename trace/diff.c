@@ -62,7 +62,8 @@ static char *words(struct trace_context *c, const struct event *e)
     FILE *to = open_memstream(&line, &n);
     if (to == NULL)
         return NULL;
-    if (e->kind == EVENT_CALL || e->kind == EVENT_SIGNAL || e->kind == EVENT_DIED || e->kind == EVENT_REAL) {
+    if (e->kind == EVENT_CALL || e->kind == EVENT_SIGNAL || e->kind == EVENT_DIED || e->kind == EVENT_REAL ||
+        e->kind == EVENT_OUTSIDE) {
         struct trace_text t = {.to = to, .context = c};
         trace_text_event(&t, e);
     } else {

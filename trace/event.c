@@ -57,6 +57,7 @@ static const struct kind {
     [EVENT_JUMP] = {"jump", 1, {F(I64, jump.from)}},
     [EVENT_READY] = {"ready", 2, {F(U32, ready.number), F(U32, ready.events)}},
     [EVENT_FORWARD] = {"forward", 4, {SPECIAL}},
+    [EVENT_OUTSIDE] = {"outside", 1, {F(I32, outside.number)}},
     [EVENT_END] = {"end", 3, {F(TEXT, end.verdict), F(I32, end.status), F(I32, end.wait_status)}},
 };
 

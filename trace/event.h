@@ -30,6 +30,7 @@ enum event_kind {
     EVENT_END,      /* the last */
     EVENT_READY,    /* poll(2) said something new of one of the caller's streams */
     EVENT_FORWARD,  /* something came of a real connection (`forward:` in the policy) */
+    EVENT_OUTSIDE,  /* a signal of whoever called terrarium was passed on to the guest */
     EVENT_KINDS,
 };
 
@@ -147,6 +148,9 @@ struct event {
             const uint8_t *bytes;
             size_t size;
         } forward;
+        struct {
+            int32_t number;
+        } outside;
         struct {
             struct event_text verdict;
             int32_t status;      /* what terrarium exits with */

@@ -265,6 +265,9 @@ static void body(FILE *to, struct trace_context *c, const struct event *e)
         unsigned_number(to, "value", e->forward.value);
         hexadecimal(to, "bytes", e->forward.bytes, e->forward.size);
         break;
+    case EVENT_OUTSIDE:
+        number(to, "number", e->outside.number);
+        break;
     case EVENT_READY:
         unsigned_number(to, "stream", e->ready.number);
         unsigned_number(to, "events", e->ready.events);

@@ -130,6 +130,7 @@ void trace_text_event(struct trace_text *t, const struct event *e)
     case EVENT_SIGNAL:
     case EVENT_DIED:
     case EVENT_REAL:
+    case EVENT_OUTSIDE:
     case EVENT_END:
         break;
     default:
@@ -146,6 +147,11 @@ void trace_text_event(struct trace_text *t, const struct event *e)
         fprintf(t->to, "--- not reproducible from here: ");
         decode_text(t->to, (const uint8_t *)e->real.what.text, e->real.what.size, 256, false);
         fputs(" ---\n", t->to);
+    } else if (e->kind == EVENT_OUTSIDE) {
+        char name[32];
+        describe_value(ARG_SIGNAL, (uint64_t)e->outside.number, name, sizeof name);
+        begin_line(t, e);
+        fprintf(t->to, "--- %s from outside ---\n", name);
     } else if (e->end.status == 124 || e->end.status == 125) {
         fputs("      --- the run was ended: ", t->to);
         decode_text(t->to, (const uint8_t *)e->end.verdict.text, e->end.verdict.size, 64, false);

@@ -167,6 +167,9 @@ static void add_all(struct record *r)
     e->forward.bytes = (const uint8_t *)"there";
     e->forward.size = 5;
     assert_int_equal(record_add(r, e), 0);
+    e = blank(EVENT_OUTSIDE, 1000, 2);
+    e->outside.number = 2; /* SIGINT */
+    assert_int_equal(record_add(r, e), 0);
     e = blank(EVENT_REAL, 1000, 2);
     e->real.what = text("clock: real");
     assert_int_equal(record_add(r, e), 0);
