@@ -387,8 +387,8 @@ int replaying_outside(struct replaying *r, int32_t tid)
 
 int64_t replaying_limit(struct replaying *r)
 {
-    bool stops = next_is(r, EVENT_OUTSIDE) || (r->has_next && r->next.kind == EVENT_CALL &&
-                                               fast_clock_answers(r->next.call.nr));
+    bool stops =
+        next_is(r, EVENT_OUTSIDE) || (r->has_next && r->next.kind == EVENT_CALL && fast_clock_answers(r->next.call.nr));
     return stops ? r->next.time : INT64_MAX;
 }
 

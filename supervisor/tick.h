@@ -9,7 +9,7 @@
 enum {
     TICK_NS = 10 * 1000 * 1000,
     CALM_TICK_NS = 50 * 1000 * 1000,
-    CHECKS_WITHIN = 20, /* ticks in which a counted task is waited for, when a signal came from outside */
+    CHECKS_WITHIN = 20,            /* ticks in which a counted task is waited for, when a signal came from outside */
     STUCK_NS = 1000 * 1000 * 1000, /* CPU time without a check, in an interpreter whose checks are counted */
 };
 
@@ -29,7 +29,8 @@ void tick_pass_on(struct holder *h);
 /* A tick came while the task runs: it must stop, because a signal from outside waits, and the task does not know of the stop at its
  * next check yet, or comes to none. */
 bool tick_outside(struct holder *h, const struct tracee *t);
-bool tick_stands(const struct holder *h, const struct tracee *t); /* it stopped where a signal from outside can be passed on */
+bool tick_stands(const struct holder *h,
+                 const struct tracee *t);   /* it stopped where a signal from outside can be passed on */
 int64_t tick_limit(const struct holder *h); /* elapsed time at which a task must stop for them; INT64_MAX: never */
 /* ^Z was passed on, and the first program stopped of it: then the caller's shell must see its job stop. What a shell of the
  * world keeps to itself (one of its own jobs stops), or a program catches, stops nobody outside. */

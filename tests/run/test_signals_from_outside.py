@@ -107,7 +107,7 @@ def test_at_a_prompt_it_is_input(tmp_path):
     for wanted, typed in ((b"name? ", b"\x03"), (b"again? ", b"joe\n"), (b"over\r\n", b"")):
         while wanted not in shown:
             shown += os.read(master, 1000)
-        while typed and (trace(tmp_path) or [{}])[-1].get("name") != "read":  # what is told is written when the world waits
+        while typed and (trace(tmp_path) or [{}])[-1].get("call") != "read":  # what is told is written when the world waits
             assert run.poll() is None
         os.write(master, typed)
     assert run.wait(timeout=60) == 0, shown

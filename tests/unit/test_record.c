@@ -185,7 +185,7 @@ static void add_all(struct record *r)
     assert_int_equal(record_add(r, e), 0);
 }
 
-enum { ALL_EVENTS = 20 };
+enum { ALL_EVENTS = 21 };
 
 static int memory_file(void)
 {
@@ -496,6 +496,7 @@ static void text_reads_as_strace_does(void **state)
                                    "denied)  <deny, line 7: \"no\">\n"
                                    "2     pause( <unfinished ...>\n"
                                    "2     --- SIGUSR1 {si_signo=SIGUSR1, si_code=-6, si_pid=3, si_uid=4294967295} ---\n"
+                                   "2     --- SIGINT from outside ---\n"
                                    "2     --- not reproducible from here: \"clock: real\" ---\n"
                                    "2     +++ exited with 1 +++\n";
     size_t n, length = 0;
@@ -564,7 +565,7 @@ static void filters_take_what_they_say(void **state)
         {"path=/etc/passw?", 4},
         {"pid=2 and kind=call", 2},
         {"tid=0", 3},
-        {"time>=1us", 9},
+        {"time>=1us", 10},
         {"time<10ns", 4},
         {"time=10ns", 1},
         {"result=EACCES", 1},
@@ -635,7 +636,7 @@ static void differences_are_found(void **state)
     FILE *to = open_memstream(&printed, &length);
     assert_int_equal(trace_diff(to, side, why, sizeof why), DIFF_DIFFERENT);
     fclose(to);
-    assert_non_null(strstr(printed, "they part at event 20:"));
+    assert_non_null(strstr(printed, "they part at event 21:"));
     assert_non_null(strstr(printed, "A (the run is over)"));
     assert_non_null(strstr(printed, "B 2     openat(AT_FDCWD, \"/tmp/more\", O_RDONLY) = 4"));
     assert_non_null(strstr(printed, "openat                      1        2"));
