@@ -305,7 +305,7 @@ static void put_segment(struct capture *c, struct attempt *a, bool first, int fl
         tcp[20] = 2;
         tcp[21] = 4;
         set_16(tcp + 22, (uint32_t)segment_most(a));
-        memcpy(tcp + 24, "\1\3\3\7", 4);
+        set_32(tcp + 24, 0x01030307);
     }
     memcpy(tcp + header, bytes, n);
     put_ip(c, a, first, IPPROTO_TCP, header + n, 16);

@@ -155,15 +155,17 @@ static int start_provider(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *c
 bool tls_random_install(struct tls_world *t)
 {
     struct chance **source = &t->chance;
-    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_octet_ptr(parameter, (void **)&source, sizeof(void *)),
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_octet_ptr(parameter, (void **)&source, sizeof source),
                                OSSL_PARAM_END};
     if (!OSSL_PROVIDER_add_builtin(t->library, "terrarium", start_provider))
         return false;
     t->ours = OSSL_PROVIDER_load(t->library, "terrarium");
     if (t->ours == NULL || !RAND_set_DRBG_type(t->library, name, NULL, NULL, NULL))
         return false;
-    EVP_RAND_CTX *all[] = {RAND_get0_primary(t->library), RAND_get0_public(t->library), RAND_get0_private(t->library)};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    enum { GENERATORS = 3 };
+    EVP_RAND_CTX *all[GENERATORS] = {RAND_get0_primary(t->library), RAND_get0_public(t->library),
+                                     RAND_get0_private(t->library)};
+    for (size_t i = 0; i < GENERATORS; i++)
         if (all[i] == NULL || !EVP_RAND_CTX_set_params(all[i], parameters))
             return false;
     return true;
