@@ -271,8 +271,10 @@ static void run_task(struct holder *h, struct task *task)
             break;
         }
         go_on(h, t);
-        bool can_pass = t->where != TRACEE_GONE && tick_stands(h, t);
+        bool gone = t->where == TRACEE_GONE, can_pass = !gone && tick_stands(h, t);
         goes_on = handle_stop(h, t);
+        if (gone)
+            w->current = NULL; /* its memory too */
         stand(h);
         if (clock_next(&w->clock) <= clock_elapsed(&w->clock))
             clock_run(&w->clock);
