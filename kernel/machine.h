@@ -65,7 +65,7 @@ struct machine {
      * supervisor's own. 0 or -errno. with_resident: fill `resident`, which costs a walk of the page tables. May be NULL. */
     int (*maps)(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m),
                 void *context);
-    uint64_t (*resident)(struct task *t); /* bytes of its address space in memory; may be NULL */
+    uint64_t (*resident)(struct task *t); /* bytes of its own in memory, without files'; may be NULL */
     /* Register contents for /proc and diagnostics. */
     uint64_t (*instruction)(struct task *t);
     uint64_t (*stack)(struct task *t);

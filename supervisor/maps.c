@@ -153,19 +153,21 @@ int maps_each(struct task *t, bool with_resident, int (*each)(void *context, con
     return result;
 }
 
+/* Its own pages alone: how many of a file's are there is a matter of the host's page cache. */
 uint64_t maps_resident(struct task *t)
 {
     const struct tracee *tracee = t->machine;
     char path[64];
-    unsigned long size, resident = 0;
+    unsigned long size, resident, shared;
+    uint64_t own = 0;
     if (tracee == NULL)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)tracee->real);
     FILE *f = fopen(path, "re");
     if (f == NULL)
         return 0;
-    if (fscanf(f, "%lu %lu", &size, &resident) != 2)
-        resident = 0;
+    if (fscanf(f, "%lu %lu %lu", &size, &resident, &shared) == 3 && resident > shared)
+        own = (uint64_t)(resident - shared) * 4096;
     fclose(f);
-    return (uint64_t)resident * 4096;
+    return own;
 }

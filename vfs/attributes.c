@@ -229,6 +229,7 @@ int vfs_statfs(const struct place *at, const char *path, unsigned walk_flags, st
     out->namelen = VFS_NAME_MAX;
     out->flags = VALID | RELATIME | (fs->read_only ? READ_ONLY : 0);
     out->fsid = minor(fs->dev);
+    (void)vfs_recount(at->vfs, SIZE_MAX); /* what mappings filled, now and not when somebody looked last */
     fill_room(fs, out);
     walked_release(&w);
     return 0;

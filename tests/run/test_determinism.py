@@ -20,3 +20,17 @@ def test_a_source_gives_one_outcome(code):
     done = subprocess.run([TERRARIUM, "verify", "-n", "3", "--python", "/usr/bin/python3", "--", "-c", code], capture_output=True,
                           text=True, timeout=120, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_room_is_what_is_left_now(inside):
+    """Pages that a mapping filled are taken when they are asked for, not when somebody happened to look."""
+    out = inside("""
+import mmap, os
+fd = os.open('/dev/shm/f', os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 8 << 20)
+m = mmap.mmap(fd, 8 << 20)
+before = os.statvfs('/dev/shm').f_bfree
+for i in range(0, 8 << 20, 4096): m[i] = 1
+print(before - os.statvfs('/dev/shm').f_bfree)
+""")
+    assert out == "2048\n"
