@@ -189,7 +189,9 @@ static int hand_over_to_gdb(const struct replay_options *o)
     put_quoted(f, o->record);
     if (fclose(f) != 0)
         return command_fail("out of memory");
-    execlp("gdb", "gdb", "-q", "-iex", "set auto-load off", "-ex", command, (char *)NULL);
+    /* It takes as long as the replay does until the moment: gdb would ask again after 2 s, and take the answers for each other's. */
+    execlp("gdb", "gdb", "-q", "-iex", "set auto-load off", "-iex", "set remotetimeout 3600", "-ex", command,
+           (char *)NULL);
     free(command);
     return command_fail("replay: --gdb: gdb: %s", strerror(errno));
 }

@@ -147,7 +147,8 @@ def test_gdb(recorded):
     target = f"target remote | {TERRARIUM} replay --gdb --until unlink#1 {recorded('/usr/bin/python3')}"
     asked = ["info threads", "p/x $rip", "x/2i $rip-2", "p/d $orig_rax", "x/s $rdi", "set var $rax = 1", "monitor stack", "monitor until exit_group#1",
              "continue", "monitor where"]
-    done = subprocess.run(["gdb", "-q", "-nx", "-batch", "-ex", target, *(w for a in asked for w in ("-ex", a))], capture_output=True, text=True,
+    done = subprocess.run(["gdb", "-q", "-nx", "-batch", "-iex", "set remotetimeout 60", "-ex", target,
+                           *(w for a in asked for w in ("-ex", a))], capture_output=True, text=True,
                           timeout=60, stdin=subprocess.DEVNULL)
     out = done.stdout + done.stderr
     assert "Thread 2 " in out and "Thread 3 " in out, out
