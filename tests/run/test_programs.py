@@ -136,6 +136,7 @@ class Terminal:
     def __init__(self, command, directory):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in a shell's job without job control
             os.chdir(directory)
             os.execvpe(command[0], command, {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "TERM": "dumb", "PS1": "$ "})
         self.seen = ""
