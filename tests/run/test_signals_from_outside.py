@@ -43,8 +43,9 @@ print(n)
 
 
 def start(tmp_path, code, **more):
+    # unbuffered: communicate() asks the descriptor, and would not see a line that readline() had read ahead
     return subprocess.Popen([TERRARIUM, "run", "--python", PYTHON, "--record", tmp_path / "run.trec", "--bundle", "--report", tmp_path / "r.json",
-                             "--", "-c", code], **({"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE} | more))
+                             "--", "-c", code], bufsize=0, **({"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE} | more))
 
 
 def replay(tmp_path):
