@@ -241,7 +241,7 @@ static int64_t receive_transfer(struct call *c, struct transfer *t)
         if (n < 0)
             return c->progress > 0 ? (int64_t)c->progress : n;
         c->progress += (uint64_t)n;
-        if (!all || n == 0 || c->progress >= t->io.total || t->message.file_count > 0)
+        if (!all || n == 0 || c->progress >= t->io.total || t->message.file_count > 0 || t->message.ends)
             return (int64_t)c->progress;
     }
 }

@@ -214,7 +214,7 @@ ssize_t socket_receive(struct file *f, struct socket_message *m, int flags)
     m->flags = 0;
     m->address_length = 0;
     m->file_count = 0;
-    m->has_credentials = false;
+    m->has_credentials = m->ends = false;
     return s ? s->ops->receive(s, m, flags) : -ENOTSOCK;
 }
 
@@ -282,7 +282,7 @@ static int64_t socket_ioctl(struct file *f, uint32_t command, uint64_t argument,
     struct socket *s = f->private;
     if (command == SIOCATMARK && s->ops->at_mark) {
         int at = s->ops->at_mark(s);
-        return m->write(m, argument, &at, sizeof at);
+        return at < 0 ? at : m->write(m, argument, &at, sizeof at);
     }
     if (command != SIOCINQ && command != SIOCOUTQ)
         return interface_ioctl(s->vfs, command, argument, m);

@@ -62,6 +62,7 @@ struct socket_message {
     struct socket_control controls[SOCKET_CONTROLS_MAX];
     uint8_t control_count;
     int flags; /* receive: MSG_TRUNC, MSG_CTRUNC, MSG_EOR that hold */
+    bool ends; /* receive: a read goes no further, whatever was asked for: an urgent mark, another sender's bytes */
 };
 
 /* Bytes sent, maybe fewer than offered on a stream. -EPIPE: the caller raises SIGPIPE. flags: MSG_OOB, MSG_EOR. at: as

@@ -25,7 +25,7 @@ struct socket_ops {
                       socklen_t *length); /* after the common ones */
     int (*set_option)(struct socket *s, int level, int name, const void *value, socklen_t length, const struct cred *c);
     int (*unread)(const struct socket *s, bool out); /* SIOCINQ, SIOCOUTQ */
-    bool (*at_mark)(const struct socket *s);         /* SIOCATMARK */
+    int (*at_mark)(const struct socket *s);          /* SIOCATMARK: 0, 1, or -errno */
     void (*closed)(struct socket *s);                /* its file is gone; drops that reference to s */
 };
 

@@ -455,7 +455,7 @@ static bool is_inline(const struct inet_socket *s)
     return socket_remembers(&s->base, SO_OOBINLINE);
 }
 
-static bool tcp_at_mark(const struct socket *socket)
+static int tcp_at_mark(const struct socket *socket)
 {
     const struct inet_socket *s = (const struct inet_socket *)socket;
     return s->urgent != URGENT_NONE && s->urgent_at == s->read_at;
@@ -601,7 +601,8 @@ static ssize_t tcp_receive(struct socket *socket, struct socket_message *m, int 
         return nothing_to_read(s);
     while (c && m->io->left) {
         size_t n = up_to_mark(s, at, c->end - offset, done == 0, &skips);
-        if (n == 0)
+        m->ends = n == 0;
+        if (m->ends)
             break;
         n = skips ? 1 : n < m->io->left ? n : m->io->left;
         ssize_t put = (ssize_t)n;

@@ -115,7 +115,10 @@ static void die(struct unix_socket *s, bool embryo)
     s->dead = true;
     s->base.shutdown = SHUTDOWN_BOTH;
     unix_unname(s);
-    leave_peer(s, s->first || embryo);
+    const struct unix_message *unread = s->first;
+    if (unread && unread->urgent && unread->start == unread->end) /* only where the mark was */
+        unread = unread->next;
+    leave_peer(s, unread || embryo);
     for (struct unix_socket *p; (p = s->pending_first);) {
         s->pending_first = p->pending_next;
         die(p, true); /* nobody is pending on who is pending */
@@ -303,12 +306,12 @@ static struct unix_message *joinable(struct unix_socket *s, const struct unix_so
 {
     struct unix_message *last = to->last;
     const struct ucred *self = m->credentials.pid ? &m->credentials : &s->self;
-    if (!last || last->sender != s || last->file_count || m->file_count || last->room - last->end < n)
+    if (!last || last->urgent || last->sender != s || last->file_count || m->file_count || last->room - last->end < n)
         return NULL;
     return memcmp(&last->credentials, self, sizeof *self) ? NULL : last;
 }
 
-static ssize_t send_stream(struct unix_socket *s, struct socket_message *m)
+static ssize_t send_stream(struct unix_socket *s, struct socket_message *m, bool urgent)
 {
     struct unix_socket *to = s->peer;
     size_t done = 0;
@@ -319,7 +322,11 @@ static ssize_t send_stream(struct unix_socket *s, struct socket_message *m)
     while (m->io->left) {
         if (to->dead || (to->base.shutdown & SHUTDOWN_RECEIVE))
             return done ? (ssize_t)done : -EPIPE;
-        size_t n = m->io->left;
+        size_t n = m->io->left - urgent;
+        if (n == 0) {
+            ssize_t last = unix_send_urgent(s, to, m);
+            return last > 0 || done ? (ssize_t)done + (last > 0) : last;
+        }
         struct unix_message *message = joinable(s, to, m, n);
         if (message) {
             ssize_t got = fill(message, m, n);
@@ -328,7 +335,9 @@ static ssize_t send_stream(struct unix_socket *s, struct socket_message *m)
             to->unread += (uint64_t)got;
             done += (size_t)got;
             waitq_wake(&to->base.wait, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND);
-            break;
+            if ((size_t)got < n)
+                break;
+            continue;
         }
         if (s->outstanding >= s->base.send_buffer)
             return done ? (ssize_t)done : -EAGAIN;
@@ -425,14 +434,14 @@ static ssize_t send_packet(struct unix_socket *s, const struct place *at, struct
 static ssize_t unix_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
 {
     struct unix_socket *s = unix_of(socket);
-    if (flags & MSG_OOB)
+    if (flags & MSG_OOB && (s->base.type != SOCK_STREAM || !m->io->left))
         return -EOPNOTSUPP;
     if (m->credentials.pid)
         s->self = m->credentials;
     if (s->base.type == SOCK_STREAM) {
         if (m->address_length)
             return s->state == UNIX_CONNECTED ? -EISCONN : -EOPNOTSUPP;
-        return send_stream(s, m);
+        return send_stream(s, m, flags & MSG_OOB);
     }
     if (s->base.type == SOCK_SEQPACKET && s->state != UNIX_CONNECTED)
         return -ENOTCONN;
@@ -476,13 +485,18 @@ static ssize_t receive_stream(struct unix_socket *s, struct socket_message *m, i
     struct unix_message *message = s->first, *next;
     if (s->state != UNIX_CONNECTED)
         return -EINVAL;
+    if (flags & MSG_OOB)
+        return unix_receive_urgent(s, m, flags);
+    message = unix_past_mark(s, message, peek, false);
     for (; message && message->end - message->start <= skip; message = message->next)
         skip -= message->end - message->start;
     if (!message)
         return nothing_to_read(s, flags);
     tell_credentials(s, message, m);
-    for (; message && m->io->left; message = next, skip = 0) {
-        if (done && s->base.pass_credentials && memcmp(&message->credentials, &m->credentials, sizeof m->credentials))
+    for (; message && m->io->left; skip = 0) {
+        m->ends = done && s->base.pass_credentials &&
+                  memcmp(&message->credentials, &m->credentials, sizeof m->credentials) != 0;
+        if (m->ends)
             break;
         size_t there = message->end - message->start - skip, n = there < m->io->left ? there : m->io->left;
         ssize_t put = io_put(m->io, message->data + message->start + skip, n);
@@ -502,6 +516,8 @@ static ssize_t receive_stream(struct unix_socket *s, struct socket_message *m, i
         }
         if (carried || (size_t)put < n)
             break;
+        message = m->io->left ? unix_past_mark(s, next, peek, true) : NULL;
+        m->ends = next && !message;
     }
     move_peek_offset(s, peek, done);
     return (ssize_t)done;
@@ -539,7 +555,7 @@ static ssize_t receive_packet(struct unix_socket *s, struct socket_message *m, i
 static ssize_t unix_receive(struct socket *socket, struct socket_message *m, int flags)
 {
     struct unix_socket *s = unix_of(socket);
-    if (flags & MSG_OOB)
+    if (flags & MSG_OOB && s->base.type != SOCK_STREAM)
         return -EOPNOTSUPP;
     return s->base.type == SOCK_STREAM ? receive_stream(s, m, flags) : receive_packet(s, m, flags);
 }
@@ -570,6 +586,8 @@ static uint32_t unix_poll(struct socket *socket, struct poll_table *t)
         events |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
     if (s->first || s->pending_first)
         events |= EPOLLIN | EPOLLRDNORM;
+    if (s->urgent)
+        events |= EPOLLPRI;
     if (!unix_is_dgram(s) && s->state == UNIX_APART)
         events |= EPOLLHUP;
     if (s->state == UNIX_LISTENING || !unix_has_room(s))
@@ -602,5 +620,6 @@ static const struct socket_ops unix_ops = {
     .receive = unix_receive,
     .poll = unix_poll,
     .unread = unix_unread,
+    .at_mark = unix_at_mark,
     .closed = unix_closed,
 };

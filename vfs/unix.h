@@ -1,5 +1,5 @@
-/* AF_UNIX sockets, between vfs/unix.c (the calls), vfs/unix_address.c (names) and vfs/unix_queue.c (messages and the
- * files they carry). */
+/* AF_UNIX sockets, between vfs/unix.c (the calls), vfs/unix_address.c (names), vfs/unix_urgent.c (urgent bytes) and vfs/unix_queue.c
+ * (messages and the files they carry). */
 #ifndef VFS_UNIX_H
 #define VFS_UNIX_H
 
@@ -30,6 +30,7 @@ struct unix_message {
     struct file **files; /* owned, and each referenced */
     uint32_t file_count;
     bool end_of_record;
+    bool urgent; /* sent with MSG_OOB: nothing joins it; when its byte was taken it is empty, and the mark */
     uint32_t charge;         /* bytes of the sender's buffer */
     size_t start, end, room; /* within data */
     char data[];
@@ -48,6 +49,7 @@ struct unix_socket {
     struct ucred self;             /* who used it last, for messages that do not say */
 
     struct unix_message *first, *last; /* received, unread */
+    struct unix_message *urgent;       /* among them: the last urgent byte, not taken; NULL: none */
     uint32_t waiting;
     uint64_t unread;      /* bytes */
     uint64_t outstanding; /* sent, unread by others: charge of the send buffer */
@@ -87,6 +89,15 @@ static inline bool unix_is_dgram(const struct unix_socket *s)
     return s->base.type == SOCK_DGRAM;
 }
 
+/* vfs/unix_urgent.c: MSG_OOB of streams. */
+/* The last byte of m->io, into the queue of `to`. 1, or -errno. */
+ssize_t unix_send_urgent(struct unix_socket *s, struct unix_socket *to, struct socket_message *m);
+ssize_t unix_receive_urgent(struct unix_socket *s, struct socket_message *m, int flags);
+/* The message that a read goes on with, of those from `message` on: marks are stepped over. NULL: none; or the read that has taken
+ * bytes (`done`) ends here. */
+struct unix_message *unix_past_mark(struct unix_socket *s, struct unix_message *message, bool peek, bool done);
+int unix_at_mark(const struct socket *s);
+
 /* vfs/unix_address.c */
 int unix_bind(struct socket *s, const struct place *at, uint32_t mode, const struct sockaddr *a, socklen_t n);
 int unix_autobind(struct unix_socket *s);
@@ -103,6 +114,8 @@ int unix_message_new(struct unix_socket *s, const struct socket_message *m, size
 void unix_queue(struct unix_socket *to, struct unix_message *message);
 void unix_discard(struct unix_message *message); /* one that stands in no queue */
 void unix_drop_first(struct unix_socket *s);     /* frees it and gives its sender room */
+void unix_drop(struct unix_socket *s, struct unix_message *message,
+               struct unix_message *before); /* before: NULL, it is the first */
 void unix_drop_all(struct unix_socket *s);
 /* Hands the files of a message to a receiver (peek: copies of the references). */
 void unix_hand_files(struct vfs *v, struct unix_message *message, struct socket_message *m, bool peek);

@@ -156,27 +156,35 @@ void unix_queue(struct unix_socket *to, struct unix_message *message)
     waitq_wake(&to->base.wait, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND);
 }
 
-static struct unix_message *unlink_first(struct unix_socket *s)
+static void unlink_message(struct unix_socket *s, struct unix_message *m, struct unix_message *before)
 {
-    struct unix_message *m = s->first;
-    s->first = m->next;
-    if (!s->first)
-        s->last = NULL;
+    *(before ? &before->next : &s->first) = m->next;
+    if (s->last == m)
+        s->last = before;
+    if (s->urgent == m)
+        s->urgent = NULL;
     s->waiting--;
     s->unread -= m->end - m->start;
-    return m;
+}
+
+void unix_drop(struct unix_socket *s, struct unix_message *message, struct unix_message *before)
+{
+    unlink_message(s, message, before);
+    unix_discard(message);
+    waitq_wake(&s->room, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 }
 
 void unix_drop_first(struct unix_socket *s)
 {
-    unix_discard(unlink_first(s));
-    waitq_wake(&s->room, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+    unix_drop(s, s->first, NULL);
 }
 
 void unix_drop_all(struct unix_socket *s)
 {
-    while (s->first)
-        unix_discard(unlink_first(s));
+    for (struct unix_message *m; (m = s->first);) {
+        unlink_message(s, m, NULL);
+        unix_discard(m);
+    }
 }
 
 /* ---- the collection

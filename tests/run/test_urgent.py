@@ -1,4 +1,7 @@
 """Urgent data, signals for what became ready, the errors that datagrams bring back, and clients that are bound: as Linux has them."""
+import os
+import re
+
 import pytest
 
 URGENT = """
@@ -88,6 +91,118 @@ print(attempt(s.sendto, b"x", socket.MSG_OOB, ("127.0.0.1", 9)))
 @pytest.mark.parametrize("case", CASES)
 def test_urgent_data(same, case):
     same(URGENT + CASES[case])
+
+
+# AF_UNIX streams: the texts are what Linux 6.18 says (older kernels, from 5.15 on, differed in much of it).
+UNIX = URGENT.replace("def pair():", "def tcp_pair():") + """
+OOB, PEEK, DONTWAIT, WAITALL = socket.MSG_OOB, socket.MSG_PEEK, socket.MSG_DONTWAIT, socket.MSG_WAITALL
+pair = socket.socketpair
+a, b = pair()
+"""
+
+UNIX_CASES = {
+    "beside the stream": ("""
+print(attempt(b.recv, 1, OOB), mark(b), a.send(b"abcde", OOB), ready(b), inq(b), mark(b))
+print(attempt(b.recv, 1, OOB | PEEK), attempt(b.recv, 1, OOB), attempt(b.recv, 1, OOB), ready(b))
+print(b.recv(100), mark(b), inq(b), ready(b), a.send(b"fg"), mark(b), inq(b), b.recv(100), mark(b), ready(b))
+""", """EINVAL 0 5 [(1, 2)] 5 0
+b'e' b'e' EINVAL [(1, 0)]
+b'abcd' 1 0 [(1, 0)] 2 1 2 b'fg' 0 []
+"""),
+    "in line": ("""
+b.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+print(a.send(b"abc"), a.send(b"d", OOB), a.send(b"ef"), ready(b), attempt(b.recv, 1, OOB))
+print(b.recv(100, PEEK), b.recv(100), mark(b), b.recv(100), mark(b), ready(b))
+""", """3 1 2 [(1, 2)] EINVAL
+b'abc' b'abc' 1 b'def' 0 []
+"""),
+    "a read ends before it, one that waits for all too": ("""
+a.send(b"abc"); a.send(b"d", OOB); a.send(b"efgh"); print(b.recv(7, WAITALL), mark(b), b.recv(7), attempt(b.recv, 1, OOB))
+a.send(b"abc"); a.send(b"d", OOB); a.send(b"efgh"); print(b.recv(1, OOB), b.recv(7), mark(b), b.recv(7), mark(b))
+a, b = tcp_pair()
+a.send(b"abc"); a.send(b"d", OOB); a.send(b"efgh"); print(b.recv(7, WAITALL), mark(b), b.recv(4, WAITALL))
+""", """b'abc' 1 b'efgh' EINVAL
+b'd' b'abc' 1 b'efgh' 0
+b'abc' 1 b'efgh'
+"""),
+    "a later one": ("""
+a.send(b"1", OOB); a.send(b"2", OOB); print(b.recv(9, DONTWAIT | PEEK), b.recv(9), mark(b), b.recv(1, OOB), attempt(b.recv, 9, DONTWAIT))
+a.send(b"x", OOB); b.recv(1, OOB); a.send(b"y", OOB); print(mark(b), b.recv(1, OOB), mark(b), a.send(b"z"), b.recv(9))
+a.send(b"!", OOB); print(attempt(b.recv, 9, DONTWAIT), mark(b), attempt(b.recv, 1, OOB))
+""", """b'1' b'1' 1 b'2' EAGAIN
+1 b'y' 1 1 b'z'
+EAGAIN 0 EINVAL
+"""),
+    "a signal, and who waits": ("""
+got = []
+for n in signal.SIGURG, signal.SIGIO: signal.signal(n, lambda n, f: got.append(signal.Signals(n).name))
+a.send(b"1", OOB); print(got)
+fcntl.fcntl(b, fcntl.F_SETOWN, os.getpid()); a.send(b"2", OOB); print(got)
+fcntl.fcntl(b, fcntl.F_SETFL, os.O_ASYNC); got.clear(); a.send(b"3", OOB); print(sorted(got))
+e = select.epoll(); a, b = pair(); e.register(b, select.EPOLLIN | select.EPOLLPRI | select.EPOLLET)
+a.send(b"q", OOB); print([n for _, n in e.poll(0)], e.poll(0), b.recv(1, OOB), e.poll(0))
+""", """[]
+['SIGURG']
+['SIGIO', 'SIGURG']
+[3] [] b'q' []
+"""),
+    "nobody to hear it, nothing to say": ("""
+print(attempt(a.send, b"", OOB), attempt(b.recv, 0, OOB), a.send(b"xy", OOB), b.recvmsg(5, 0, OOB | PEEK)[:3], b.recvmsg(5)[:3])
+for kind in socket.SOCK_SEQPACKET, socket.SOCK_DGRAM:
+    p, q = pair(socket.AF_UNIX, kind); print(attempt(p.send, b"x", OOB), attempt(q.recv, 1, OOB), attempt(mark, q))
+u = socket.socket(socket.AF_UNIX); print(attempt(u.recv, 1, OOB), attempt(u.send, b"x", OOB), attempt(mark, u))
+a.setblocking(False)
+try:
+    while True: a.send(b"y" * 1000)
+except BlockingIOError: print(attempt(a.send, b"y", OOB))
+b.shutdown(socket.SHUT_RD); print(attempt(a.send, b"z", OOB))
+""", """ENOTSUP b'' 2 (b'y', [], 1) (b'x', [], 0)
+ENOTSUP ENOTSUP ENOTSUP
+ENOTSUP ENOTSUP ENOTSUP
+EINVAL ENOTCONN 0
+EAGAIN
+EPIPE
+"""),
+    "the end": ("""
+a.send(b"q", OOB); a.close(); print(b.recv(1, OOB), b.recv(5), ready(b))
+a, b = pair(); a.send(b"q", OOB); b.recv(1, OOB); b.close(); print(attempt(a.recv, 1))
+a, b = pair(); a.send(b"q", OOB); b.close(); print(attempt(a.recv, 1))
+r, w = os.pipe(); os.set_blocking(r, False)
+a, b = pair(); a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", w))], OOB); os.close(w)
+print(b.recvmsg(1, 100, OOB)[:2], attempt(os.read, r, 1), a.send(b"k"), b.recvmsg(4, 100)[:2], attempt(os.read, r, 1))
+""", """b'q' b'' [(1, 0)]
+b''
+ECONNRESET
+(b'x', []) EAGAIN 1 (b'k', []) b''
+"""),
+}
+
+
+@pytest.mark.parametrize("case", UNIX_CASES)
+def test_urgent_data_of_unix_streams(inside, same, case):
+    code, said = UNIX_CASES[case]
+    linux = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    assert (same if linux >= (6, 18) else inside)(UNIX + code) == said
+
+
+# What one thing after another makes of the queue: a thousand steps, of which the texts above cannot tell.
+WALK = """
+import random
+def step(r, a, b):
+    what = r.randrange(10)
+    if what < 3: return attempt(a.send, bytes([r.randrange(97, 123)]) * r.randrange(1, 5), r.choice([0, OOB]))
+    if what < 5: return attempt(b.recv, 1, OOB | r.choice([0, PEEK]))
+    if what < 8: return attempt(b.recv, r.randrange(1, 20), DONTWAIT | r.choice([0, PEEK, WAITALL]))
+    return b.setsockopt(socket.SOL_SOCKET, *r.choice([(socket.SO_OOBINLINE, r.randrange(2)), (42, r.choice([-1, 0, 2]))]))
+for seed in range(25):
+    r = random.Random(seed); a, b = pair()
+    print([(step(r, a, b), mark(b), ready(b)) for _ in range(40)]); b.close(); print(attempt(a.recv, 9))
+"""
+
+
+@pytest.mark.skipif(tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 18), reason="Linux was another then")
+def test_urgent_data_of_unix_streams_at_random(same):
+    same(UNIX + WALK)
 
 
 SIGIO = """
