@@ -199,14 +199,16 @@ static void look_for_end(struct replaying *r, const struct event *e)
     }
 }
 
-/* An end that may have come by real time, which no call and no count leads to. */
+/* An end that no call and no count leads to: it came by real time, or because nothing else could come. */
 static bool from_outside(const struct event *end, enum verdict *verdict)
 {
     static const struct {
         const char *name;
         enum verdict verdict;
     } outside[] = {
-        {"cpu", VERDICT_CPU}, {"wall", VERDICT_WALL}, {"memory", VERDICT_MEMORY}, {"killed", VERDICT_KILLED}};
+        {"cpu", VERDICT_CPU},       {"wall", VERDICT_WALL},         {"memory", VERDICT_MEMORY},
+        {"killed", VERDICT_KILLED}, {"deadlock", VERDICT_DEADLOCK},
+    };
     const struct event_text *v = &end->end.verdict;
     for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         if (strlen(outside[i].name) != v->size || memcmp(outside[i].name, v->text, v->size) != 0)

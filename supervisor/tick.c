@@ -88,6 +88,11 @@ bool tick_came(void)
     return any_arrived != 0;
 }
 
+bool tick_terminated(void)
+{
+    return arrived[SIGTERM] != 0 || arrived[SIGHUP] != 0;
+}
+
 /* What somebody does at a terminal whose input the world waits for is input, as what they type there is: that it came while nothing else
  * went on says when. */
 static bool is_input(const struct holder *h, const struct terminal *tty, int signal)

@@ -20,7 +20,7 @@ enum { PACKET_MOST = 16 << 10, READ_MOST = 4096 };
 struct gdb {
     struct inspection *inspection;
     struct holder *h;
-    int in, out;
+    int out;
     struct process *process; /* NULL: it ended */
     int32_t thread;          /* the one that is asked about */
     char packet[PACKET_MOST + 1];
@@ -45,15 +45,6 @@ static bool put_all(const struct gdb *g, const char *bytes, size_t n)
     return true;
 }
 
-static bool get(const struct gdb *g, char *c)
-{
-    ssize_t n;
-    do
-        n = read(g->in, c, 1);
-    while (n < 0 && errno == EINTR);
-    return n == 1;
-}
-
 static bool send_packet(struct gdb *g, const char *bytes, size_t n)
 {
     uint8_t sum = 0;
@@ -66,7 +57,7 @@ static bool send_packet(struct gdb *g, const char *bytes, size_t n)
             return false;
         if (g->inspection->no_ack)
             return true;
-        if (!get(g, &answer))
+        if (!inspect_get(g->inspection, g->h, &answer))
             return false;
     } while (answer == '-');
     return true;
@@ -75,18 +66,19 @@ static bool send_packet(struct gdb *g, const char *bytes, size_t n)
 /* The next packet's text, in g->packet. False: gdb is gone. What is too long comes as an empty one, which no command is. */
 static bool receive_packet(struct gdb *g)
 {
-    char c, sum[2];
+    char c;
     size_t n = 0;
     do
-        if (!get(g, &c))
+        if (!inspect_get(g->inspection, g->h, &c))
             return false;
     while (c != '$'); /* acknowledgements, and ^C of somebody who is stopped already */
-    while (get(g, &c) && c != '#')
+    while (inspect_get(g->inspection, g->h, &c) && c != '#')
         if (n < PACKET_MOST)
             g->packet[n++] = c;
     g->packet[n < PACKET_MOST ? n : 0] = '\0';
-    if (!get(g, &sum[0]) || !get(g, &sum[1]))
-        return false;
+    for (int i = 0; i < 2; i++) /* its sum: a pipe loses nothing */
+        if (!inspect_get(g->inspection, g->h, &c))
+            return false;
     return g->inspection->no_ack || put_all(g, "+", 1);
 }
 
@@ -352,7 +344,6 @@ bool inspect_gdb(struct inspection *i, struct holder *h)
         return false;
     g->inspection = i;
     g->h = h;
-    g->in = fileno(i->request.in);
     g->out = fileno(i->request.out);
     choose(g);
     bool there = true;

@@ -25,6 +25,9 @@ bool inspect_go_on(struct holder *h, const char *where, FILE *out);
 /* To the run's own end. False: it is there. */
 bool inspect_go_to_end(struct holder *h);
 
+/* The next byte of whoever asks. Signals that come meanwhile are acted upon. False: nobody asks any more. (inspect.c) */
+bool inspect_get(const struct inspection *i, struct holder *h, char *c);
+
 bool inspect_shell(struct inspection *i, struct holder *h); /* shell.c */
 bool inspect_gdb(struct inspection *i, struct holder *h);   /* gdb.c */
 

@@ -5,12 +5,16 @@
 #include "supervisor/inspect/guest_memory.h"
 #include "supervisor/maps.h"
 #include "supervisor/replaying.h"
+#include "supervisor/tick.h"
 #include "trace/text.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct inspection *inspection_new(const struct inspect_request *request)
 {
@@ -111,6 +115,33 @@ bool inspect_go_to_end(struct holder *h)
     return replaying_stopped(h->world->again) && replaying_go_on(h->world->again, &nowhere, why, sizeof why) == 0;
 }
 
+bool inspect_get(const struct inspection *i, struct holder *h, char *c)
+{
+    struct pollfd asked = {.fd = fileno(i->request.in), .events = POLLIN};
+    bool over = false;
+    ssize_t n = -1;
+    while (!over && n < 0) {
+        sigset_t before;
+        tick_hold(&before); /* what comes before the wait must end it */
+        bool there = !tick_came() && ppoll(&asked, 1, NULL, &before) > 0;
+        tick_let_go(&before);
+        over = tick_terminated();
+        tick_take(h);
+        if (there && (n = read(asked.fd, c, 1)) < 0 && errno != EINTR)
+            over = true;
+    }
+    return n == 1;
+}
+
+/* Nothing passes while somebody thinks: there are no ticks. */
+static bool talk(struct inspection *i, struct holder *h)
+{
+    tick_pause(true);
+    bool goes_on = i->request.gdb ? inspect_gdb(i, h) : i->request.shell && inspect_shell(i, h);
+    tick_pause(false);
+    return goes_on;
+}
+
 bool inspection_stop(struct inspection *i, struct holder *h)
 {
     fflush(stdout);
@@ -119,17 +150,11 @@ bool inspection_stop(struct inspection *i, struct holder *h)
     if (i->request.stack)
         python_stacks(h->world, i->request.out);
     fflush(i->request.out);
-    if (!i->request.shell && !i->request.gdb)
-        return false;
-    return i->request.gdb ? inspect_gdb(i, h) : inspect_shell(i, h);
+    return talk(i, h);
 }
 
 void inspection_end(struct inspection *i, struct holder *h)
 {
-    if (replaying_stopped(h->world->again)) /* it was asked then */
-        return;
-    if (i->request.gdb)
-        (void)inspect_gdb(i, h);
-    else if (i->request.shell)
-        (void)inspect_shell(i, h);
+    if (!replaying_stopped(h->world->again)) /* else it was asked then */
+        (void)talk(i, h);
 }

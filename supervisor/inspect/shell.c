@@ -155,6 +155,15 @@ static void obey(struct shell *s, char *line)
     fprintf(s->out, "%s: no such command (help tells them)\n", word);
 }
 
+static bool ask(const struct shell *s, char line[LINE_MOST])
+{
+    size_t n = 0;
+    while (n + 1 < LINE_MOST && (n == 0 || line[n - 1] != '\n') && inspect_get(s->inspection, s->h, &line[n]))
+        n++;
+    line[n] = '\0';
+    return n > 0;
+}
+
 bool inspect_shell(struct inspection *i, struct holder *h)
 {
     struct shell s = {.inspection = i, .h = h, .out = i->request.out};
@@ -165,7 +174,7 @@ bool inspect_shell(struct inspection *i, struct holder *h)
         if (person)
             fputs("(replay) ", s.out);
         fflush(s.out);
-        if (fgets(line, sizeof line, i->request.in) == NULL)
+        if (!ask(&s, line))
             break;
         obey(&s, line);
     }

@@ -3,7 +3,9 @@ import glob
 import os
 import pathlib
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -124,6 +126,23 @@ def test_the_prompt(recorded):
     assert "unlink(\"/tmp/x\") = 0" in done.stdout
     assert done.stdout.count("that is behind us") == 2 and "nonsense: no such command" in done.stdout
     assert "over\n" in done.stdout and "the run ended behind event" in done.stdout
+
+
+def test_whoever_is_at_the_prompt_may_think(recorded):
+    """Neither ticks nor ^C end it; SIGTERM does."""
+    shell = subprocess.Popen([TERRARIUM, "replay", "--until", "unlink#1", "--shell", recorded("/usr/bin/python3")], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
+    for _ in range(3):
+        assert "behind event" in shell.stdout.readline()
+        time.sleep(.05)
+        shell.send_signal(signal.SIGINT)
+        time.sleep(.05)
+        shell.stdin.write("where\n")
+        shell.stdin.flush()
+    assert "behind event" in shell.stdout.readline()
+    shell.send_signal(signal.SIGTERM)
+    assert (shell.stdout.read(), shell.wait(60)) == ("", 0)
+    shell.stdin.close()
 
 
 def test_going_on_is_still_the_run(recorded):

@@ -49,6 +49,15 @@ def test_a_deadlock_is_found_and_named(scheduled):
     assert len({w["futex"] for w in waiting}) == 3 and len({w["thread"] for w in waiting}) == 3
 
 
+def test_a_deadlock_is_replayed(terrarium, tmp_path):
+    record = tmp_path / "run.trec"
+    result = terrarium("run", "--schedule", "seed=1", "--record", str(record), "--bundle", "--", "-c",
+                       "import threading; lock = threading.Lock(); lock.acquire(); print('waits', flush=True); lock.acquire()")
+    assert result.status == 124 and "a deadlock" in result.err
+    again = terrarium("replay", str(record))
+    assert (again.status, again.out, again.err) == (result.status, result.out, ""), again
+
+
 def test_whoever_holds_a_mutex_is_named(scheduled, terrarium):
     """A pthread mutex says who took it; the C library's own lock of a stream is one."""
     result = terrarium("run", "--schedule", "seed=1", "--", "-c", """
