@@ -68,7 +68,7 @@ calls:
 def test_compat_mode_code(attack, native, door):
     """32-bit code in a 64-bit process makes calls of the other table; the run ends sanely whatever becomes of it."""
     outside = native("abi", "compat")
-    result = attack("abi", "compat", report=True, timeout=20)
+    result = attack("abi", "compat", report=True)
     if door == "fault":
         assert (result.status, result.out) == outside, result
         return

@@ -64,7 +64,7 @@ def test_children_that_ask_not_to_be_traced(attack, native):
 
 
 def test_frames_no_kernel_wrote(attack, native):
-    status, out = native("doors", "frames", timeout=60)
+    status, out = native("doors", "frames")
     result = attack("doors", "frames")
     assert status == 0 and lines(out)["plain"] == "3" and lines(out)["rip-kernel"] == "-11", out
     assert (result.status, result.out) == (0, out), (out, result)
@@ -78,7 +78,7 @@ def test_the_vsyscall_page(attack, native):
 
 
 def test_what_one_may_do_to_oneself(attack, native):
-    status, out = native("doors", "own", timeout=60)
+    status, out = native("doors", "own")
     result = attack("doors", "own", stdin=b"")
     assert out.endswith("mem 2\n") and "from-memory\nvfork 42\nfrom-a-thread\nkilled\n" in out, out
     assert result.out.splitlines()[:4] == out.splitlines()[:4], result

@@ -20,7 +20,7 @@ def test_stores_fault(attack):
 
 
 def test_jumps_make_ordinary_calls(attack):
-    result = attack("glass", "jumps", timeout=60)
+    result = attack("glass", "jumps")
     got = lines(result.out)
     assert got["works"] == "1" and got["forks"] == "3" and result.status == 0, result
     assert got["exit_group"] == "exit 7"
@@ -35,7 +35,7 @@ def test_single_stepping_through_a_call(attack):
 
 
 def test_stacks_in_it(attack):
-    result = attack("glass", "stacks", timeout=60)
+    result = attack("glass", "stacks")
     got = lines(result.out)
     assert result.status == 0 and got["works"] == "1" and got["forks"] == "3", result
     assert got["stack"] == "killed"

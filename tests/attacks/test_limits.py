@@ -11,7 +11,7 @@ def ended(terrarium):
     """ended(verdict, limits, code): the run ends by that limit; returns the result."""
 
     def call(verdict, limits, code, **more):
-        result = terrarium("run", "--limit", limits, "--", "-c", code, report=True, timeout=60, **more)
+        result = terrarium("run", "--limit", limits, "--", "-c", code, report=True, **more)
         assert result.status == 124, result
         assert result.report["verdict"] == verdict, result.report
         assert f"terrarium: ended by the limit {verdict}=" in result.err, result.err
@@ -55,7 +55,7 @@ def test_wall_while_sleeping_for_input(terrarium):
     import subprocess, os
     read, write = os.pipe()
     done = subprocess.run([os.environ["TERRARIUM_UNDER_TEST"], "run", "--limit", "wall=300ms", "--", "-c", "input()"], stdin=read, capture_output=True,
-                          timeout=20)
+                          timeout=120)
     os.close(read), os.close(write)
     assert done.returncode == 124
 

@@ -28,6 +28,14 @@ def server(serve, backlog=64):
         s.shutdown(socket.SHUT_RDWR)
 
 
+@contextlib.contextmanager
+def nobody():
+    """A port of this machine that refuses: bound, so that nobody else gets it, and not listened on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        yield s.getsockname()[1]
+
+
 def policy(port, more=""):
     return f"""
 terrarium: 1
@@ -77,9 +85,8 @@ def test_a_rule_that_was_not_used_changes_nothing(terrarium):
 
 
 def test_nobody_there_is_what_the_guest_is_told(terrarium):
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
-    done = terrarium("run", "--", "-c", """
+    with nobody() as port:
+        done = terrarium("run", "--", "-c", """
 import socket
 for host in "real.example", "other.example":
     try:
@@ -119,7 +126,7 @@ print(n, h.digest() == hashlib.sha256(data).digest())
 def test_a_peer_that_says_nothing_stops_nobody_else(terrarium):
     """The guest goes on beside it; its own timeouts pass."""
     quiet = threading.Event()
-    with server(lambda c: quiet.wait(20)) as port:
+    with server(lambda c: quiet.wait(120)) as port:
         done = terrarium("run", "--", "-c", """
 import socket, threading, time
 s = socket.create_connection(("real.example", 80), timeout=0.2)
@@ -178,7 +185,7 @@ s = socket.create_connection(("real.example", 80))
 s.sendall(b"last words")
 s.close()
 """, policy=policy(port))
-        assert over.wait(10)
+        assert over.wait(60)
     assert done.status == 0 and b"".join(heard) == b"last words", done
 
 
@@ -256,10 +263,8 @@ try:
 except OSError as e:
     print(e.errno)
 """
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        nobody = s.getsockname()[1]
-    more = f'  - {{connect: "nobody.example:80", forward: "127.0.0.1:{nobody}"}}\n'
-    with server(echo) as port:
+    with server(echo) as port, nobody() as refusing:
+        more = f'  - {{connect: "nobody.example:80", forward: "127.0.0.1:{refusing}"}}\n'
         done = terrarium("run", "--record", str(record), "--bundle", "--", "-c", code, policy=policy(port, more))
     assert done.status == 0 and done.out.endswith("1048576 44999850000\n111\n"), done
     again = subprocess.run([TERRARIUM, "replay", str(record)], capture_output=True, text=True, timeout=60)

@@ -1,11 +1,12 @@
 """Which interpreter runs: Debian's, a venv, whatever of pyenv's the machine has; programs that are not Python."""
 import glob
+import os
 import pathlib
 import subprocess
 
 import pytest
 
-PYENV = sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3") + glob.glob(str(pathlib.Path.home()) + "/.pyenv/versions/3.*/bin/python3"))
+PYENV = sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3") + glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")))
 
 
 def test_debian(terrarium):

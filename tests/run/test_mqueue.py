@@ -90,11 +90,13 @@ send(q, b'full')
 print(send(q, b'x', 0, soon(0.1)))
 signal.signal(signal.SIGALRM, lambda *a: None)
 signal.siginterrupt(signal.SIGALRM, True)
-signal.setitimer(signal.ITIMER_REAL, 0.1)
+signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)  # again and again: the first may come before the call waits
 print(send(q, b'x'))
+signal.setitimer(signal.ITIMER_REAL, 0)
 receive(q, 20)
-signal.setitimer(signal.ITIMER_REAL, 0.1)
+signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
 print(receive(q, 20))
+signal.setitimer(signal.ITIMER_REAL, 0)
 """)
 
 

@@ -16,10 +16,10 @@ def natively():
     directory = tempfile.mkdtemp(dir="/dev/shm")
     os.chmod(directory, 0o777)
     try:
-        shutil.copy(PROGRAM, directory)
+        os.chmod(shutil.copy(PROGRAM, directory), 0o644)
         who = {"user": 1000, "group": 1000, "extra_groups": []} if os.geteuid() == 0 else {}
-        return Result(subprocess.run([PYTHON, f"{directory}/{PROGRAM.name}", directory], capture_output=True, timeout=60,
-                                     cwd=directory, umask=0o22, **who))
+        return Result(subprocess.run([PYTHON, f"{directory}/{PROGRAM.name}", directory], capture_output=True, timeout=120,
+                                     cwd=directory, umask=0o22, stdin=subprocess.DEVNULL, **who))
     finally:
         shutil.rmtree(directory)
 

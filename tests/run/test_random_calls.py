@@ -22,7 +22,7 @@ def natively(seed):
     try:
         if who:
             os.chown(directory, 1000, 1000)
-        shutil.copy(PROGRAM, directory)
+        os.chmod(shutil.copy(PROGRAM, directory), 0o644)
         return Result(subprocess.run([PYTHON, f"{directory}/{PROGRAM.name}", directory, seed, str(COUNT)], capture_output=True,
                                      timeout=120, cwd=directory, umask=0o22, stdin=subprocess.DEVNULL, **who))
     finally:
