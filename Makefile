@@ -184,7 +184,7 @@ FUZZERS := policy network captured names record bundle tar elf path calls
 FUZZ_NEEDS := clang-14 libclang-rt-14-dev
 FUZZ_FLAGS := -std=gnu17 -g -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJECTS := $(foreach room,vfs policy network trace kernel stubs,$(patsubst %.c,build/fuzz/%.o,$(wildcard $(room)/*.c $(room)/*/*.c))) \
-	$(patsubst %,build/fuzz/supervisor/%.o,elf bundle_give interpreter)
+	$(patsubst %,build/fuzz/supervisor/%.o,elf bundle_give bundle_bytes bundle_places interpreter)
 build/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<

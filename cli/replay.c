@@ -17,17 +17,22 @@
 struct replay_options {
     const char *record, *until, *files, *report, *capture, *har;
     bool maps, stack, shell, gdb, help;
+    struct bundle_place *mount; /* --mount; NULL: none */
+    size_t mounts;
 };
 
-#define TEXT(member) offsetof(struct replay_options, member), true
-#define SWITCH(member) offsetof(struct replay_options, member), false
+#define TEXT(member) offsetof(struct replay_options, member), true, false
+#define SWITCH(member) offsetof(struct replay_options, member), false, false
+#define MANY 0, true, true
 
 static const struct replay_option {
     const char *name, *value;
     size_t at;
-    bool is_text;
+    bool is_text, many;
     const char *help;
 } replay_options[] = {
+    {"--mount", "HOST:GUEST", MANY,
+     "of a record without --bundle: what lay at GUEST in the world is HOST here (as often as needed)"},
     {"--until", "WHERE", TEXT(until),
      "stop behind an event (its number), at a time of the world (1.5s, 20ms), or behind the Nth call of a name "
      "(openat#3)"},
@@ -45,11 +50,15 @@ enum { OPTIONS = sizeof replay_options / sizeof *replay_options };
 
 static int help(void)
 {
-    printf("usage: terrarium replay [OPTIONS] FILE\n\n"
-           "Runs the run of a record again (made with --record FILE --bundle), on this or another machine: nothing of "
-           "this\n"
-           "machine is looked at, every event is compared with the recorded one, stdout and stderr are written "
-           "again.\n\n");
+    printf(
+        "usage: terrarium replay [OPTIONS] FILE\n\n"
+        "Runs the run of a record again, on this or another machine: every event is compared with the recorded one, "
+        "stdout\n"
+        "and stderr are written again. Of a record made with --bundle nothing of this machine is looked at; of another "
+        "the\n"
+        "files that the run read must be here as they were: the interpreter where it was, a script in the current "
+        "directory,\n"
+        "anything where --mount says.\n\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct replay_option *o = &replay_options[i];
         char left[64];
@@ -59,6 +68,24 @@ static int help(void)
     printf("\nExit status: the run's own; 0 when it was stopped by --until; 125 at the first event that is not as "
            "recorded.\n");
     return 0;
+}
+
+/* HOST may have a ':' in it; what follows the last is a path of the world or of the network. */
+static bool add_mount(struct replay_options *o, const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    if (colon != NULL && colon - value >= 8 && memcmp(colon - 8, ":network", 8) == 0)
+        colon -= 8;
+    char *host = colon != NULL && colon > value ? strndup(value, (size_t)(colon - value)) : NULL;
+    struct bundle_place *more = reallocarray(o->mount, o->mounts + 1, sizeof *more);
+    if (more != NULL)
+        o->mount = more;
+    if (host != NULL && more != NULL && (colon[1] == '/' || strncmp(colon + 1, "network:", 8) == 0)) {
+        o->mount[o->mounts++] = (struct bundle_place){host, colon + 1};
+        return true;
+    }
+    free(host);
+    return command_fail("replay: --mount %s: expected HOST:GUEST, GUEST as it is in the world (/data)", value), false;
 }
 
 /* How many words the option at argv[0] takes; 0: said what is wrong with it. */
@@ -81,7 +108,10 @@ static int take(struct replay_options *o, char **argv)
     const char *value = joined ? argv[0] + length + 1 : argv[1];
     if (value == NULL)
         return command_fail("replay: %s needs a value (see 'terrarium replay --help')", replay_options[k].name), 0;
-    *(const char **)(void *)to = value;
+    if (replay_options[k].many && !add_mount(o, value))
+        return 0;
+    if (!replay_options[k].many)
+        *(const char **)(void *)to = value;
     return joined ? 1 : 2;
 }
 
@@ -186,6 +216,13 @@ static int hand_over_to_gdb(const struct replay_options *o)
         put_quoted(f, o->until);
         fputc(' ', f);
     }
+    for (size_t i = 0; i < o->mounts; i++) {
+        fputs("--mount ", f);
+        put_quoted(f, o->mount[i].host);
+        fputc(':', f);
+        put_quoted(f, o->mount[i].guest);
+        fputc(' ', f);
+    }
     put_quoted(f, o->record);
     if (fclose(f) != 0)
         return command_fail("out of memory");
@@ -209,6 +246,35 @@ static struct reader *open_record(const char *path, char *why, size_t n)
     return reader_open(fd, why, n);
 }
 
+/* ---- what is not in the record ------------------------------------------------------------------------------------------ */
+
+static void tell_missing(void *record, const char *file, const char *what)
+{
+    fprintf(stderr, "terrarium: replay: %s: %s: %s\n", (const char *)record, file, what);
+}
+
+/* The script of a run was named by its caller: it is looked for where we were called. */
+static int find_files(const struct replay_options *o, const struct policy *p, const struct run_request *r,
+                      struct bundled *b, struct bundle_places *places, char *script, size_t size)
+{
+    places->place = calloc(o->mounts + 1, sizeof *places->place);
+    if (places->place == NULL)
+        return command_fail("out of memory");
+    if (r->script != NULL) {
+        snprintf(script, size, "%s/%s", strcmp(p->cwd, "/") == 0 ? "" : p->cwd, r->script);
+        places->place[places->count++] = (struct bundle_place){r->script, script};
+    }
+    for (size_t i = 0; i < o->mounts; i++)
+        places->place[places->count++] = o->mount[i];
+    size_t missing = bundled_find(b, places, tell_missing, (void *)o->record);
+    return missing == 0
+               ? 0
+               : command_fail(
+                     "replay: %s: %zu file%s that the run read %s not here as recorded, and the record was made "
+                     "without --bundle (--mount HOST:GUEST says where a file or directory is)",
+                     o->record, missing, missing == 1 ? "" : "s", missing == 1 ? "is" : "are");
+}
+
 static int run_again(const struct replay_options *o, struct reader *events, struct bundled *b,
                      const struct replaying_until *until)
 {
@@ -225,6 +291,8 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
     int status;
     struct replaying *again = NULL;
     struct watched watched = {0};
+    struct bundle_places places = {0};
+    char script[PATH_MAX];
     r.policy = p;
     r.watch = watch;
     r.watch_context = &watched;
@@ -233,12 +301,16 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
                               o->record);
     } else if (bundled_request(b, &r) < 0) {
         status = command_fail("replay: %s: what was run is not in it", o->record);
+    } else if ((status = find_files(o, p, &r, b, &places, script, sizeof script)) != 0) {
+        ;
     } else if ((r.again = watched.again = again = replaying_new(events, b, until)) == NULL) {
         status = command_fail("out of memory");
     } else if ((status = look(o, &watched.inspection)) == 0) {
         r.inspection = watched.inspection;
         status = supervisor_run(&r, &e);
-        if (e.text[0] != '\0')
+        if (e.text[0] != '\0' && bundled_changed(b) != NULL)
+            status = command_fail("replay: %s: %s: changed while it was replayed", o->record, bundled_changed(b));
+        else if (e.text[0] != '\0')
             status = command_fail("replay: %s: %s", o->record, e.text);
         else if (o->until != NULL)
             fprintf(stderr,
@@ -249,29 +321,39 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
     inspection_free(watched.inspection);
     replaying_free(again);
     policy_free(p);
+    free(places.place);
+    return status;
+}
+
+static int replay(struct replay_options *o, int argc, char **argv)
+{
+    struct replaying_until until;
+    char why[512];
+    int status = parse(o, argc, argv);
+    if (status != 0)
+        return status;
+    if (o->help)
+        return help();
+    status = read_until(o, &until);
+    if (status != 0)
+        return status;
+    if (o->gdb && isatty(STDIN_FILENO))
+        return hand_over_to_gdb(o);
+    struct reader *events = open_record(o->record, why, sizeof why);
+    struct reader *kept = events != NULL ? open_record(o->record, why, sizeof why) : NULL;
+    struct bundled *b = kept != NULL ? bundled_open(kept, why, sizeof why) : NULL;
+    status = b != NULL ? run_again(o, events, b, &until) : command_fail("replay: %s: %s", o->record, why);
+    bundled_free(b);
+    reader_close(events);
     return status;
 }
 
 int command_replay(int argc, char **argv)
 {
     struct replay_options o = {0};
-    struct replaying_until until;
-    char why[512];
-    int status = parse(&o, argc, argv);
-    if (status != 0)
-        return status;
-    if (o.help)
-        return help();
-    status = read_until(&o, &until);
-    if (status != 0)
-        return status;
-    if (o.gdb && isatty(STDIN_FILENO))
-        return hand_over_to_gdb(&o);
-    struct reader *events = open_record(o.record, why, sizeof why);
-    struct reader *kept = events != NULL ? open_record(o.record, why, sizeof why) : NULL;
-    struct bundled *b = kept != NULL ? bundled_open(kept, why, sizeof why) : NULL;
-    status = b != NULL ? run_again(&o, events, b, &until) : command_fail("replay: %s: %s", o.record, why);
-    bundled_free(b);
-    reader_close(events);
+    int status = replay(&o, argc, argv);
+    for (size_t i = 0; i < o.mounts; i++)
+        free((char *)o.mount[i].host);
+    free(o.mount);
     return status;
 }

@@ -11,6 +11,8 @@
 #include "vfs/far_end.h"
 
 struct contents;
+
+enum { FIXTURES_FIRST = 1 << 30 }; /* number of the first mount of fixtures, and of their inodes (vfs_set_view) */
 struct file;
 
 struct contents_config {

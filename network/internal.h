@@ -14,7 +14,6 @@ enum {
     CONTENTS_MOST_MEMORY = 512 << 20,   /* bytes that all connections of a world hold */
     CONTENTS_MOST_EXCHANGE = 256 << 20, /* of a file that is given again */
     CONTENTS_MOST_ENDS = 20000,         /* connections at a time */
-    FIXTURES_FIRST = 1 << 30,           /* number of their first mount, and of their inodes (vfs_set_view) */
 };
 
 /* A content of the policy made ready. */

@@ -1,11 +1,13 @@
-/* A record that stands alone: what the run saw of the host is kept in it (vfs/view.h), and given again by a replay. How it is
- * written is in docs/record-format.md, "MANI". */
+/* What a run saw of the host is kept in its record (vfs/view.h), and given again by a replay: attributes, lists and links always, the bytes
+ * of files in a record that stands alone (--bundle). Of another record they are looked for on the replay's machine, and taken where
+ * their hash is the recorded one (supervisor/bundle_places.c). How it is written is in docs/record-format.md, "MANI". */
 #ifndef SUPERVISOR_BUNDLE_H
 #define SUPERVISOR_BUNDLE_H
 
 #include "kernel/world.h"
 #include "supervisor/interpreter.h"
 #include "supervisor/supervisor.h"
+#include "trace/event.h"
 #include "trace/reader.h"
 #include "trace/record.h"
 #include "vfs/view.h"
@@ -15,7 +17,10 @@
 struct bundle;
 
 struct bundle *bundle_new(const struct run_request *r); /* NULL: out of memory */
-/* From now on bytes go to the record as they are used; what was used before is told now. secret: whose bytes are not kept. */
+/* The hash of a piece that was used, and its size. False: it is of no file of the host. */
+bool bundle_piece(const struct bundle *b, uint64_t ino, uint64_t number, uint8_t digest[EVENT_DIGEST], uint64_t *size);
+/* From now on bytes go to the record as they are used; what was used before is told now. secret: whose bytes are never
+ * kept. */
 void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *context, uint64_t ino), void *context);
 int bundle_finish(struct bundle *b); /* before record_finish: 0 or -errno */
 void bundle_interpreter(struct bundle *b, const struct interpreter *i);
@@ -28,6 +33,17 @@ void bundle_free(struct bundle *b);               /* NULL is allowed */
 
 struct bundled;
 
+/* Where on this machine what lies at `guest` in the world is (`network:N`, `network:/N`: the Nth file or tree that `network:` answers from).
+ * The longest `guest` that a path begins with counts; without one a path is where it is in the world. */
+struct bundle_place {
+    const char *host, *guest;
+};
+
+struct bundle_places {
+    struct bundle_place *place;
+    size_t count;
+};
+
 /* From a record, which may be anybody's; takes the reader over. NULL with one sentence in why. */
 struct bundled *bundled_open(struct reader *r, char *why, size_t n);
 const char *bundled_policy(const struct bundled *b, size_t *n); /* the policy in force, as YAML */
@@ -38,7 +54,12 @@ int bundled_request(const struct bundled *b,
 int bundled_interpreter(const struct bundled *b, struct interpreter *i);                /* 0, -ENOENT, -ENOMEM */
 int bundled_stream(const struct bundled *b, int number, struct host_stream_past *past); /* 0, -EBADMSG */
 struct view *bundled_view(struct bundled *b);
-void bundled_free(struct bundled *b); /* NULL is allowed */
+/* Bytes that are not in the record: where they lie on this machine, and whether they are what they were. Each file that is not is told, by
+ * its path in the world. How many. Before the view is used; places stays good as long as b. */
+size_t bundled_find(struct bundled *b, const struct bundle_places *places,
+                    void (*tell)(void *context, const char *file, const char *what), void *context);
+const char *bundled_changed(const struct bundled *b); /* a file that is not what it was any more; NULL: none was met */
+void bundled_free(struct bundled *b);                 /* NULL is allowed */
 
 /* What an entry of the manifest is: the first element of its array. */
 enum bundle_entry {
@@ -54,6 +75,7 @@ enum bundle_entry {
     BUNDLE_ARCHIVE,     /* at, size, [hash of each piece] */
     BUNDLE_HOST_LINK,   /* path, error, target or nil */
     BUNDLE_HOST_HAS,    /* path, is it there */
+    BUNDLE_FILE,        /* ino, mount, path, is it secret: whose pieces were used */
     BUNDLE_ENTRIES,
 };
 enum { BUNDLE_STATUS_FIELDS = 12 };

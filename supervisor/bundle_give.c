@@ -1,6 +1,7 @@
 /* Giving a world what a record kept of the host (supervisor/bundle.h). The manifest may be anybody's: it is read in place, every
- * field is checked where it is used, what it does not hold is -ENOENT to the guest, and nothing here opens a path. */
-#include "supervisor/bundle.h"
+ * field is checked where it is used, and what it does not hold is -ENOENT to the guest. Bytes are
+ * supervisor/bundle_bytes.c's. */
+#include "supervisor/bundle_inner.h"
 
 #include "trace/cursor.h"
 
@@ -13,36 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* An entry by what it is asked for: kind, then number (a mount, an ino, a stream), then text (a path) or second number. */
-struct found {
-    enum bundle_entry kind;
-    uint64_t number, second;
-    const uint8_t *text;
-    size_t size;
-    struct cursor rest; /* behind those */
-};
-
-struct bundled {
-    struct view view; /* first: the VFS knows this */
-    struct reader *reader;
-    uint8_t *manifest;
-    size_t size;
-    struct found *entries; /* sorted */
-    size_t count, room;
-    uint8_t *piece; /* room for one */
-    char **argv;
-    char *script;
-    char *policy;
-};
-
-static struct bundled *of(struct view *w)
-{
-    return (struct bundled *)w;
-}
-
 /* ---- the manifest ----------------------------------------------------------------------------------------------------------- */
 
-static int order(const void *one, const void *other)
+int bundled_order(const void *one, const void *other)
 {
     const struct found *a = one, *b = other;
     if (a->kind != b->kind)
@@ -65,7 +39,7 @@ static bool read_key(struct cursor *c, struct found *f)
         [BUNDLE_STATUS] = {true, false, true},    [BUNDLE_NAMES] = {true, false, true},
         [BUNDLE_LINK] = {true, false, true},      [BUNDLE_PIECE] = {true, true, false},
         [BUNDLE_ARCHIVE] = {false, false, true},  [BUNDLE_HOST_LINK] = {false, false, true},
-        [BUNDLE_HOST_HAS] = {false, false, true},
+        [BUNDLE_HOST_HAS] = {false, false, true}, [BUNDLE_FILE] = {true, false, false},
     };
     uint64_t kind = cursor_unsigned(c);
     if (c->bad || kind == 0 || kind >= BUNDLE_ENTRIES)
@@ -101,24 +75,23 @@ static bool read_manifest(struct bundled *b)
         b->entries[b->count++].rest.end = c.at;
     }
     if (b->count > 0)
-        qsort(b->entries, b->count, sizeof *b->entries, order);
+        qsort(b->entries, b->count, sizeof *b->entries, bundled_order);
     return true;
 }
 
-/* The entry; false: there is none. *rest is a cursor of the caller's own. */
-static bool find(const struct bundled *b, enum bundle_entry kind, uint64_t number, uint64_t second, const char *text,
-                 struct cursor *rest)
+bool bundled_entry(const struct bundled *b, enum bundle_entry kind, uint64_t number, uint64_t second, const char *text,
+                   struct cursor *rest)
 {
     const struct found wanted = {
         .kind = kind, .number = number, .second = second, .text = (const uint8_t *)text, .size = strlen(text)};
-    const struct found *f = b->count == 0 ? NULL : bsearch(&wanted, b->entries, b->count, sizeof wanted, order);
+    const struct found *f = b->count == 0 ? NULL : bsearch(&wanted, b->entries, b->count, sizeof wanted, bundled_order);
     if (f == NULL)
         return false;
     *rest = f->rest;
     return true;
 }
 
-static char *copy_text(struct cursor *c)
+char *bundled_text(struct cursor *c)
 {
     size_t n;
     const uint8_t *text = cursor_bytes(c, &n);
@@ -161,9 +134,9 @@ static int read_status(struct cursor *c, struct view_status *s)
 static int give_mounted(struct view *w, uint32_t mount, const char *at, struct view_status *root, int error)
 {
     struct cursor c;
-    if (!find(of(w), BUNDLE_MOUNT, mount, 0, "", &c))
+    if (!bundled_entry(bundled_of(w), BUNDLE_MOUNT, mount, 0, "", &c))
         return -ENOENT;
-    char *where = copy_text(&c);
+    char *where = bundled_text(&c);
     bool same = where != NULL && strcmp(where, at) == 0;
     free(where);
     error = same ? read_status(&c, root) : -ENOENT;
@@ -173,7 +146,7 @@ static int give_mounted(struct view *w, uint32_t mount, const char *at, struct v
 static int give_status(struct view *w, uint32_t mount, const char *path, struct view_status *s, int error)
 {
     struct cursor c;
-    return find(of(w), BUNDLE_STATUS, mount, 0, path, &c) ? read_status(&c, s) : -ENOENT;
+    return bundled_entry(bundled_of(w), BUNDLE_STATUS, mount, 0, path, &c) ? read_status(&c, s) : -ENOENT;
 }
 
 static bool good_name(const char *name)
@@ -185,7 +158,7 @@ static bool good_name(const char *name)
 static int give_names(struct view *w, uint32_t mount, const char *path, struct view_names *names, int error)
 {
     struct cursor c;
-    if (!find(of(w), BUNDLE_NAMES, mount, 0, path, &c))
+    if (!bundled_entry(bundled_of(w), BUNDLE_NAMES, mount, 0, path, &c))
         return -ENOENT;
     error = read_error(&c);
     uint32_t words = error == 0 ? cursor_array(&c) : 0;
@@ -195,7 +168,7 @@ static int give_names(struct view *w, uint32_t mount, const char *path, struct v
     if (names->names == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i + 1 < words; i += 2) {
-        char *name = copy_text(&c);
+        char *name = bundled_text(&c);
         uint64_t type = cursor_unsigned(&c);
         if (!good_name(name) || c.bad || type > 255) {
             free(name);
@@ -211,106 +184,26 @@ static int read_target(struct cursor *c, char **target)
     int error = read_error(c);
     if (error < 0)
         return error;
-    *target = copy_text(c);
+    *target = bundled_text(c);
     return *target == NULL || strlen(*target) >= VFS_PATH_MAX ? -EIO : 0;
 }
 
 static int give_link(struct view *w, uint32_t mount, const char *path, char **target, int error)
 {
     struct cursor c;
-    return find(of(w), BUNDLE_LINK, mount, 0, path, &c) ? read_target(&c, target) : -ENOENT;
+    return bundled_entry(bundled_of(w), BUNDLE_LINK, mount, 0, path, &c) ? read_target(&c, target) : -ENOENT;
 }
 
 static int give_host_link(struct view *w, const char *path, char **target, int error)
 {
     struct cursor c;
-    return find(of(w), BUNDLE_HOST_LINK, 0, 0, path, &c) ? read_target(&c, target) : -ENOENT;
+    return bundled_entry(bundled_of(w), BUNDLE_HOST_LINK, 0, 0, path, &c) ? read_target(&c, target) : -ENOENT;
 }
 
 static bool give_host_has(struct view *w, const char *path, bool there)
 {
     struct cursor c;
-    return find(of(w), BUNDLE_HOST_HAS, 0, 0, path, &c) && cursor_bool(&c);
-}
-
-/* ---- bytes ------------------------------------------------------------------------------------------------------------------------ */
-
-static int new_file(uint64_t size)
-{
-    int fd = memfd_create("terrarium-bundle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd >= 0 && ftruncate(fd, (off_t)size) < 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd < 0 ? -errno : fd;
-}
-
-/* Nothing can write to it any more, through whatever mapping: the guest's pages of it are these. */
-static int seal(int fd)
-{
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        close(fd);
-        return -EIO;
-    }
-    return fd;
-}
-
-static int put_piece(struct bundled *b, int fd, uint64_t size, uint64_t number, const uint8_t *digest)
-{
-    uint64_t at = number * EVENT_PIECE_SIZE;
-    if (number > INT64_MAX / EVENT_PIECE_SIZE - 1 || at >= size)
-        return -EIO;
-    ssize_t n = reader_content(b->reader, digest, b->piece);
-    if (n < 0 || (uint64_t)n > size - at)
-        return -EIO;
-    return pwrite(fd, b->piece, (size_t)n, (off_t)at) == n ? 0 : -EIO;
-}
-
-static int give_file(struct view *w, uint64_t ino, uint64_t size)
-{
-    struct bundled *b = of(w);
-    int fd = new_file(size), error = fd < 0 ? fd : 0;
-    const struct found first = {.kind = BUNDLE_PIECE, .number = ino, .text = (const uint8_t *)""};
-    size_t low = 0, high = b->count;
-    while (low < high) { /* the first that is not before it */
-        size_t middle = (low + high) / 2;
-        if (order(&b->entries[middle], &first) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; error == 0 && low < b->count && b->entries[low].kind == BUNDLE_PIECE && b->entries[low].number == ino;
-         low++) {
-        struct cursor c = b->entries[low].rest;
-        size_t n;
-        (void)cursor_unsigned(&c);
-        const uint8_t *digest = cursor_bytes(&c, &n);
-        error = c.bad || n != EVENT_DIGEST ? -EIO : put_piece(b, fd, size, b->entries[low].second, digest);
-    }
-    if (error < 0 && fd >= 0)
-        close(fd);
-    return error < 0 ? error : seal(fd);
-}
-
-static int give_archive(struct view *w, const char *at, int none)
-{
-    struct bundled *b = of(w);
-    struct cursor c;
-    if (!find(b, BUNDLE_ARCHIVE, 0, 0, at, &c))
-        return -ENOENT;
-    uint64_t size = cursor_unsigned(&c);
-    uint32_t pieces = cursor_array(&c);
-    if (c.bad || size > INT64_MAX)
-        return -EIO;
-    int fd = new_file(size), error = fd < 0 ? fd : 0;
-    for (uint32_t i = 0; error == 0 && i < pieces; i++) {
-        size_t n;
-        const uint8_t *digest = cursor_bytes(&c, &n);
-        error = c.bad || n != EVENT_DIGEST ? -EIO : put_piece(b, fd, size, i, digest);
-    }
-    if (error < 0 && fd >= 0)
-        close(fd);
-    return error < 0 ? error : seal(fd);
+    return bundled_entry(bundled_of(w), BUNDLE_HOST_HAS, 0, 0, path, &c) && cursor_bool(&c);
 }
 
 /* ---- what the run was ----------------------------------------------------------------------------------------------------------- */
@@ -324,7 +217,7 @@ const char *bundled_policy(const struct bundled *b, size_t *n)
 int bundled_rule_line(const struct bundled *b, bool of_network, size_t rule)
 {
     struct cursor c;
-    if (!find(b, BUNDLE_POLICY, 0, 0, "", &c))
+    if (!bundled_entry(b, BUNDLE_POLICY, 0, 0, "", &c))
         return 0;
     cursor_skip(&c);
     if (of_network)
@@ -339,7 +232,7 @@ int bundled_rule_line(const struct bundled *b, bool of_network, size_t rule)
 int bundled_request(const struct bundled *b, struct run_request *r)
 {
     struct cursor c;
-    if (b->argv == NULL || !find(b, BUNDLE_REQUEST, 0, 0, "", &c))
+    if (b->argv == NULL || !bundled_entry(b, BUNDLE_REQUEST, 0, 0, "", &c))
         return -EBADMSG;
     r->is_exec = cursor_bool(&c);
     r->script = b->script;
@@ -354,17 +247,17 @@ int bundled_request(const struct bundled *b, struct run_request *r)
 static bool read_request(struct bundled *b)
 {
     struct cursor c;
-    if (!find(b, BUNDLE_REQUEST, 0, 0, "", &c))
+    if (!bundled_entry(b, BUNDLE_REQUEST, 0, 0, "", &c))
         return false;
     (void)cursor_bool(&c);
-    if (!cursor_nil(&c) && ((b->script = copy_text(&c)) == NULL || !good_name(b->script)))
+    if (!cursor_nil(&c) && ((b->script = bundled_text(&c)) == NULL || !good_name(b->script)))
         return false;
     uint32_t n = cursor_array(&c);
     b->argv = calloc((size_t)n + 1, sizeof *b->argv);
     if (b->argv == NULL)
         return false;
     for (uint32_t i = 0; i < n; i++)
-        if ((b->argv[i] = copy_text(&c)) == NULL)
+        if ((b->argv[i] = bundled_text(&c)) == NULL)
             return false;
     return true;
 }
@@ -372,20 +265,20 @@ static bool read_request(struct bundled *b)
 static bool read_policy(struct bundled *b)
 {
     struct cursor c;
-    return find(b, BUNDLE_POLICY, 0, 0, "", &c) && (b->policy = copy_text(&c)) != NULL;
+    return bundled_entry(b, BUNDLE_POLICY, 0, 0, "", &c) && (b->policy = bundled_text(&c)) != NULL;
 }
 
 int bundled_interpreter(const struct bundled *b, struct interpreter *i)
 {
     struct cursor c;
     *i = (struct interpreter){0};
-    if (!find(b, BUNDLE_INTERPRETER, 0, 0, "", &c))
+    if (!bundled_entry(b, BUNDLE_INTERPRETER, 0, 0, "", &c))
         return -ENOENT;
-    i->path = copy_text(&c);
+    i->path = bundled_text(&c);
     uint32_t trees = cursor_array(&c);
     bool good = i->path != NULL && i->path[0] == '/' && !c.bad && trees <= INTERPRETER_TREES;
     for (uint32_t k = 0; good && k < trees; k++) {
-        i->tree[k] = copy_text(&c);
+        i->tree[k] = bundled_text(&c);
         i->trees += i->tree[k] != NULL;
         good = i->tree[k] != NULL && i->tree[k][0] == '/';
     }
@@ -398,7 +291,7 @@ int bundled_interpreter(const struct bundled *b, struct interpreter *i)
 int bundled_stream(const struct bundled *b, int number, struct host_stream_past *past)
 {
     struct cursor c;
-    if (!find(b, BUNDLE_STREAM, (uint64_t)number, 0, "", &c) || cursor_array(&c) < 7)
+    if (!bundled_entry(b, BUNDLE_STREAM, (uint64_t)number, 0, "", &c) || cursor_array(&c) < 7)
         return -EBADMSG;
     past->open = cursor_unsigned(&c) != 0;
     past->type = (uint32_t)cursor_unsigned(&c) & S_IFMT;
@@ -420,8 +313,8 @@ struct bundled *bundled_open(struct reader *r, char *why, size_t n)
         .status = give_status,
         .names = give_names,
         .link = give_link,
-        .file = give_file,
-        .archive = give_archive,
+        .file = bundled_file,
+        .archive = bundled_archive,
         .host_link = give_host_link,
         .host_has = give_host_has,
     };
@@ -435,7 +328,7 @@ struct bundled *bundled_open(struct reader *r, char *why, size_t n)
     b->reader = r;
     int error = reader_manifest(r, &b->manifest, &b->size);
     if (error == -ENOENT) {
-        snprintf(why, n, "it does not stand alone: it was made without --bundle, or stopped before its end");
+        snprintf(why, n, "it stops before the run's end: what the run saw of its machine is behind that");
     } else if (error < 0 || (b->piece = malloc(EVENT_PIECE_SIZE)) == NULL || !read_manifest(b) || !read_policy(b) ||
                !read_request(b)) {
         snprintf(why, n, "its manifest is damaged");
@@ -460,6 +353,7 @@ void bundled_free(struct bundled *b)
     free(b->argv);
     free(b->script);
     free(b->policy);
+    free(b->changed);
     free(b->piece);
     free(b->entries);
     free(b->manifest);

@@ -1,5 +1,5 @@
-/* Keeping what a run sees of the host (supervisor/bundle.h): each answer of the host becomes an entry of the manifest, each piece of a
- * file that is used becomes kept content of the record, once. */
+/* Keeping what a run sees of the host (supervisor/bundle.h): each answer of the host becomes an entry of the manifest, and each piece of a
+ * file that is used, by its hash; with --bundle its bytes become kept content of the record, once. */
 #include "supervisor/bundle.h"
 
 #include "policy/network.h"
@@ -21,6 +21,11 @@ struct digest_set {
     size_t count, room;
 };
 
+struct kept_piece { /* a place of an open table; key 0: free */
+    uint64_t key, size;
+    uint8_t digest[EVENT_DIGEST];
+};
+
 struct link_number { /* files with several names: their numbers on the host, and what they are called here */
     uint64_t dev, ino;
 };
@@ -36,7 +41,9 @@ struct bundle {
     struct record *record;
     struct event_buffer manifest;
     int error;
-    struct number_set pieces;
+    struct number_set files;
+    struct kept_piece *pieces;
+    size_t piece_count, piece_room; /* room: a power of two, half full at most */
     struct digest_set contents;
     struct link_number *links;
     size_t link_count, link_room;
@@ -189,13 +196,54 @@ static bool keep_host_has(struct view *w, const char *path, bool there)
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------------- */
 
-/* Whether it is new; key is not 0. */
-static bool first_time(struct bundle *b, uint64_t key)
+static uint64_t piece_key(uint64_t ino, uint64_t number)
 {
-    int fresh = number_set_add(&b->pieces, key);
-    if (fresh < 0)
-        b->error = fresh;
-    return fresh > 0;
+    return (ino << 24 | (number & 0xffffff)) + 1;
+}
+
+static struct kept_piece *piece_place(struct kept_piece *pieces, size_t room, uint64_t key)
+{
+    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (room - 1);
+    while (pieces[at].key != 0 && pieces[at].key != key)
+        at = (at + 1) & (room - 1);
+    return &pieces[at];
+}
+
+/* Its place, when it is new; else NULL. */
+static struct kept_piece *new_piece(struct bundle *b, uint64_t key)
+{
+    struct kept_piece *p;
+    if (b->piece_room > 0 && piece_place(b->pieces, b->piece_room, key)->key == key)
+        return NULL;
+    if (b->piece_count * 2 >= b->piece_room) {
+        size_t room = b->piece_room == 0 ? 256 : b->piece_room * 2;
+        struct kept_piece *more = calloc(room, sizeof *more);
+        if (more == NULL) {
+            b->error = -ENOMEM;
+            return NULL;
+        }
+        for (size_t i = 0; i < b->piece_room; i++)
+            if (b->pieces[i].key != 0)
+                *piece_place(more, room, b->pieces[i].key) = b->pieces[i];
+        free(b->pieces);
+        b->pieces = more;
+        b->piece_room = room;
+    }
+    p = piece_place(b->pieces, b->piece_room, key);
+    p->key = key;
+    b->piece_count++;
+    return p;
+}
+
+bool bundle_piece(const struct bundle *b, uint64_t ino, uint64_t number, uint8_t digest[EVENT_DIGEST], uint64_t *size)
+{
+    uint64_t key = piece_key(ino, number);
+    const struct kept_piece *p = b->piece_room > 0 ? piece_place(b->pieces, b->piece_room, key) : NULL;
+    if (p == NULL || p->key != key)
+        return false;
+    memcpy(digest, p->digest, EVENT_DIGEST);
+    *size = p->size;
+    return true;
 }
 
 /* Sorted, by insertion: a bundle has thousands of pieces, not millions. */
@@ -229,12 +277,14 @@ static bool content_is_new(struct bundle *b, const uint8_t digest[EVENT_DIGEST])
     return true;
 }
 
-/* Bytes at `offset` of fd, at most a piece, into the record. Their number; digest: their hash. */
-static ssize_t keep_piece(struct bundle *b, int fd, uint64_t offset, uint8_t digest[EVENT_DIGEST])
+/* Bytes at `offset` of fd, at most a piece and not behind `size`: their hash, and themselves into the record that stands alone. Their
+ * number. */
+static size_t keep_piece(struct bundle *b, int fd, uint64_t offset, uint64_t size, bool secret,
+                         uint8_t digest[EVENT_DIGEST])
 {
-    size_t n = 0;
-    while (n < EVENT_PIECE_SIZE) {
-        ssize_t got = pread(fd, b->piece + n, EVENT_PIECE_SIZE - n, (off_t)(offset + n));
+    size_t n = 0, most = size - offset < EVENT_PIECE_SIZE ? (size_t)(size - offset) : EVENT_PIECE_SIZE;
+    while (n < most) {
+        ssize_t got = pread(fd, b->piece + n, most - n, (off_t)(offset + n));
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
@@ -242,30 +292,52 @@ static ssize_t keep_piece(struct bundle *b, int fd, uint64_t offset, uint8_t dig
         n += (size_t)got;
     }
     crypto_generichash(digest, EVENT_DIGEST, b->piece, n, NULL, 0);
-    if (content_is_new(b, digest)) {
+    if (b->request->bundle && !secret && content_is_new(b, digest)) {
         int error = record_content(b->record, digest, b->piece, n);
         if (error < 0)
             b->error = error;
     }
-    return (ssize_t)n;
+    return n;
 }
 
-static void keep_used(struct view *w, uint64_t ino, int fd, uint64_t size, uint64_t offset, uint64_t length)
+/* Where it lies, once: for whoever has to find its bytes elsewhere. */
+static void keep_file(struct bundle *b, const struct view_file *f, bool secret)
+{
+    char buffer[VFS_PATH_MAX];
+    int fresh = number_set_add(&b->files, f->ino);
+    const char *path = fresh > 0 ? view_path(f, buffer, sizeof buffer) : NULL;
+    if (fresh < 0)
+        b->error = fresh;
+    if (path == NULL)
+        return;
+    msgpack_packer p = entry(b, BUNDLE_FILE, 4);
+    msgpack_pack_uint64(&p, f->ino);
+    msgpack_pack_uint32(&p, f->mount);
+    pack_text(&p, path);
+    if (secret)
+        msgpack_pack_true(&p);
+    else
+        msgpack_pack_false(&p);
+}
+
+static void keep_used(struct view *w, const struct view_file *f, int fd, uint64_t offset, uint64_t length)
 {
     struct bundle *b = of(w);
-    if (b->record == NULL || b->error < 0 || offset >= size || (b->secret != NULL && b->secret(b->secret_context, ino)))
+    if (b->record == NULL || b->error < 0 || offset >= f->size)
         return;
-    uint64_t end = length > size - offset ? size : offset + length;
+    uint64_t end = length > f->size - offset ? f->size : offset + length;
     for (uint64_t number = offset / EVENT_PIECE_SIZE; number * EVENT_PIECE_SIZE < end; number++) {
-        uint8_t digest[EVENT_DIGEST];
-        if (!first_time(b, (ino << 24 | (number & 0xffffff)) + 1))
+        struct kept_piece *k = new_piece(b, piece_key(f->ino, number));
+        if (k == NULL)
             continue;
-        ssize_t n = keep_piece(b, fd, number * EVENT_PIECE_SIZE, digest);
+        bool secret = b->secret != NULL && b->secret(b->secret_context, f->ino);
+        keep_file(b, f, secret);
+        k->size = keep_piece(b, fd, number * EVENT_PIECE_SIZE, f->size, secret, k->digest);
         msgpack_packer p = entry(b, BUNDLE_PIECE, 4);
-        msgpack_pack_uint64(&p, ino);
+        msgpack_pack_uint64(&p, f->ino);
         msgpack_pack_uint64(&p, number);
-        msgpack_pack_uint64(&p, (uint64_t)n);
-        pack_bytes(&p, digest, sizeof digest);
+        msgpack_pack_uint64(&p, k->size);
+        pack_bytes(&p, k->digest, sizeof k->digest);
     }
 }
 
@@ -302,7 +374,7 @@ static void store_archive(struct bundle *b, const struct kept_archive *a)
     msgpack_pack_uint64(&p, size);
     msgpack_pack_array(&p, pieces);
     for (uint64_t i = 0; i < pieces && b->error == 0; i++) {
-        (void)keep_piece(b, a->fd, i * EVENT_PIECE_SIZE, digest);
+        (void)keep_piece(b, a->fd, i * EVENT_PIECE_SIZE, size, false, digest);
         pack_bytes(&p, digest, sizeof digest);
     }
 }
@@ -432,7 +504,8 @@ void bundle_free(struct bundle *b)
             close(b->archives[i].fd);
     }
     free(b->archives);
-    number_set_free(&b->pieces);
+    number_set_free(&b->files);
+    free(b->pieces);
     free(b->contents.digest);
     free(b->links);
     free(b->piece);

@@ -44,7 +44,8 @@ void recording_tell(struct recording *r, struct event *e)
 
 /* ---- beginning and end --------------------------------------------------------------------------------------------- */
 
-int recording_open(struct world *w, const struct run_request *request, struct recording **out, struct run_error *e)
+int recording_open(struct world *w, const struct run_request *request, const struct secrets *secrets,
+                   struct recording **out, struct run_error *e)
 {
     *out = NULL;
     if (request->record == NULL && request->watch == NULL)
@@ -62,6 +63,7 @@ int recording_open(struct world *w, const struct run_request *request, struct re
                                 .to_file = request->record != NULL,
                                 .watch = request->watch,
                                 .watch_context = request->watch_context,
+                                .secrets = secrets,
                                 .sign = request->sign};
         crypto_generichash_init(&r->tree, NULL, 0, EVENT_DIGEST);
         recording_calls_tell(&r->recorder);
@@ -69,7 +71,7 @@ int recording_open(struct world *w, const struct run_request *request, struct re
         r->piece = malloc(EVENT_PIECE_SIZE);
         r->path = request->record != NULL ? strdup(request->record) : NULL;
     }
-    if (r == NULL || record == NULL || r->piece == NULL || recording_find_secrets(r) < 0) {
+    if (r == NULL || record == NULL || r->piece == NULL) {
         snprintf(e->text, sizeof e->text, "out of memory");
         if (r == NULL)
             record_free(record);
@@ -229,7 +231,6 @@ void recording_free(struct recording *r)
     number_set_free(&r->files);
     number_set_free(&r->pieces);
     number_set_free(&r->rules);
-    free(r->secrets);
     free(r->piece);
     free(r->path);
     record_free(r->record);

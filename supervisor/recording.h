@@ -4,13 +4,15 @@
 #define SUPERVISOR_RECORDING_H
 
 #include "kernel/world.h"
+#include "supervisor/setup.h"
 #include "supervisor/supervisor.h"
 #include "trace/record.h"
 
 struct recording;
 
 /* Opens r->record when there is one, before the supervisor confines itself. *out NULL: nothing is recorded. 0, or -1 with *e. */
-int recording_open(struct world *w, const struct run_request *r, struct recording **out, struct run_error *e);
+int recording_open(struct world *w, const struct run_request *r, const struct secrets *secrets, struct recording **out,
+                   struct run_error *e);
 /* The first program is about to be loaded: from here on everything is told. */
 void recording_begin(struct recording *r, const struct run_request *request, const char *program,
                      const struct exec_arguments *arguments, const struct task *first);

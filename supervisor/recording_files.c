@@ -2,15 +2,15 @@
  * but named, by file and offset, once the piece of the file that they are in was named by its hash. */
 #include "supervisor/recording_inner.h"
 
-#include <fcntl.h>
+#include "supervisor/bundle.h"
+
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 bool recording_is_secret(const struct recording *r, uint64_t ino)
 {
-    for (size_t i = 0; i < r->secret_count; i++)
-        if (r->secrets[i] == ino)
+    for (size_t i = 0; i < r->secrets->count; i++)
+        if (r->secrets->ino[i] == ino)
             return true;
     return false;
 }
@@ -34,6 +34,21 @@ static void name_file(struct recording *r, const struct task *t, struct file *f,
     recording_tell(r, e);
 }
 
+/* A piece of the host's is hashed once, by whoever keeps what is seen of the host: one byte read of it is enough to be told. */
+static uint64_t hash_piece(struct recording *r, struct file *f, const struct file_given *g, uint64_t number,
+                           uint8_t digest[EVENT_DIGEST])
+{
+    uint64_t at = number * EVENT_PIECE_SIZE, size;
+    if (r->bundle != NULL && file_given_read(f, at, r->piece, 1) > 0 &&
+        bundle_piece(r->bundle, g->ino, number, digest, &size))
+        return size;
+    ssize_t n = file_given_read(f, at, r->piece, EVENT_PIECE_SIZE);
+    if (n < 0)
+        n = 0; /* unreadable now: the guest meets the same error, and has no bytes of it */
+    crypto_generichash(digest, EVENT_DIGEST, r->piece, (size_t)n, NULL, 0);
+    return (uint64_t)n;
+}
+
 static void name_piece(struct recording *r, const struct task *t, struct file *f, const struct file_given *g,
                        uint64_t number)
 {
@@ -45,14 +60,11 @@ static void name_piece(struct recording *r, const struct task *t, struct file *f
         return;
     }
     name_file(r, t, f, g);
-    ssize_t n = file_given_read(f, number * EVENT_PIECE_SIZE, r->piece, EVENT_PIECE_SIZE);
-    if (n < 0)
-        n = 0; /* unreadable now: the guest meets the same error, and has no bytes of it */
-    crypto_generichash(digest, sizeof digest, r->piece, (size_t)n, NULL, 0);
+    uint64_t n = hash_piece(r, f, g, number, digest);
     struct event *e = recording_event(r, EVENT_PIECE, t->tid);
     e->piece.file = g->ino;
     e->piece.number = number;
-    e->piece.size = (uint64_t)n;
+    e->piece.size = n;
     e->piece.digest = digest;
     crypto_generichash_update(&r->tree, (const uint8_t *)&number, sizeof number);
     crypto_generichash_update(&r->tree, digest, sizeof digest);
@@ -65,25 +77,4 @@ void recording_name_pieces(struct recording *r, const struct task *t, struct fil
     uint64_t end = length > g->size - (offset < g->size ? offset : g->size) ? g->size : offset + length;
     for (uint64_t at = offset / EVENT_PIECE_SIZE; at * EVENT_PIECE_SIZE < end; at++)
         name_piece(r, t, f, g, at);
-}
-
-/* Which nodes hold what the policy calls secret. The guest may rename them: their ino stays. */
-int recording_find_secrets(struct recording *r)
-{
-    const struct policy *p = r->world->policy;
-    struct cred root = {.capabilities = UINT64_MAX};
-    const struct place at = {r->world->vfs, &root, vfs_root(r->world->vfs), vfs_root(r->world->vfs)};
-    r->secrets = calloc(p->file_count + 1, sizeof *r->secrets);
-    if (r->secrets == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < p->file_count; i++) {
-        struct file *f;
-        if (!p->files[i].secret || vfs_open(&at, p->files[i].path, O_RDONLY, 0, 0, &f) < 0)
-            continue;
-        uint64_t ino = file_ino(f);
-        if (ino != 0)
-            r->secrets[r->secret_count++] = ino;
-        file_put(f);
-    }
-    return 0;
 }

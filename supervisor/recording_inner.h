@@ -44,9 +44,8 @@ struct recording {
     void *watch_context;
     struct kept *kept, *spare;
     struct number_set opens, files, pieces, rules;
-    struct bundle *bundle; /* borrowed; NULL: the record does not stand alone */
-    uint64_t *secrets;     /* inos */
-    size_t secret_count;
+    struct bundle *bundle;         /* borrowed; NULL: the record does not stand alone */
+    const struct secrets *secrets; /* borrowed */
     crypto_generichash_state tree; /* of the events that name given files and their pieces */
     uint8_t *piece;                /* room for one */
     struct event event;            /* the one being made */
@@ -71,7 +70,6 @@ void recording_failed(struct recording *r, int error);
 
 /* recording_files.c: names the pieces that bytes [offset, + length) of a given file are in, those that were not named before. */
 bool recording_is_secret(const struct recording *r, uint64_t ino);
-int recording_find_secrets(struct recording *r); /* 0 or -ENOMEM */
 void recording_name_pieces(struct recording *r, const struct task *t, struct file *f, const struct file_given *g,
                            uint64_t offset, uint64_t length);
 

@@ -110,7 +110,7 @@ static int prepare_outputs(struct holder *h, const struct run_request *r, struct
             return -1;
         }
     }
-    if (recording_open(h->world, r, &h->recording, e) < 0)
+    if (recording_open(h->world, r, h->secrets, &h->recording, e) < 0)
         return -1;
     if (r->export_to == NULL)
         return 0;
@@ -136,7 +136,7 @@ static int start(struct holder *h, const struct run_request *r, struct bundle *b
     int result = -1;
     if (network_start(h, r, setup_view(bundle, r), e) == 0 &&
         setup_tree(h->world, r, network_contents(h), bundle, &program, e) == 0 &&
-        setup_first(h->world, r, bundle, &first, e) == 0) {
+        setup_first(h->world, r, bundle, &first, e) == 0 && setup_secrets(h->world, h->secrets, e) == 0) {
         if (prepare_outputs(h, r, e) == 0) {
             if (bundle != NULL)
                 recording_bundles(h->recording, bundle);
@@ -196,7 +196,8 @@ static int finish_again(const struct replaying *again, int status, struct run_er
 int supervisor_run(const struct run_request *r, struct run_error *e)
 {
     struct inputs inputs = {0};
-    struct holder h = {.socket = -1, .cpu = -1, .inputs = &inputs};
+    struct secrets secrets = {0};
+    struct holder h = {.socket = -1, .cpu = -1, .inputs = &inputs, .secrets = &secrets};
     struct bundle *bundle = NULL;
     int status = EXIT_SELF;
     *e = (struct run_error){0};
@@ -209,9 +210,9 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     void (*pipe_before)(int) = signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error of the guest's write */
     void (*size_before)(int) = signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow, or of the record's */
     h.world = world_new(r->policy, &ptrace_machine, &h);
-    if (r->bundle)
+    if (r->record != NULL)
         bundle = bundle_new(r);
-    if (h.world == NULL || limits_new(&h) < 0 || fast_clock_new(&h) < 0 || (r->bundle && bundle == NULL)) {
+    if (h.world == NULL || limits_new(&h) < 0 || fast_clock_new(&h) < 0 || (r->record != NULL && bundle == NULL)) {
         snprintf(e->text, sizeof e->text, "out of memory");
     } else {
         h.world->verbose = r->verbose;
@@ -236,6 +237,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         fclose(h.report);
     recording_free(h.recording);
     inputs_free(&inputs);
+    free(secrets.ino);
     maps_forget_all(&h);
     limits_free(&h);
     fast_clock_free(&h);

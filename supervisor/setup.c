@@ -327,7 +327,8 @@ int setup_tree(struct world *w, const struct run_request *r, struct contents *co
         return -1;
     if (contents != NULL && trust_install(w, contents, e) < 0)
         return -1;
-    if (put_policy_files(w, e) < 0 || (contents != NULL && trust_environment(w, contents, e) < 0) || (r->script != NULL && mount_script(w, r, e) < 0))
+    if (put_policy_files(w, e) < 0 || (contents != NULL && trust_environment(w, contents, e) < 0) ||
+        (r->script != NULL && mount_script(w, r, e) < 0))
         return -1;
     if (*program == NULL) {
         const char *name = r->is_exec ? r->argv[0] : w->policy->python != NULL ? w->policy->python : "python3";
@@ -404,6 +405,26 @@ int setup_first(struct world *w, const struct run_request *r, struct bundle *bun
         return say(e, "standard streams", error, "");
     take_terminal(w, p);
     *first = t;
+    return 0;
+}
+
+int setup_secrets(struct world *w, struct secrets *out, struct run_error *e)
+{
+    const struct policy *p = w->policy;
+    struct cred root = {.capabilities = UINT64_MAX};
+    const struct place at = {w->vfs, &root, vfs_root(w->vfs), vfs_root(w->vfs)};
+    out->ino = calloc(p->file_count + 1, sizeof *out->ino);
+    if (out->ino == NULL)
+        return say(e, "the policy's files", -ENOMEM, "");
+    for (size_t i = 0; i < p->file_count; i++) {
+        struct file *f;
+        if (!p->files[i].secret || vfs_open(&at, p->files[i].path, O_RDONLY, 0, 0, &f) < 0)
+            continue;
+        uint64_t ino = file_ino(f);
+        if (ino != 0)
+            out->ino[out->count++] = ino;
+        file_put(f);
+    }
     return 0;
 }
 

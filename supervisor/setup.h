@@ -5,7 +5,7 @@
 #include "kernel/world.h"
 #include "supervisor/supervisor.h"
 
-struct bundle; /* supervisor/bundle.h; NULL: the record does not stand alone */
+struct bundle; /* supervisor/bundle.h; NULL: nothing is recorded */
 
 /* The tree: the interpreter's own (host, read-only), a made-up /etc, memory directories, proc and dev, then what the policy says,
  * then the script. *program is the guest path to execute (malloc'ed). contents: whose authority the world trusts
@@ -19,6 +19,13 @@ int setup_tree(struct world *w, const struct run_request *r, struct contents *co
 /* The first process, its user, descriptors 0 to 2, working directory. */
 int setup_first(struct world *w, const struct run_request *r, struct bundle *bundle, struct task **first,
                 struct run_error *e);
+/* The files that the policy calls secret, by ino: the guest may rename them. Looked for in every run, as looking makes nodes, and a run that
+ * is recorded must be the run that is not. */
+struct secrets {
+    uint64_t *ino; /* owned */
+    size_t count;
+};
+int setup_secrets(struct world *w, struct secrets *out, struct run_error *e); /* 0, or -1 with *e filled */
 /* argv and environment of the first program. */
 int setup_arguments(const struct world *w, const struct run_request *r, const char *program,
                     struct exec_arguments *out);

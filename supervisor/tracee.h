@@ -110,6 +110,7 @@ struct holder {
     int64_t look_at;               /* elapsed time at which the running task must stop for them; 0: never */
     FILE *report;                  /* open for writing, or NULL */
     struct recording *recording;   /* supervisor/recording.h; NULL: the run is not recorded */
+    struct secrets *secrets;       /* supervisor/setup.h */
     struct inputs *inputs;         /* supervisor/inputs.h; filled when there is a report */
     struct inspection *inspection; /* supervisor/inspect/; borrowed; NULL: nobody looks */
     uint64_t tick_calls;

@@ -4,6 +4,7 @@ it shares nothing but that page. Needs python3-msgpack and python3-zstandard.
 
     read_record.py FILE            every event
     read_record.py --head FILE     the head hash and the number of events, after everything was checked
+    read_record.py --manifest FILE what the run saw of its machine, an entry a line
 """
 import hashlib
 import json
@@ -25,6 +26,7 @@ KINDS = {
     19: ("forward", "number", "what", "value", "bytes"), 20: ("outside", "number"),
     17: ("end", "verdict", "status", "wait_status"),
 }
+MANIFEST = ("", "policy", "request", "interpreter", "stream", "mount", "status", "names", "link", "piece", "archive", "host_link", "host_has", "file")
 MORE = {0: "segments", 1: "rule", 2: "opens", 3: "began", 4: "flags"}
 
 
@@ -133,12 +135,31 @@ class Record:
         machine = digest(self.machine) if self.machine is not None else bytes(32)
         return b"terrarium record signature 1" + self.head + struct.pack("<Q", self.events) + machine
 
+    def entries(self):
+        """What the run saw of the host, each entry as it stands, its kind by name."""
+        unpacker = msgpack.Unpacker(raw=True)
+        for part in self.manifest:
+            unpacker.feed(inflate(part[8:], struct.unpack("<Q", part[:8])[0]))
+        for kind, *fields in unpacker:
+            check(0 < kind < len(MANIFEST), "an entry of the manifest of no known kind")
+            yield [MANIFEST[kind], *texts(fields)]
+
     def named(self, event):
         kind, *fields = KINDS[event[0]]
         named = {"index": self.events, "kind": kind, "time": event[1], "tid": event[2], **dict(zip(fields, event[3:]))}
         for key, value in named.pop("more", {}).items():
             named[MORE.get(key, key)] = value
         return named
+
+
+def texts(value):
+    """Paths and the policy are bytes there: as text, hashes (which are no UTF-8) as they are."""
+    if isinstance(value, list):
+        return [texts(v) for v in value]
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
 
 
 def plain(value):
@@ -153,13 +174,15 @@ def plain(value):
 
 
 def main(arguments):
-    only_head = arguments[:1] == ["--head"]
+    only_head, manifest = arguments[:1] == ["--head"], arguments[:1] == ["--manifest"]
     with open(arguments[-1], "rb") as file:
         try:
             record = Record(file)
             for event in record:
-                if not only_head:
+                if not only_head and not manifest:
                     print(json.dumps(plain(event), ensure_ascii=True))
+            for entry in record.entries() if manifest else ():
+                print(json.dumps(plain(entry), ensure_ascii=True))
         except (Damaged, ValueError, KeyError, struct.error, zstandard.ZstdError, msgpack.UnpackException) as error:
             print(f"read_record: damaged: {error}", file=sys.stderr)
             return 125

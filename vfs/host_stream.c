@@ -103,6 +103,8 @@ static int bytes_waiting(struct host_stream *s, int *bytes)
     }
     if (ioctl(s->fd, FIONREAD, bytes))
         return -errno;
+    if (s->number == 0 && !s->pieces && (s->type == S_IFIFO || s->type == S_IFSOCK) && *bytes > HOST_INPUT_MOST)
+        *bytes = HOST_INPUT_MOST; /* as many as are waited for */
     if (s->hooks && s->hooks->looked)
         s->hooks->looked(s->hooks->context, s->number, LOOKED_BYTES | (uint32_t)*bytes);
     return 0;
@@ -452,7 +454,7 @@ static int64_t stream_ioctl(struct file *f, uint32_t command, uint64_t argument,
     struct host_stream *s = f->private;
     if (command == FIONREAD && (s->is_tty || s->type != S_IFCHR)) {
         int bytes = 0;
-        settle(s, 1, false);
+        settle(s, HOST_INPUT_MOST, false); /* how many there are is asked: all that are going to be */
         int error = bytes_waiting(s, &bytes);
         if (error)
             return error;

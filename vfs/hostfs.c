@@ -357,20 +357,26 @@ static int host_readlink(struct node *n, const struct cred *c, const char **targ
     return 0;
 }
 
+const char *view_path(const struct view_file *f, char *buffer, size_t n)
+{
+    return host_object_path(f->object, NULL, buffer, n);
+}
+
 /* A descriptor of its bytes, of which the next `length` from `offset` on will be used. */
 static int bytes_fd(struct node *n, uint64_t offset, uint64_t length)
 {
     struct host_object *o = n->host;
     struct view *w = node_vfs(n)->view;
+    const struct view_file f = {.ino = n->ino, .size = n->size, .mount = o->mount->number, .object = o};
     if (w && w->gives && o->fd < 0) {
-        int given = w->file(w, n->ino, n->size);
+        int given = w->file(w, &f);
         if (given < 0)
             return given;
         host_object_take(o, given);
     }
     int fd = host_object_fd(o);
     if (w && !w->gives && fd >= 0)
-        w->used(w, n->ino, fd, n->size, offset, length);
+        w->used(w, &f, fd, offset, length);
     return fd;
 }
 

@@ -28,16 +28,28 @@ struct view_names {
     size_t count;
 };
 
+struct host_object;
+
+struct view_file { /* a regular file of a host mount */
+    uint64_t ino;  /* of the world */
+    uint64_t size;
+    uint32_t mount;
+    const struct host_object *object; /* for view_path alone */
+};
+
+/* Its path from the mount's root, from the end of the buffer; NULL: too long. */
+const char *view_path(const struct view_file *f, char *buffer, size_t n);
+
 struct view {
     bool gives;
     int (*mounted)(struct view *w, uint32_t mount, const char *at, struct view_status *root, int error);
     int (*status)(struct view *w, uint32_t mount, const char *path, struct view_status *s, int error);
     int (*names)(struct view *w, uint32_t mount, const char *path, struct view_names *names, int error);
     int (*link)(struct view *w, uint32_t mount, const char *path, char **target, int error); /* *target: malloc'ed */
-    /* Told: bytes [offset, + length) of the file with that ino (of the world), readable from fd, are used. */
-    void (*used)(struct view *w, uint64_t ino, int fd, uint64_t size, uint64_t offset, uint64_t length);
+    /* Told: bytes [offset, + length) of the file, readable from fd, are used. */
+    void (*used)(struct view *w, const struct view_file *f, int fd, uint64_t offset, uint64_t length);
     /* Gives: a descriptor of its bytes, which the caller owns. */
-    int (*file)(struct view *w, uint64_t ino, uint64_t size);
+    int (*file)(struct view *w, const struct view_file *f);
     int (*archive)(struct view *w, const char *at,
                    int fd); /* the same for an archive mounted at `at`; fd: told, else -1 */
     /* Of the host's own root, while the world is made. */

@@ -106,6 +106,13 @@ static void ask(struct bundled *b)
         (void)bundled_stream(b, k, &past);
 }
 
+static void say_nothing(void *context, const char *file, const char *what)
+{
+    (void)context;
+    if (*file == '\0' || *what == '\0')
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     char why[512];
@@ -115,6 +122,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     struct bundled *b = r != NULL ? bundled_open(r, why, sizeof why) : NULL;
     if (b == NULL)
         return 0;
+    /* Bytes that are not in the record are looked for where nothing is. */
+    struct bundle_place nowhere = {"/nonexistent", "/"};
+    const struct bundle_places places = {&nowhere, 1};
+    (void)bundled_find(b, &places, say_nothing, NULL);
     ask(b);
     make_tree(b);
     bundled_free(b);

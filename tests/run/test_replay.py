@@ -126,14 +126,16 @@ def test_until(tmp_path):
 @pytest.mark.parametrize("words, message", [
     (["none.trec"], "replay: none.trec: No such file or directory"),
     (["junk"], "replay: junk: "),
-    (["bare.trec"], "replay: bare.trec: it does not stand alone: it was made without --bundle, or stopped before its end"),
+    (["cut.trec"], "replay: cut.trec: it stops before the run's end: what the run saw of its machine is behind that"),
+    (["--mount", "here", "run.trec"], "replay: --mount here: expected HOST:GUEST, GUEST as it is in the world (/data)"),
+    (["--mount", "here:there", "run.trec"], "replay: --mount here:there: expected HOST:GUEST, GUEST as it is in the world (/data)"),
     (["--until", "later", "run.trec"], "replay: --until: 'later': expected the number of an event, a time such as 1.5s, or CALL#N"),
     (["--until", "opnat#1", "run.trec"], "replay: --until: no system call is named 'opnat'"),
     ([], "replay: no record named (see 'terrarium replay --help')"),
 ])
 def test_mistakes(words, message, tmp_path):
     record(tmp_path, "--", "-c", "0")
-    record(tmp_path, "--", "-c", "0", name="bare.trec", bundle=False)
+    (tmp_path / "cut.trec").write_bytes((tmp_path / "run.trec").read_bytes()[:5000])
     (tmp_path / "junk").write_bytes(b"no record at all" * 9)
     done = replay(*words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (125, b"")
