@@ -178,8 +178,6 @@ void ends_kill_all(struct holder *h)
         for (struct tracee *t = h->by_real[bucket]; t != NULL; t = t->next)
             if (t->where != TRACEE_GONE)
                 kill(t->real, SIGKILL);
-    if (h->early != 0)
-        kill(h->early, SIGKILL);
     for (;;) {
         int status;
         pid_t pid = waitpid(-1, &status, __WALL);

@@ -57,11 +57,11 @@ static uint64_t native_flags(uint64_t asked)
 }
 
 /* The child's registers: its parent's at the call, but for the result and what the kernel set for it. */
-static int set_child_registers(struct tracee *child, const struct tracee *parent, uint64_t stack)
+static void set_child_registers(struct tracee *child, const struct tracee *parent, uint64_t stack)
 {
     struct user_regs_struct now;
     if (ptrace(PTRACE_GETREGS, child->real, 0, &now) < 0)
-        return -ESRCH;
+        return;
     child->regs = parent->regs;
     child->regs.fs_base = now.fs_base;
     child->regs.gs_base = now.gs_base;
@@ -72,7 +72,6 @@ static int set_child_registers(struct tracee *child, const struct tracee *parent
     if (stack != 0)
         child->regs.rsp = stack;
     child->regs_known = child->changed = true;
-    return 0;
 }
 
 static int machine_clone(struct task *parent, struct task *child, uint64_t flags, uint64_t stack, uint64_t tls)
@@ -87,15 +86,16 @@ static int machine_clone(struct task *parent, struct task *child, uint64_t flags
         child->mm->machine_release = handed_table_release;
     }
     p->born = 0;
-    p->holder->early = 0;
     const uint64_t arguments[6] = {native_flags(flags), stack, 0, 0, tls};
     int64_t result = tracee_inject(p, SYS_clone, arguments);
     if (result < 0 || p->born == 0) {
         if (p->born != 0) /* the parent was killed in the middle */
             kill(p->born, SIGKILL);
+        tracee_kill_unborn(p->holder);
         return result < 0 ? (int)result : -EAGAIN;
     }
-    struct tracee *c = tracee_new(p->holder, p->born, child);
+    struct tracee *c = tracee_born(p->holder, p->born, child);
+    tracee_kill_unborn(p->holder);
     if (c == NULL) {
         kill(p->born, SIGKILL);
         return -ENOMEM;
@@ -107,9 +107,9 @@ static int machine_clone(struct task *parent, struct task *child, uint64_t flags
         c->page_tables = ((struct tracee *)parent->process->machine)->page_tables;
     while (c->where == TRACEE_RUNNING && tracee_wait(c) == -EINTR)
         ;
-    if (c->where == TRACEE_GONE)
-        return 0; /* killed already: the loop hears of it as of any other death */
-    return set_child_registers(c, p, stack);
+    if (c->where != TRACEE_GONE)
+        set_child_registers(c, p, stack);
+    return 0; /* killed already, perhaps: the loop hears of it as of any other death */
 }
 
 /* ---- ends -------------------------------------------------------------------------------------------------------- */

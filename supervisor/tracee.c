@@ -27,10 +27,6 @@ struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t)
     tracee->task = t;
     tracee->holder = h;
     tracee->where = TRACEE_RUNNING;
-    if (h->early == real) {
-        h->early = 0;
-        tracee_stopped(tracee, h->early_status);
-    }
     struct tracee **bucket = &h->by_real[(uint32_t)real % HOLDER_BUCKETS];
     tracee->next = *bucket;
     *bucket = tracee;
@@ -43,6 +39,27 @@ struct tracee *tracee_find(struct holder *h, pid_t real)
     while (t != NULL && t->real != real)
         t = t->next;
     return t;
+}
+
+struct tracee *tracee_born(struct holder *h, pid_t real, struct task *t)
+{
+    struct tracee *tracee = tracee_find(h, real);
+    if (tracee == NULL)
+        return tracee_new(h, real, t);
+    tracee->task = t;
+    tracee->unborn = false;
+    return tracee;
+}
+
+void tracee_kill_unborn(struct holder *h)
+{
+    if (!h->any_unborn)
+        return;
+    h->any_unborn = false;
+    for (int bucket = 0; bucket < HOLDER_BUCKETS; bucket++)
+        for (struct tracee *t = h->by_real[bucket]; t != NULL; t = t->next)
+            if (t->unborn)
+                kill(t->real, SIGKILL);
 }
 
 void tracee_free(struct tracee *t)
@@ -133,10 +150,15 @@ int tracee_wait_any(struct holder *h, bool block)
     if (pid == 0)
         return -ECHILD;
     struct tracee *who = tracee_find(h, pid);
-    if (who == NULL) {
-        h->early = pid; /* a clone's child, before the parent's own stop was seen: only one is born at a time */
-        h->early_status = status;
-        return 0;
+    if (who == NULL) { /* a clone's child, before the parent's own stop was seen, if it lived to come to that */
+        if (!WIFSTOPPED(status))
+            return 0;
+        who = tracee_new(h, pid, NULL);
+        if (who == NULL) {
+            kill(pid, SIGKILL);
+            return 0;
+        }
+        who->unborn = h->any_unborn = true;
     }
     note_usage(who, &usage);
     tracee_stopped(who, status);
@@ -249,12 +271,17 @@ void tracee_rewrite(struct tracee *t, uint64_t nr, const uint64_t argument[6])
     t->changed = true;
 }
 
-/* Woken while an injected call runs: it may be filling gigabytes, so limits are looked at meanwhile. */
+/* Woken while an injected call runs: it may be filling gigabytes, so limits are looked at meanwhile. Or it was killed from outside:
+ * of a leader nothing is heard before its other threads were. */
 static void tick_while_injecting(struct tracee *t)
 {
     tick_take(t->holder);
     if (t->holder->world->ending)
         kill(t->real, SIGKILL); /* even such a call ends for that */
+    while (t->where == TRACEE_RUNNING && tracee_wait_any(t->holder, false) == 0)
+        ;
+    if (t->where == TRACEE_GONE)
+        tracee_take_back(t);
 }
 
 /* A fault of the injected code itself: its pages are not as they were. There is no way back, for the process. */
@@ -286,7 +313,7 @@ static int at_mark(struct tracee *t, int64_t *result)
 static int64_t await_mark(struct tracee *t)
 {
     for (;;) {
-        while (tracee_wait(t) == -EINTR)
+        while (t->where == TRACEE_RUNNING && tracee_wait(t) == -EINTR)
             tick_while_injecting(t);
         switch (t->where) {
         case TRACEE_GONE:
@@ -403,6 +430,7 @@ int tracee_execute(struct tracee *t)
     if (error < 0)
         return error;
     t->regs_known = true; /* nothing of the old program's is worth keeping */
+    t->where = TRACEE_RUNNING;
     (void)ptrace(PTRACE_CONT, t->real, 0, 0);
     int64_t mark = await_mark(t);
     if (mark < 0)

@@ -36,6 +36,7 @@ struct tracee {
     bool injecting;       /* regs are the guest's, but the tracee stands in the glass page */
     int event;            /* AT_EVENT: PTRACE_EVENT_* */
     pid_t born;           /* the real tid of the task that an injected clone made, or 0 */
+    bool unborn;          /* it stopped, and the clone that made it was not heard of yet: no task's */
     bool fresh;           /* stands at the mark of a glass program that nothing was mapped into yet */
     bool foreign;         /* AT_SIGNAL: SIGSYS, a call by another ABI */
     int signal;           /* AT_SIGNAL: which */
@@ -85,8 +86,7 @@ struct holder {
     dev_t glass_device;
     ino_t glass_inode;   /* the glass program's file, which holds the vDSO too */
     struct tracee *gone; /* dead, and the world not told yet */
-    pid_t early;
-    int early_status;              /* a stop of somebody not known yet (tracee_new asks), or 0 */
+    bool any_unborn;               /* some tracee has `unborn` set */
     uint64_t outside;              /* signals from outside that were not passed on yet … */
     uint64_t outside_idle;         /* … of them, those that came while the world waited for the caller */
     unsigned outside_ticks;        /* ticks since the first of them came while a task ran */
@@ -126,6 +126,9 @@ struct holder {
 };
 
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);
+/* Who was made by an injected clone, whether its first stop came before its parent's or comes yet. NULL: no memory. */
+struct tracee *tracee_born(struct holder *h, pid_t real, struct task *t);
+void tracee_kill_unborn(struct holder *h); /* after a clone: their parents were killed in the middle, nobody will ask for them */
 struct tracee *tracee_find(struct holder *h, pid_t real);
 void tracee_free(struct tracee *t); /* leaves the table */
 

@@ -1,6 +1,7 @@
 """Many things at once, made to be told apart wrongly: threads that execute, exit and die while others fork, stops that meet ends,
 signals in the middle of the supervisor's own calls, descriptors that hold each other. The supervisor ends as its guest does, whatever
 happened; natively the same programs are harmless, but nothing there is to be learned."""
+import concurrent.futures
 import json
 import os
 import random
@@ -54,11 +55,8 @@ def real_processes(supervisor):
         return []
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_guests_killed_from_outside(seed, tmp_path):
-    """By whoever may: the kernel for memory, an impatient user. Its world hears of it as of any death, and goes on."""
+def killed_at_random(seed, report):
     chance = random.Random(seed)
-    report = tmp_path / "report.json"
     run = subprocess.Popen([TERRARIUM, "run", "--python", "/usr/bin/python3", "--limit", "wall=60s", "--report", report, "--", "-c", BUSY],
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     while not (first := real_processes(run.pid)):
@@ -73,6 +71,16 @@ def test_guests_killed_from_outside(seed, tmp_path):
                 pass
         time.sleep(chance.random() * 0.01)
     os.kill(first[0], signal.SIGKILL)
-    assert run.wait(50) == 128 + signal.SIGKILL
+    status = run.wait(50)
     run.stdout.close()
-    assert json.loads(report.read_text())["verdict"] == "signal"
+    return status
+
+
+def test_guests_killed_from_outside(tmp_path):
+    """By whoever may: the kernel for memory, an impatient user. Its world hears of it as of any death, and goes on. Eight at once: a busy
+    machine kills between a clone and what is heard of it."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        reports = [tmp_path / f"{seed}.json" for seed in range(32)]
+        statuses = list(pool.map(killed_at_random, range(32), reports))
+    assert statuses == [128 + signal.SIGKILL] * 32
+    assert {json.loads(report.read_text())["verdict"] for report in reports} == {"signal"}
