@@ -167,46 +167,84 @@ int memfd_read_only(struct node *n)
     return m->fd_read_only >= 0 ? m->fd_read_only : m->fd;
 }
 
-/* Would [from, to) fit into the quota? Counts the pages that are holes now. */
-static int check_room(struct node *n, uint64_t from, uint64_t to)
+/* The pages of [from, to) that are holes now, in bytes. A look for the next hole goes through all data before it, however far that
+ * is: within a chunk each page is asked about alone. */
+static uint64_t missing(const struct node *n, uint64_t from, uint64_t to)
 {
-    uint64_t missing = 0, at = from & ~(uint64_t)(PAGE - 1);
+    uint64_t bytes = 0, at = from & ~(uint64_t)(PAGE - 1);
+    bool by_page = to - at <= CHUNK + PAGE;
     while (at < to) {
         int64_t data = memfd_seek(n, at, false);
         uint64_t end = data < 0 || (uint64_t)data > to ? to : (uint64_t)data;
-        missing += (end - at + PAGE - 1) / PAGE;
-        if (data < 0 || (uint64_t)data >= to)
+        bytes += (end - at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+        if (end >= to)
             break;
-        at = (uint64_t)memfd_seek(n, (uint64_t)data, true);
+        at = by_page ? (end / PAGE + 1) * PAGE : (uint64_t)memfd_seek(n, end, true);
     }
-    int error = node_vfs(n)->giving ? 0 : fs_charge(n->fs, missing * PAGE);
+    return bytes;
+}
+
+/* Would that much fit into the quota? It is not charged: recount does, by what was really taken. */
+static int check_room(struct node *n, uint64_t bytes)
+{
+    int error = node_vfs(n)->giving ? 0 : fs_charge(n->fs, bytes);
     if (!error && !node_vfs(n)->giving)
-        fs_refund(n->fs, missing * PAGE); /* recount charges what was really taken */
+        fs_refund(n->fs, bytes);
     return error;
+}
+
+static ssize_t write_all(int fd, const char *bytes, size_t n, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t put = pwrite(fd, bytes + done, n - done, (off_t)(offset + done));
+        if (put < 0)
+            return done ? (ssize_t)done : -errno;
+        done += (size_t)put;
+    }
+    return (ssize_t)done;
+}
+
+static ssize_t transfer(struct node *n, struct io *io, uint64_t offset, size_t length)
+{
+    char buffer[CHUNK];
+    ssize_t got = io_get(io, buffer, length);
+    return got > 0 ? write_all(n->memory->fd, buffer, (size_t)got, offset) : got;
+}
+
+/* The bytes of new pages below `end`, as far as they are known without asking the host: there are none beyond the file's end, and
+ * below it none are missing where it has as many as its size takes. -1: it must be asked. */
+static int64_t known_growth(const struct node *n, uint64_t offset, uint64_t end)
+{
+    uint64_t had = (n->size + PAGE - 1) / PAGE, first = offset / PAGE, last = (end + PAGE - 1) / PAGE;
+    if (node_vfs(n)->giving || (first < had && n->memory->pages < had))
+        return -1;
+    first = first > had ? first : had;
+    return last > first ? (int64_t)((last - first) * PAGE) : 0;
 }
 
 ssize_t memfd_write(struct node *n, struct io *io, uint64_t offset)
 {
-    char buffer[CHUNK];
-    size_t length = io->left < sizeof buffer ? io->left : sizeof buffer;
-    if (check_room(n, offset, offset + length)) {
+    size_t length = io->left < CHUNK ? io->left : CHUNK;
+    int64_t growth = known_growth(n, offset, offset + length);
+    if (growth >= 0 &&
+        memory_charge(n, (uint64_t)growth) == 0) { /* blocks written in turn: two calls of the host's, no more */
+        ssize_t put = transfer(n, io, offset, length);
+        int64_t grew = put > 0 ? known_growth(n, offset, offset + (uint64_t)put) : 0;
+        memory_refund(n, (uint64_t)(growth - grew));
+        n->memory->pages += (uint64_t)grew / PAGE;
+        return put;
+    }
+    if (check_room(n, missing(n, offset, offset + length))) {
         size_t page = PAGE - offset % PAGE; /* near the quota: as much as fits */
         length = length < page ? length : page;
-        int error = check_room(n, offset, offset + length);
+        int error = check_room(n, missing(n, offset, offset + length));
         if (error)
             return error;
     }
-    ssize_t got = io_get(io, buffer, length), done = 0;
-    while (done < got) {
-        ssize_t put = pwrite(n->memory->fd, buffer + done, (size_t)(got - done), (off_t)(offset + (uint64_t)done));
-        if (put < 0) {
-            got = done ? done : -errno;
-            break;
-        }
-        done += put;
-    }
+    ssize_t put = transfer(n, io, offset, length);
     recount(n);
-    return got;
+    return put;
 }
 
 int memfd_resize(struct node *n, uint64_t size)
@@ -233,7 +271,7 @@ int memfd_punch(struct node *n, uint64_t from, uint64_t to)
 
 int memfd_reserve(struct node *n, uint64_t from, uint64_t to)
 {
-    int error = check_room(n, from, to);
+    int error = check_room(n, missing(n, from, to));
     if (!error && fallocate(n->memory->fd, 0, (off_t)from, (off_t)(to - from)))
         error = -errno;
     recount(n);

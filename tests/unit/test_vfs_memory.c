@@ -332,6 +332,39 @@ static void test_large_files_with_and_without_descriptors(void **state)
     assert_int_equal(pages[0], pages[1]);
 }
 
+/* The account of a memfd is kept without asking the host where that can be: it must say what the host says, whatever was done. */
+static void test_account_of_a_large_file(void **state)
+{
+    static char block[70000];
+    for (int round = 0; round < 2; round++) {
+        struct world_fixture *w = fixture_new(round ? 1 << 20 : 0, 0);
+        struct file *f = open_as(&w->at, "/large", O_RDWR | O_CREAT, 0644);
+        uint32_t chance = 1;
+        assert_int_equal(write_at(f, block, sizeof block, 300000), sizeof block); /* a memfd from here on */
+        for (int i = 0; i < 2000; i++) {
+            chance = chance * 1664525 + 1013904223;
+            uint64_t at = (chance >> 8) % (1100 * 1024), n = (chance >> 4) % 5 ? (chance >> 16) % 9000 : sizeof block;
+            if (i % 9 == 3)
+                assert_int_equal(file_truncate(f, at), 0);
+            else if (i % 9 == 6)
+                assert_int_equal(file_allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, n + 1), 0);
+            else
+                (void)write_at(f, block, n, i % 3 ? at : (uint64_t)file_seek(f, 0, SEEK_END));
+            uint64_t said = usage_of(w).bytes;
+            vfs_recount(w->vfs, SIZE_MAX);
+            assert_int_equal(said, usage_of(w).bytes);
+            struct statx st;
+            assert_int_equal(file_stat(f, &st), 0);
+            assert_int_equal(st.stx_blocks * 512, said);
+            if (round)
+                assert_in_range(said, 0, 1 << 20);
+        }
+        file_put(f);
+        void *done = w;
+        fixture_teardown(&done);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -349,6 +382,7 @@ int main(void)
         CASE(test_collapse),
         CASE(test_many_small_files),
         CASE(test_large_files_with_and_without_descriptors),
+        cmocka_unit_test(test_account_of_a_large_file),
     };
     return cmocka_run_group_tests_name("vfs: memory files", tests, NULL, NULL);
 }
