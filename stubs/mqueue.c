@@ -3,6 +3,7 @@
 #include "stubs/durations.h"
 #include "stubs/places.h"
 #include "stubs/stubs.h"
+#include "vfs/socket.h"
 #include "vfs/mqueue.h"
 
 #include <mqueue.h>
@@ -191,31 +192,41 @@ int64_t stub_mq_timedreceive(struct call *c)
 
 /* ---- being told ------------------------------------------------------------------------------------------------------- */
 
-int64_t stub_mq_notify(struct call *c)
+/* What is asked for, in the kernel's order (ipc/mqueue.c, do_mq_notify): the queue itself is looked at after it. */
+static int64_t read_notice(struct call *c, struct mqueue_notice *notice)
 {
     struct sigevent e;
-    if (c->arg[1]) {
-        if (call_read(c, c->arg[1], &e, sizeof e))
-            return -EFAULT;
-        if (e.sigev_notify != SIGEV_NONE && e.sigev_notify != SIGEV_SIGNAL && e.sigev_notify != SIGEV_THREAD)
-            return -EINVAL;
-        if (e.sigev_notify == SIGEV_SIGNAL && (e.sigev_signo < 0 || e.sigev_signo > SIGNALS))
-            return -EINVAL;
-        if (e.sigev_notify ==
-            SIGEV_THREAD) /* it goes through a netlink socket in sigev_signo, and there is none such */
-            return call_file(c, e.sigev_signo) ? -EINVAL : -EBADF;
-    }
+    if (call_read(c, c->arg[1], &e, sizeof e))
+        return -EFAULT;
+    if (e.sigev_notify != SIGEV_NONE && e.sigev_notify != SIGEV_SIGNAL && e.sigev_notify != SIGEV_THREAD)
+        return -EINVAL;
+    if (e.sigev_notify == SIGEV_SIGNAL && (e.sigev_signo < 0 || e.sigev_signo > SIGNALS))
+        return -EINVAL;
+    *notice = (struct mqueue_notice){.owner = c->task->fds,
+                                     .pid = c->task->process->pid,
+                                     .notify = e.sigev_notify,
+                                     .signal = e.sigev_signo,
+                                     .value = (uint64_t)(uintptr_t)e.sigev_value.sival_ptr};
+    if (e.sigev_notify != SIGEV_THREAD)
+        return 0;
+    /* libc's side of it is a netlink socket, in sigev_signo, that a thread of its own listens at for a cookie. */
+    if (call_read(c, notice->value, notice->cookie, sizeof notice->cookie))
+        return -EFAULT;
+    notice->channel = call_file(c, e.sigev_signo);
+    return !notice->channel || notice->channel->flags & O_PATH ? -EBADF : netlink_tell(notice->channel, NULL, 0);
+}
+
+int64_t stub_mq_notify(struct call *c)
+{
+    struct mqueue_notice notice;
+    int64_t error = c->arg[1] ? read_notice(c, &notice) : 0;
+    if (error)
+        return error;
     struct file *f = queue_argument(c);
     if (!f)
         return -EBADF;
-    if (!c->arg[1]) {
-        mqueue_unregister(f, c->task->fds);
-        return 0;
-    }
-    const struct mqueue_notice notice = {.owner = c->task->fds,
-                                         .pid = c->task->process->pid,
-                                         .notify = e.sigev_notify,
-                                         .signal = e.sigev_signo,
-                                         .value = (uint64_t)(uintptr_t)e.sigev_value.sival_ptr};
-    return mqueue_register(f, &notice);
+    if (c->arg[1])
+        return mqueue_register(f, &notice);
+    mqueue_unregister(f, c->task->fds);
+    return 0;
 }

@@ -2,6 +2,7 @@
 #include "vfs/mqueue.h"
 
 #include "vfs/node.h"
+#include "vfs/socket.h"
 
 #include <linux/capability.h>
 #include <signal.h>
@@ -16,6 +17,8 @@ enum {
     MAGIC = 0x19800202,
     FILE_SIZE = 80, /* what stat(2) says of every queue */
     MESSAGE_COST = 48,
+    NOTIFY_WOKENUP = 1,
+    NOTIFY_REMOVED = 2,
     LEAF_COST = 48 /* struct msg_msg and struct posix_msg_tree_node, counted against RLIMIT_MSGQUEUE */
 };
 
@@ -107,21 +110,36 @@ int mqueue_register(struct file *f, const struct mqueue_notice *notice)
     if (q->notice.owner)
         return -EBUSY;
     q->notice = *notice;
+    if (q->notice.channel)
+        file_get(q->notice.channel);
     return 0;
+}
+
+/* The registration ends. Of a channel, libc's helper thread reads which way it did (mq_notify(3), "C library/kernel differences"). */
+static void end_notice(struct mqueue *q, char reason)
+{
+    struct file *channel = q->notice.channel;
+    if (channel) {
+        q->notice.cookie[MQUEUE_COOKIE - 1] = reason;
+        (void)netlink_tell(channel, q->notice.cookie, MQUEUE_COOKIE);
+    }
+    q->notice = (struct mqueue_notice){0};
+    file_put(channel);
 }
 
 void mqueue_unregister(struct file *f, const void *owner)
 {
     struct mqueue *q = queue_of(f);
     if (q->notice.owner == owner)
-        q->notice = (struct mqueue_notice){0};
+        end_notice(q, NOTIFY_REMOVED);
 }
 
 bool mqueue_told(struct file *f, struct mqueue_notice *out)
 {
     struct mqueue *q = queue_of(f);
     *out = q->notice;
-    q->notice = (struct mqueue_notice){0};
+    out->channel = NULL;
+    end_notice(q, NOTIFY_WOKENUP);
     return out->owner;
 }
 
@@ -197,6 +215,7 @@ static void queue_release(struct node *n)
         at = &(*at)->next;
     *at = q->next;
     all->count--;
+    file_put(q->notice.channel);
     waitq_destroy(&q->wait);
     free(q);
 }

@@ -33,11 +33,15 @@ struct mqueue_state {
     int64_t most, size, count;
 };
 
+enum { MQUEUE_COOKIE = 32 }; /* include/linux/mqueue.h, NOTIFY_COOKIE_LEN */
+
 struct mqueue_notice {
     const void *owner; /* whose close(2) of the queue ends it; NULL: nobody is registered */
     int32_t pid;
     int notify, signal; /* SIGEV_* */
     uint64_t value;
+    struct file *channel;       /* SIGEV_THREAD: the netlink socket that the cookie is sent by */
+    char cookie[MQUEUE_COOKIE]; /* its last byte says what happened */
 };
 
 int mqueue_mount(struct vfs *v, char *why, size_t n);
@@ -54,8 +58,9 @@ struct mqueue_state mqueue_state(const struct file *f);
 int mqueue_put(struct file *f, struct mqueue_message *m, bool *first);
 struct mqueue_message *mqueue_take(struct file *f); /* the caller's; NULL: empty */
 void mqueue_receivers(struct file *f, int change);  /* one more, or one less, sleeps for a message */
-int mqueue_register(struct file *f, const struct mqueue_notice *notice); /* -EBUSY */
+int mqueue_register(struct file *f, const struct mqueue_notice *notice); /* -EBUSY; refers to the channel */
 void mqueue_unregister(struct file *f, const void *owner);
-bool mqueue_told(struct file *f, struct mqueue_notice *out); /* takes the registration out; false: there is none */
+/* Takes the registration out, for who sends the signal; a channel is told here. False: there is none. */
+bool mqueue_told(struct file *f, struct mqueue_notice *out);
 
 #endif

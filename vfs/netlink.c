@@ -246,7 +246,7 @@ static void put_dump(struct answer *a, const struct interface *list, size_t coun
         *done = 0;
 }
 
-static int push(struct netlink_socket *s, const char *bytes, size_t n)
+static int push(struct netlink_socket *s, const void *bytes, size_t n)
 {
     struct message *m = s->queued + n > QUEUE_MOST ? NULL : malloc(sizeof *m + n);
     if (!m)
@@ -439,3 +439,13 @@ static const struct socket_ops netlink_ops = {
     .unread = netlink_unread,
     .closed = netlink_closed,
 };
+
+int netlink_tell(struct file *f, const void *bytes, size_t n)
+{
+    struct socket *s = socket_of(f);
+    if (!s)
+        return -ENOTSOCK;
+    if (s->family != AF_NETLINK)
+        return -EINVAL;
+    return n ? push(of(s), bytes, n) : 0;
+}

@@ -23,6 +23,8 @@ int socket_new(struct vfs *v, int family, int type, int protocol, struct file **
 /* socketpair(2). self: who makes it, for SO_PEERCRED. -EOPNOTSUPP where a family has no pairs. */
 int socket_pair(struct vfs *v, int family, int type, int protocol, const struct ucred *self, struct file *ends[2]);
 bool file_is_socket(const struct file *f);
+/* What the kernel itself says to a netlink socket: 0, or -ENOTSOCK, -EINVAL (it is another), -ENOBUFS. n 0: is it one? */
+int netlink_tell(struct file *f, const void *bytes, size_t n);
 
 /* at: where a path of AF_UNIX begins, and as whom. mode: of the name made, already without the umask (0777 & ~umask).
  */

@@ -125,6 +125,47 @@ print(os.wait()[1], ask(0, signal.SIGUSR1))
 """)
 
 
+def test_a_thread_is_started(same):
+    """libc does that, with a netlink socket that the kernel tells."""
+    check(same, """
+import socket, threading
+class Event(ctypes.Structure):
+    _fields_ = [('value', ctypes.c_void_p), ('signo', ctypes.c_int), ('notify', ctypes.c_int), ('function', ctypes.c_void_p),
+                ('attributes', ctypes.c_void_p), ('rest', ctypes.c_char * 32)]
+q = mq('open', NAME, os.O_RDWR | os.O_CREAT, 0o600, None)
+told = threading.Semaphore(0)
+threads = []
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+def heard(value):
+    threads.append((value, threading.current_thread() is threading.main_thread()))
+    told.release()
+def ask(value):
+    e = Event(value, 0, 2, ctypes.cast(heard, ctypes.c_void_p), None)
+    return libc.mq_notify(q, ctypes.byref(e))
+def shown():
+    return os.pread(q, 39, 0)
+for turn in range(3):
+    print(ask(7 + turn), ask(1), shown())
+    send(q, b'hello')
+    told.acquire()
+    print(threads, receive(q, 8192), shown())
+print(ask(5), libc.mq_notify(q, None), send(q, b'nobody hears it'), threads)
+
+print('and what the kernel thinks of other descriptors, and of the cookie')
+def raw(fd, cookie):
+    e = struct.pack('qii', ctypes.cast(cookie, ctypes.c_void_p).value if cookie else 8, fd, 2) + bytes(48)
+    return mq('notify', q, e)
+cookie = ctypes.create_string_buffer(b'c' * 31, 32)
+left, right = socket.socketpair()
+here = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+print(raw(99, cookie), raw(q, cookie), raw(left.fileno(), cookie), raw(99, None), raw(os.open('/', os.O_PATH), cookie))
+receive(q, 8192)
+print(raw(here.fileno(), cookie), mq('notify', q, 0), here.recv(99))
+print(raw(here.fileno(), cookie), send(q, b'x'), here.recv(99), receive(q, 8192))
+print(raw(here.fileno(), cookie), os.close(q), here.recv(99))
+""")
+
+
 def test_the_limit_of_a_user(same):
     check(same, """
 import resource
