@@ -30,6 +30,7 @@ enum {
     RST = 4,
     PSH = 8,
     ACK = 16,
+    URG = 32,
     BURST = 32768, /* bytes after which the other side says that it has them */
 };
 
@@ -301,6 +302,8 @@ static void put_segment(struct capture *c, struct attempt *a, bool first, int fl
     tcp[12] = (uint8_t)(header / 4 << 4);
     tcp[13] = (uint8_t)flags;
     set_16(tcp + 14, 65535);
+    if (flags & URG) /* what follows the urgent byte, as everybody takes it (tcp(7)) */
+        set_16(tcp + 18, (uint32_t)n);
     if (flags & SYN) { /* the segment size, and a window 2^7 times as large */
         tcp[20] = 2;
         tcp[21] = 4;
@@ -341,7 +344,7 @@ void capture_refused(struct capture *c, struct attempt *a)
         put_segment(c, a, false, RST | ACK, "", 0);
 }
 
-void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n)
+void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n, bool urgent)
 {
     release(c);
     c->holding = first;
@@ -350,7 +353,8 @@ void capture_stream(struct capture *c, struct attempt *a, bool first, const void
     size_t unheard = 0, most = segment_most(a);
     for (size_t at = 0, part; at < n; at += part) {
         part = n - at < most ? n - at : most;
-        put_segment(c, a, first, ACK | (at + part == n ? PSH : 0), (const char *)bytes + at, part);
+        int flags = at + part < n ? ACK : urgent ? ACK | PSH | URG : ACK | PSH;
+        put_segment(c, a, first, flags, (const char *)bytes + at, part);
         unheard += part;
         if (unheard >= BURST || at + part == n) {
             put_segment(c, a, !first, ACK, "", 0);

@@ -28,7 +28,7 @@ void capture_key(struct capture *c, const char *line);
 void capture_syn(struct capture *c, struct attempt *a);
 void capture_open(struct capture *c, struct attempt *a);
 void capture_refused(struct capture *c, struct attempt *a);
-void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n);
+void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n, bool urgent);
 void capture_finish(struct capture *c, struct attempt *a, bool first);
 void capture_reset(struct capture *c, struct attempt *a, bool first);
 void capture_datagram(struct capture *c, const struct attempt *a, bool first, const void *bytes, size_t n);

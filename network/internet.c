@@ -244,8 +244,9 @@ static void draw(struct capture *c, struct attempt *a, enum net_event event, boo
             capture_unreachable(c, a);
         break;
     case NET_BYTES:
+    case NET_URGENT:
         if (stream)
-            capture_stream(c, a, guest, bytes, n);
+            capture_stream(c, a, guest, bytes, n, event == NET_URGENT);
         else
             capture_datagram(c, a, guest, bytes, n);
         break;
@@ -267,7 +268,7 @@ static void on_event(void *record, enum net_event event, bool guest, const void 
     struct capture *c = attempts_capture(a->list);
     if (c != NULL)
         draw(c, a, event, guest, bytes, n);
-    if (event == NET_BYTES)
+    if (event == NET_BYTES || event == NET_URGENT)
         attempt_bytes(a, guest, bytes, n);
     if (event == NET_RESET && !guest && a->rule != NULL && a->rule->action != NETWORK_RESET)
         a->outcome = "connected, then reset";

@@ -52,7 +52,7 @@ int file_set_async(struct file *f, int fd, bool on)
     struct file_async *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    struct poll_table table = {.add = listen_on, .context = a};
+    struct poll_table table = {.add = listen_on, .context = a, .arrivals = true};
     a->file = f;
     a->fd = fd;
     f->async = a;

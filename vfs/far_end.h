@@ -104,10 +104,11 @@ struct far_answer {
 
 /* What whoever listens on the wire is told. guest: by the side that began (a guest always is). */
 enum net_event {
-    NET_OPENED,   /* the connection stands */
-    NET_REFUSED,  /* an RST in the place of a SYN-ACK, or an ICMP error to a datagram */
-    NET_SILENT,   /* no answer came: the attempt was given up */
-    NET_BYTES,    /* of a stream; or one datagram to or from somebody beyond */
+    NET_OPENED,  /* the connection stands */
+    NET_REFUSED, /* an RST in the place of a SYN-ACK, or an ICMP error to a datagram */
+    NET_SILENT,  /* no answer came: the attempt was given up */
+    NET_BYTES,   /* of a stream; or one datagram to or from somebody beyond */
+    NET_URGENT, /* NET_BYTES of a stream, the last of them sent with MSG_OOB. A far end reads it in line, as with SO_OOBINLINE */
     NET_FINISHED, /* FIN */
     NET_RESET,
     NET_OVER, /* nothing more of it comes: the record is the listener's alone again */

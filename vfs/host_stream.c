@@ -43,6 +43,9 @@ struct host_stream {
     size_t agreed;  /* bytes of the next write the hook has already seen: the host took fewer than offered */
     int64_t opened; /* ns since the epoch: its times */
     struct waitq wait;
+    struct waitq
+        arrivals; /* O_ASYNC of the caller's input: woken once for what stands there, until some of it is read */
+    bool arrived; /* that has happened */
     const struct host_stream_hooks *hooks;
     struct terminal *terminal; /* shared by the streams on the host's terminal; NULL: no terminal */
 };
@@ -161,8 +164,10 @@ static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
     if (!host_events(s, POLLIN))
         return -EAGAIN;
     ssize_t got = read_host(s, buffer, io->left < most ? io->left : most);
-    if (got > 0)
+    if (got > 0) {
+        s->arrived = false;
         tell_input(s, buffer, (size_t)got);
+    }
     return got > 0 ? io_put(io, buffer, (size_t)got) : got;
 }
 
@@ -333,6 +338,10 @@ static int64_t regular_seek(struct file *f, int64_t offset, int whence)
 static uint32_t stream_poll(struct file *f, struct poll_table *t)
 {
     struct host_stream *s = f->private;
+    if (t && t->arrivals) {
+        poll_on(t, &s->arrivals);
+        return 0;
+    }
     poll_on(t, &s->wait);
     if (s->number == 0)
         settle(s, 1, false);
@@ -524,6 +533,7 @@ static void stream_release(struct file *f)
         free(h);
     }
     waitq_destroy(&s->wait);
+    waitq_destroy(&s->arrivals);
     if (s->again && s->fd >= 0)
         close(s->fd);
     free(s);
@@ -533,13 +543,13 @@ static void stream_release(struct file *f)
  * epoll_ctl(2) refuses it as the kernel does. */
 #define STREAM_OPS .ioctl = stream_ioctl, .stat = stream_stat, .release = stream_release
 static const struct file_ops pipe_stream_ops = {
-    .kind = "pipe", .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
+    .kind = "pipe", .owned = true, .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
 static const struct file_ops socket_stream_ops = {
-    .kind = "socket", .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
+    .kind = "socket", .owned = true, .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
 static const struct file_ops device_stream_ops = {
     .kind = "device", .read = stream_read, .write = stream_write, STREAM_OPS};
 static const struct file_ops tty_stream_ops = {
-    .kind = "tty", .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
+    .kind = "tty", .owned = true, .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
 static const struct file_ops regular_stream_ops = {
     .kind = "regular",
     .read = regular_read,
@@ -572,6 +582,7 @@ static struct file *new_stream(struct vfs *v, struct host_stream *s, int flags, 
     s->hooks = hooks;
     s->seen = LOOKED_NEVER;
     waitq_init(&s->wait);
+    waitq_init(&s->arrivals);
     struct file *f = file_new(v, ops_of(s), flags, s);
     if (!f || (s->is_tty && !(s->terminal = host_terminal(v, s, flags, hooks, tty)))) {
         if (f)
@@ -656,13 +667,20 @@ int host_stream_fd(const struct file *f)
 
 bool host_stream_waited(const struct file *f)
 {
-    return is_stream(f) && !waitq_empty(&((const struct host_stream *)f->private)->wait);
+    const struct host_stream *s = f->private;
+    return is_stream(f) && (!waitq_empty(&s->wait) || (s->number == 0 && !s->arrived && !waitq_empty(&s->arrivals)));
 }
 
 void host_stream_ready(struct file *f, uint32_t events)
 {
-    if (is_stream(f))
-        waitq_wake(&((struct host_stream *)f->private)->wait, events);
+    struct host_stream *s = f->private;
+    if (!is_stream(f))
+        return;
+    waitq_wake(&s->wait, events);
+    if (s->number != 0 || s->arrived)
+        return;
+    s->arrived = true;
+    waitq_wake(&s->arrivals, EPOLLIN);
 }
 
 struct terminal *host_stream_terminal(const struct file *f)

@@ -433,7 +433,7 @@ uint64_t remote_unsent(const struct inet_socket *s)
     return s->far ? s->far->waiting : 0;
 }
 
-ssize_t remote_send(struct inet_socket *s, struct io *io)
+ssize_t remote_send(struct inet_socket *s, struct io *io, bool urgent)
 {
     struct remote *r = s->far;
     size_t room = remote_room(s), n = io->left < room ? io->left : room;
@@ -450,7 +450,7 @@ ssize_t remote_send(struct inet_socket *s, struct io *io)
     *(r->last ? &r->last->next : &r->first) = c;
     r->last = c;
     r->waiting += (uint64_t)got;
-    tell(r, NET_BYTES, true, c->data, (size_t)got);
+    tell(r, urgent && !io->left ? NET_URGENT : NET_BYTES, true, c->data, (size_t)got);
     (void)offer(r);
     return got;
 }

@@ -10,11 +10,12 @@
 int remote_connect(struct inet_socket *s, const struct inet_address *to, int64_t limit);
 /* A stream's bytes: how many there is room for, and taking them. */
 size_t remote_room(const struct inet_socket *s);
-ssize_t remote_send(struct inet_socket *s, struct io *io); /* bytes taken, -ENOBUFS, -EFAULT; remote_room is not 0 */
-void remote_was_read(struct inet_socket *s);               /* the guest made room in its queue */
-uint64_t remote_unsent(const struct inet_socket *s);       /* bytes that nobody took yet */
-bool remote_has_finished(const struct inet_socket *s);     /* its FIN came */
-void remote_finish(struct inet_socket *s);                 /* FIN */
+/* Bytes taken, -ENOBUFS, -EFAULT. remote_room is not 0. urgent: the last of them is (MSG_OOB). */
+ssize_t remote_send(struct inet_socket *s, struct io *io, bool urgent);
+void remote_was_read(struct inet_socket *s);           /* the guest made room in its queue */
+uint64_t remote_unsent(const struct inet_socket *s);   /* bytes that nobody took yet */
+bool remote_has_finished(const struct inet_socket *s); /* its FIN came */
+void remote_finish(struct inet_socket *s);             /* FIN */
 /* The socket goes (reset: with an RST), or forgets its connection: what was sent is still delivered. */
 void remote_leave(struct inet_socket *s, bool reset);
 

@@ -426,13 +426,13 @@ static ssize_t send_to_nobody(struct inet_socket *s, struct io *io)
     return all;
 }
 
-static ssize_t send_beyond(struct inet_socket *s, struct io *io)
+static ssize_t send_beyond(struct inet_socket *s, struct io *io, bool urgent)
 {
     size_t done = 0;
     while (io->left) {
         if (!s->far || s->base.error) /* its answer was a reset: the next call tells */
             return done ? (ssize_t)done : -EAGAIN;
-        ssize_t got = remote_room(s) ? remote_send(s, io) : -EAGAIN;
+        ssize_t got = remote_room(s) ? remote_send(s, io, urgent) : -EAGAIN;
         if (got <= 0)
             return done ? (ssize_t)done : got;
         done += (size_t)got;
@@ -478,7 +478,7 @@ static void mark_urgent(struct inet_socket *to)
 }
 
 /* Into the queue of a guest's socket. */
-static ssize_t send_here(struct inet_socket *s, struct inet_socket *to, struct io *io)
+static ssize_t send_here(struct inet_socket *s, struct inet_socket *to, struct io *io, bool urgent)
 {
     size_t done = 0;
     while (io->left) {
@@ -499,7 +499,7 @@ static ssize_t send_here(struct inet_socket *s, struct inet_socket *to, struct i
             return done ? (ssize_t)done : got;
         }
         if (s->flow)
-            flow_tell(s, NET_BYTES, c->data + c->end, (size_t)got);
+            flow_tell(s, urgent && !io->left ? NET_URGENT : NET_BYTES, c->data + c->end, (size_t)got);
         c->end += (size_t)got;
         done += (size_t)got;
         if (joins) {
@@ -523,10 +523,10 @@ static ssize_t tcp_send(struct socket *socket, const struct place *at, struct so
     if (s->state != TCP_IS_CONNECTED || socket->shutdown & SHUTDOWN_SEND)
         return -EPIPE;
     if (s->far)
-        return send_beyond(s, m->io);
+        return send_beyond(s, m->io, flags & MSG_OOB);
     if (!to || to->dead)
         return m->io->left ? send_to_nobody(s, m->io) : 0;
-    ssize_t sent = send_here(s, to, m->io);
+    ssize_t sent = send_here(s, to, m->io, flags & MSG_OOB);
     if (flags & MSG_OOB && sent > 0)
         mark_urgent(to);
     return sent;

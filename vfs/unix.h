@@ -30,8 +30,8 @@ struct unix_message {
     struct file **files; /* owned, and each referenced */
     uint32_t file_count;
     bool end_of_record;
-    bool urgent; /* sent with MSG_OOB: nothing joins it; when its byte was taken it is empty, and the mark */
-    uint32_t charge;         /* bytes of the sender's buffer */
+    bool urgent;     /* sent with MSG_OOB: nothing joins it; when its byte was taken it is empty, and the mark */
+    uint32_t charge; /* bytes of the sender's buffer */
     size_t start, end, room; /* within data */
     char data[];
 };

@@ -43,6 +43,8 @@ bool waitq_empty(const struct waitq *q);
 struct poll_table {
     void (*add)(struct poll_table *t, struct waitq *q);
     void *context;
+    bool
+        arrivals; /* of something new alone (O_ASYNC): files of the host, which are asked again and again, tell them apart */
 };
 void poll_on(struct poll_table *t, struct waitq *q);
 

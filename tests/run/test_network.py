@@ -364,3 +364,18 @@ def test_asyncio(terrarium):
         asyncio.run(main())
     """)
     assert done.out.splitlines()[:2] == ["b'line\\n'", "late"] and "203.0.113.7" in done.out
+
+
+def test_urgent_data_is_drawn_so_and_a_far_end_reads_it_in_line(terrarium, tmp_path):
+    done = terrarium("run", "--capture", str(tmp_path / "c.pcapng"), "--", "-c", """
+import socket
+s = socket.create_connection(("echo.example", 7))
+s.send(b"ab!", socket.MSG_OOB); s.send(b"cd")
+print(s.recv(5, socket.MSG_WAITALL))
+l = socket.create_server(("127.0.0.1", 0))
+a = socket.create_connection(l.getsockname()); b, _ = l.accept()
+a.send(b"xyz" * 20000 + b"!", socket.MSG_OOB); print(b.recv(1, socket.MSG_OOB))
+""", policy='terrarium: 1\nnetwork: [{connect: "echo.example:7", service: echo}]\n')
+    assert (done.status, done.out) == (0, "b'ab!cd'\nb'!'\n"), done
+    urgent = tshark(tmp_path / "c.pcapng", "-Y", "tcp.flags.urg == 1", "-T", "fields", "-e", "tcp.len", "-e", "tcp.urgent_pointer")
+    assert urgent.split() == ["3", "3", str(60001 - 32768), str(60001 - 32768)]

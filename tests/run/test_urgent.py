@@ -1,8 +1,13 @@
 """Urgent data, signals for what became ready, the errors that datagrams bring back, and clients that are bound: as Linux has them."""
 import os
+import pty
 import re
+import socket
+import subprocess
 
 import pytest
+
+from tests.conftest import PYTHON, TERRARIUM
 
 URGENT = """
 import errno, fcntl, os, select, signal, socket, struct, termios
@@ -250,6 +255,44 @@ fcntl.ioctl(r, 0x5452, struct.pack("i", 0)); os.write(w, b"x"); print(took())"""
 @pytest.mark.parametrize("case", ASKED)
 def test_a_signal_for_what_became_ready(same, case):
     same(SIGIO + ASKED[case])
+
+
+STDIN = """
+import fcntl, os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+print("armed", flush=True)
+data = None
+while data not in (b"", b"end\\n"):
+    signal.sigwaitinfo([signal.SIGIO])
+    try: data = os.read(0, 100)
+    except BlockingIOError: continue
+    print(data, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["pipe", "terminal", "socket"])
+def test_a_signal_for_the_callers_own_input(tmp_path, kind):
+    """Each piece is written when the one before it was answered; and a replay is told at the same places."""
+    ours, theirs = pty.openpty() if kind == "terminal" else map(socket.socket.detach, socket.socketpair()) if kind == "socket" else os.pipe()[::-1]
+    command = [TERRARIUM, "run", "--record", "r.trm", "--bundle", "--python", PYTHON, "--", "-c", STDIN]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, cwd=tmp_path) as p:
+        os.close(theirs)
+        said = p.stdout.readline()
+        for line in b"hello\n", b"again\n", b"end\n":
+            os.write(ours, line)
+            said += p.stdout.readline()
+        assert p.wait(60) == 0
+    os.close(ours)
+    assert said == b"armed\nb'hello\\n'\nb'again\\n'\nb'end\\n'\n"
+    done = subprocess.run([TERRARIUM, "replay", "r.trm"], capture_output=True, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stdout) == (0, said), done
+
+
+def test_a_signal_for_the_end_of_the_callers_input(terrarium):
+    done = terrarium("run", "--", "-c", STDIN, stdin=b"")
+    assert (done.status, done.out) == (0, "armed\nb''\n"), done
 
 
 ERRORS = """

@@ -46,7 +46,7 @@ static struct attempt talk(struct drawing *d, uint16_t from_port)
 
 static void say(struct drawing *d, struct attempt *a, bool guest, const char *text)
 {
-    capture_stream(d->capture, a, guest, text, strlen(text));
+    capture_stream(d->capture, a, guest, text, strlen(text), false);
 }
 
 static void over(struct drawing *d, struct attempt *a)
@@ -151,7 +151,7 @@ static void every_packet_adds_up(void **state)
     draw(&d);
     struct attempt a = talk(&d, 40000), six = between("fd00::1", 1000, "2001:db8::9", 53),
                    refused = between("10.0.2.15", 1001, "192.0.2.6", 1);
-    capture_stream(d.capture, &a, true, much, sizeof much);
+    capture_stream(d.capture, &a, true, much, sizeof much, false);
     over(&d, &a);
     capture_syn(d.capture, &refused);
     capture_refused(d.capture, &refused);
@@ -280,7 +280,7 @@ static void tls_is_seen(void **state)
     struct replayed r;
     draw(&d);
     struct attempt a = talk(&d, 40000);
-    capture_stream(d.capture, &a, true, "\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10);
+    capture_stream(d.capture, &a, true, "\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10, false);
     over(&d, &a);
     replay(&r, &d);
     assert_true(captured_tls_at(r.captured, 1, 10) > 0);
