@@ -198,7 +198,7 @@ int fdtable_close(struct fdtable *t, int fd, void *owner)
     t->count--;
     if ((uint32_t)fd < t->lowest)
         t->lowest = (uint32_t)fd;
-    if (f->node && !(f->flags & O_PATH))
+    if (!(f->flags & O_PATH))
         lock_file_closed(f, owner);
     if (f->ops->closed)
         f->ops->closed(f, owner);

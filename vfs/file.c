@@ -38,7 +38,7 @@ void file_put(struct file *f)
         file_async_released(f);
     if (f->epoll_items)
         epoll_file_released(f);
-    if (f->node)
+    if (f->node || f->vfs->objects.loose_locks)
         lock_file_released(f);
     if (f->ops->release)
         f->ops->release(f);
@@ -209,6 +209,8 @@ int file_sync(struct file *f)
     return f->ops->sync ? f->ops->sync(f) : -EINVAL;
 }
 
+enum { ANONYMOUS_INO = 1 }; /* on its device nothing else has it: the root of the tree took that number */
+
 int file_stat(struct file *f, struct statx *out)
 {
     if (f->node) {
@@ -217,12 +219,12 @@ int file_stat(struct file *f, struct statx *out)
     }
     if (f->ops->stat)
         return f->ops->stat(f, out);
-    /* As the kernel's anonymous inodes: mode 0600 and no type. */
+    /* As the kernel's anonymous inode, which all of them are: mode 0600 and no type. */
     memset(out, 0, sizeof *out);
     out->stx_mask = STATX_BASIC_STATS;
     out->stx_mode = 0600;
     out->stx_nlink = 1;
-    out->stx_ino = f->id;
+    out->stx_ino = ANONYMOUS_INO;
     out->stx_blksize = 4096;
     out->stx_dev_minor = minor(f->vfs->anonymous->dev);
     return 0;

@@ -1,8 +1,24 @@
 /* What a vfs without pipes, locks, watches and epoll answers. Each is weak: the object that has more to say
  * (vfs/pipe.c, lock.c, inotify.c, epoll.c) defines it for good, and a unit test may link without them. */
 #include "vfs/node.h"
+#include "vfs/objects.h"
 
 __attribute__((weak)) int fifo_open(struct vfs *v, struct node *n, int flags, struct file **out)
+{
+    return -ENXIO;
+}
+
+__attribute__((weak)) bool file_is_pipe(const struct file *f)
+{
+    return false;
+}
+
+__attribute__((weak)) int host_stream_fd(const struct file *f)
+{
+    return -1;
+}
+
+__attribute__((weak)) int pipe_open_again(struct file *f, int flags, const struct cred *c, struct file **out)
 {
     return -ENXIO;
 }

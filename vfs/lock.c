@@ -1,7 +1,8 @@
 /* Advisory locks: record locks of processes and of open file descriptions (fcntl_locking(2)), and flock(2). Behaviour
  * follows Linux's fs/locks.c.
  *
- * A node keeps its locks from the first one until it dies (node->extra->locks). Nothing waits here: who may not have
+ * A node keeps its locks from the first one until it dies (node->extra->locks). What has no node (pipes, sockets, anonymous inodes) is
+ * told apart by its inode number; its locks are in a list of the world as long as there are any. Nothing waits here: who may not have
  * its lock is given the node's queue, which is woken whenever a lock there is given up. Waiting owners of process locks
  * stand in a graph of the world, so that a circle is found before it closes. */
 #include "vfs/node.h"
@@ -30,6 +31,8 @@ struct whole { /* flock(2) */
 };
 
 struct locks {
+    struct locks *next; /* of the world's loose_locks, else NULL */
+    uint64_t ino;
     struct record *records;
     struct whole *wholes;
     struct waitq changed;
@@ -40,24 +43,51 @@ struct lock_edge { /* waiter cannot go on before holder does */
     const void *waiter, *holder;
 };
 
-static struct locks *locks_of(const struct file *f)
+/* Both ends of a pipe are one inode, and all anonymous inodes (eventfd, epoll …) are one. */
+static uint64_t loose_inode(struct file *f)
 {
-    return f->node && f->node->extra ? f->node->extra->locks : NULL;
+    struct statx st;
+    return f->ops->stat && f->ops->stat(f, &st) == 0 ? st.stx_ino : 0;
+}
+
+static struct locks *locks_of(struct file *f)
+{
+    if (f->node)
+        return f->node->extra ? f->node->extra->locks : NULL;
+    struct locks *l = f->vfs->objects.loose_locks;
+    for (uint64_t ino = l ? loose_inode(f) : 0; l && l->ino != ino;)
+        l = l->next;
+    return l;
 }
 
 static struct locks *locks_made(struct file *f)
 {
-    struct node_extra *extra = node_extra(f->node);
-    if (!extra)
-        return NULL;
-    if (!extra->locks) {
-        struct locks *l = calloc(1, sizeof *l);
-        if (!l)
-            return NULL;
-        waitq_init(&l->changed);
+    struct node_extra *extra = f->node ? node_extra(f->node) : NULL;
+    struct locks *l = locks_of(f);
+    if (l || (f->node && !extra) || !(l = calloc(1, sizeof *l)))
+        return l;
+    waitq_init(&l->changed);
+    if (extra) {
         extra->locks = l;
+    } else {
+        l->ino = loose_inode(f);
+        l->next = f->vfs->objects.loose_locks;
+        f->vfs->objects.loose_locks = l;
     }
-    return extra->locks;
+    return l;
+}
+
+/* Whoever still waits there looks again, and finds none. */
+static void free_if_loose_and_empty(const struct file *f, struct locks *l)
+{
+    if (f->node || l->records || l->wholes)
+        return;
+    struct locks **at = &f->vfs->objects.loose_locks;
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    waitq_destroy(&l->changed);
+    free(l);
 }
 
 /* ---- ranges -------------------------------------------------------------------------------------------------------
@@ -121,10 +151,16 @@ static void drop_record(struct vfs *v, struct record **at)
     free(r);
 }
 
+/* Beside the others of its owner, in order: the first that is in somebody's way is the one told (F_GETLK). */
 static void add_record(struct vfs *v, struct locks *l, struct record *r)
 {
-    r->next = l->records;
-    l->records = r;
+    struct record **at = &l->records;
+    while (*at && !same_owner(*at, r->owner, r->ofd))
+        at = &(*at)->next;
+    while (*at && same_owner(*at, r->owner, r->ofd) && (*at)->start < r->start)
+        at = &(*at)->next;
+    r->next = *at;
+    *at = r;
     v->objects.lock_records++;
 }
 
@@ -258,8 +294,6 @@ int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid,
         return -EBADF;
     if (owner)
         lock_wait_ended(f->vfs, owner);
-    if (!f->node) /* a pipe or the like: nobody else can come to lock it */
-        return 0;
     struct locks *l = lock->l_type == F_UNLCK ? locks_of(f) : locks_made(f);
     if (!l)
         return lock->l_type == F_UNLCK ? 0 : -ENOLCK;
@@ -270,12 +304,15 @@ int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid,
         return would_wait ? start_waiting(f->vfs, &wanted, other) : -EAGAIN;
     }
     bool unlocks = wanted.type == F_UNLCK;
-    if (!unlocks && f->vfs->objects.lock_records >= MAX_LOCKS)
+    if (!unlocks && f->vfs->objects.lock_records >= MAX_LOCKS) {
+        free_if_loose_and_empty(f, l);
         return -ENOLCK;
+    }
     struct record *spare = calloc(1, sizeof *spare), *own = unlocks ? NULL : calloc(1, sizeof *own);
     if (!spare || (!own && !unlocks)) {
         free(spare);
         free(own);
+        free_if_loose_and_empty(f, l);
         return -ENOLCK;
     }
     bool freed = replace(f->vfs, l, &wanted, &spare);
@@ -286,6 +323,7 @@ int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid,
     free(spare);
     if (freed)
         wake(l);
+    free_if_loose_and_empty(f, l);
     return 0;
 }
 
@@ -311,8 +349,6 @@ int lock_flock(struct file *f, int operation, struct waitq **wait_on)
         return -EBADF;
     if (operation != LOCK_SH && operation != LOCK_EX && operation != LOCK_UN)
         return -EINVAL;
-    if (!f->node)
-        return 0;
     struct locks *l = operation == LOCK_UN ? locks_of(f) : locks_made(f);
     if (!l)
         return operation == LOCK_UN ? 0 : -ENOLCK;
@@ -322,8 +358,10 @@ int lock_flock(struct file *f, int operation, struct waitq **wait_on)
     /* A conversion gives the old lock up first, and may so lose it: flock(2). */
     if (drop_whole(l, f))
         wake(l);
-    if (operation == LOCK_UN)
+    if (operation == LOCK_UN) {
+        free_if_loose_and_empty(f, l);
         return 0;
+    }
     for (const struct whole *w = l->wholes; w; w = w->next) {
         if (w->file != f && (w->exclusive || exclusive)) {
             if (wait_on)
@@ -332,8 +370,10 @@ int lock_flock(struct file *f, int operation, struct waitq **wait_on)
         }
     }
     struct whole *w = calloc(1, sizeof *w);
-    if (!w)
+    if (!w) {
+        free_if_loose_and_empty(f, l);
         return -ENOLCK;
+    }
     *w = (struct whole){.next = l->wholes, .file = f, .exclusive = exclusive};
     l->wholes = w;
     return 0;
@@ -360,8 +400,11 @@ static bool drop_owner(struct vfs *v, struct locks *l, const void *owner, bool o
 void lock_file_closed(struct file *f, void *owner)
 {
     struct locks *l = locks_of(f);
-    if (l && owner && drop_owner(f->vfs, l, owner, false))
+    if (!l || !owner)
+        return;
+    if (drop_owner(f->vfs, l, owner, false))
         wake(l);
+    free_if_loose_and_empty(f, l);
 }
 
 void lock_file_released(struct file *f)
@@ -373,6 +416,7 @@ void lock_file_released(struct file *f)
     any |= drop_whole(l, f);
     if (any)
         wake(l);
+    free_if_loose_and_empty(f, l);
 }
 
 void lock_node_released(struct node *n)

@@ -276,6 +276,7 @@ struct objects {
     uint32_t epoll_items;         /* in all of them */
     uint32_t lock_records;        /* vfs/lock.c: of the whole world */
     struct lock_edge *lock_edges; /* vfs/lock.c: who waits for whose POSIX lock */
+    struct locks *loose_locks;    /* vfs/lock.c: of what has no node */
     struct terminal *terminals;   /* vfs/terminal.c: all of them */
     struct pty_table *ptys;       /* vfs/pty.c: by number */
     struct dev *dev;              /* vfs/dev.c: the owner of /dev */
@@ -372,6 +373,8 @@ void walked_release(struct walked *w);
 /* ---- what vfs/pipe.c, lock.c, inotify.c, epoll.c answer ------------------------------------------------------- */
 
 /* fifo(7): opens the pipe behind a FIFO node. The new file gets no dentry: the caller adds it. -ENXIO. */
+/* The pipe behind /proc/self/fd/N: a new description of it. */
+int pipe_open_again(struct file *f, int flags, const struct cred *c, struct file **out);
 int fifo_open(struct vfs *v, struct node *n, int flags, struct file **out);
 bool fifo_open_waits(struct file *f, struct poll_table *t);
 void fifo_release(struct pipe *p); /* the node goes (no file is open any more) */

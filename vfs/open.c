@@ -1,5 +1,6 @@
 /* open(2) and openat2(2): from a path to an open file description. */
 #include "vfs/node.h"
+#include "vfs/objects.h"
 
 #include <linux/capability.h>
 #include <linux/openat2.h>
@@ -98,15 +99,16 @@ int vfs_open_dentry(const struct place *at, struct dentry *d, int flags, struct 
     return open_existing(at, d, flags & ~(O_CREAT | O_EXCL), out);
 }
 
-/* What /proc/self/fd/N opens when there is no path behind it: a pipe again, by its own description where it has no
- * node. */
+/* What /proc/self/fd/N opens when there is no path behind it: a pipe again, and a stream of the caller's by its own description. */
 static int open_again(struct file *f, int flags, const struct cred *c, struct file **out)
 {
     if (flags & O_DIRECTORY)
         return -ENOTDIR;
     if (f->node && !(flags & O_PATH))
         return node_open(f->node, NULL, flags, c, out);
-    if (!strcmp(f->ops->kind, "socket"))
+    if (file_is_pipe(f) && !(flags & O_PATH))
+        return pipe_open_again(f, flags, c, out);
+    if (host_stream_fd(f) < 0 && !(flags & O_PATH)) /* a socket, an anonymous inode: no_open */
         return -ENXIO;
     int have = f->flags & O_ACCMODE, want = flags & O_ACCMODE;
     if (have != O_RDWR && have != want)
