@@ -11,6 +11,7 @@ enum {
     DYNAMIC_MOST = 128,
     CHAIN_MOST = 4096,          /* symbols of one hash bucket */
     RELOCATIONS_MOST = 1 << 19, /* 12 MiB of them */
+    SLOTS_MOST = 1 << 14,       /* of the procedure linkage table, which is searched from end to end: 3.8 has 1,645 */
     NAME_MOST = 64,
     BLOCK = 1 << 12,
     BLOCKS = 256,
@@ -218,9 +219,9 @@ bool code_file_symbol(const struct code_file *f, const char *name, struct code_s
 }
 
 /* A table of relocations, in memory of its own. NULL: there is none, or it cannot be read. */
-static Elf64_Rela *read_relocations(const struct code_file *f, uint64_t address, uint64_t size)
+static Elf64_Rela *read_relocations(const struct code_file *f, uint64_t address, uint64_t size, uint64_t most)
 {
-    if (size < sizeof(Elf64_Rela) || size > RELOCATIONS_MOST * sizeof(Elf64_Rela))
+    if (size < sizeof(Elf64_Rela) || size > most * sizeof(Elf64_Rela))
         return NULL;
     Elf64_Rela *all = malloc(size);
     if (all != NULL && !code_file_bytes(f, address, all, size)) {
@@ -233,7 +234,7 @@ static Elf64_Rela *read_relocations(const struct code_file *f, uint64_t address,
 uint64_t code_file_plt_target(struct code_file *f, uint64_t slot)
 {
     if (f->plt == NULL)
-        f->plt = read_relocations(f, f->plt_relocations, f->plt_relocation_size);
+        f->plt = read_relocations(f, f->plt_relocations, f->plt_relocation_size, SLOTS_MOST);
     const Elf64_Rela *all = f->plt;
     for (uint64_t i = 0; all != NULL && i < f->plt_relocation_size / sizeof *all; i++) {
         Elf64_Sym s;
@@ -260,7 +261,7 @@ bool code_file_relative(const struct code_file *f, uint64_t from, uint64_t to,
                         void (*each)(void *context, uint64_t address), void *context)
 {
     uint64_t count = f->relocation_size / sizeof(Elf64_Rela);
-    Elf64_Rela *all = read_relocations(f, f->relocations, f->relocation_size);
+    Elf64_Rela *all = read_relocations(f, f->relocations, f->relocation_size, RELOCATIONS_MOST);
     if (all == NULL)
         return count == 0;
     for (uint64_t i = 0; i < count; i++)

@@ -17,6 +17,8 @@ enum {
     READ_MOST = 2000,        /* instructions of one of the three functions, and of what it calls */
     BLOCKS_MOST = 512,       /* basic blocks of the same */
     PARTS_MOST = 64,
+    TABLES_MOST = 1024, /* of jumps: 3.11 has 160 */
+    CHECKS_MOST = 2048, /* loads that are tested, of whatever word: 3.8 has 340 */
     PART_END = 1 << 14, /* structures that have the word in a part of theirs are not larger */
     TABLE_MOST = 4096,  /* entries of a jump table */
     STORES_MOST = 512,
@@ -203,13 +205,15 @@ static void read_table(struct analysis *a, uint64_t table)
     }
 }
 
-static bool find_targets(struct analysis *a)
+static int find_targets(struct analysis *a)
 {
     if (!sweep(a) || !sweep_cold(a))
-        return false;
+        return -ENOTSUP;
+    if (a->tables.count > TABLES_MOST)
+        return -E2BIG;
     for (size_t i = 0; i < a->tables.count; i++)
         read_table(a, a->tables.at[i]);
-    return code_file_relative(a->file, a->start, a->end, relocated_target, a);
+    return code_file_relative(a->file, a->start, a->end, relocated_target, a) ? 0 : -ENOTSUP;
 }
 
 /* ---- what a function writes -------------------------------------------------------------------------------------------- */
@@ -427,11 +431,11 @@ static int find_checks(const struct analysis *a, struct checks *out)
         if (!a->looks[at] || !is_check(a, at, &c))
             continue;
         if (out->count == room) {
-            room = room != 0 ? room * 2 : 512;
-            struct check *more = reallocarray(out->check, room, sizeof *more);
+            room = room != 0 ? room * 2 : CHECKS_MOST / 4;
+            struct check *more = room <= CHECKS_MOST ? reallocarray(out->check, room, sizeof *more) : NULL;
             if (more == NULL) {
                 free(out->check);
-                return -ENOMEM;
+                return room <= CHECKS_MOST ? -ENOMEM : -E2BIG;
             }
             out->check = more;
         }
@@ -574,8 +578,8 @@ int sites_learn(struct code_file *f, struct code_sites *out)
     a.looks = calloc(1, loop.size);
     a.targets = calloc(1, loop.size);
     int error = a.code == NULL || a.looks == NULL || a.targets == NULL ? -ENOMEM : 0;
-    if (error == 0 && (!code_file_bytes(f, a.start, a.code, loop.size) || !find_targets(&a)))
-        error = -ENOTSUP;
+    if (error == 0)
+        error = code_file_bytes(f, a.start, a.code, loop.size) ? find_targets(&a) : -ENOTSUP;
     if (error == 0)
         error = choose(&a, out);
     free(a.code);

@@ -28,7 +28,8 @@ struct code_sites {
     struct code_site site[SITES_MAX]; /* ascending */
 };
 
-/* 0; -ENOENT: the file is no CPython; -ENOTSUP: it is, and its checks are not understood; -ELIBACC: Zydis is not where it was;
+/* 0; -ENOENT: the file is no CPython; -ENOTSUP: it is, and its checks are not understood; -E2BIG: it says it is, and would take
+ * longer to look at than any; -ELIBACC: Zydis is not where it was;
  * -ENOMEM. */
 int sites_learn(struct code_file *f, struct code_sites *out);
 

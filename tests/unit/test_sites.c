@@ -170,6 +170,64 @@ static void a_damaged_file_is_no_danger(void **state)
     assert_int_equal(learn(b, &s), 0);
 }
 
+/* The loop's symbol covers as much as it may, and its bytes are what `fill` writes. */
+static void inflate(struct bytes *b, size_t (*fill)(uint8_t *code, size_t room, uint32_t n))
+{
+    struct code_file f = {.read = read_bytes, .context = b};
+    struct code_symbol loop, grown;
+    assert_int_equal(code_file_open(&f), 0);
+    assert_true(code_file_symbol(&f, "_PyEval_EvalFrameDefault", &loop));
+    const struct code_segment *s = f.segment;
+    while (loop.address - s->address >= s->size)
+        s++;
+    grown = loop;
+    grown.size = s->size - (loop.address - s->address) < 1 << 20 ? s->size - (loop.address - s->address) : 1 << 20;
+    uint8_t *symbol = memmem(b->at, b->size, &loop, sizeof loop);
+    assert_non_null(symbol);
+    memcpy(symbol, &grown, sizeof grown);
+    uint8_t *code = b->at + (loop.address - s->address + s->offset);
+    memset(code, 0x90, grown.size);
+    size_t n = 0;
+    for (uint32_t i = 0; n + 16 < grown.size; i++)
+        n += fill(code + n, grown.size - n, i);
+    code_file_close(&f);
+}
+
+/* cmpl $0, n(%rbx): each looks at a word of its own */
+static size_t a_check(uint8_t *code, size_t room, uint32_t n)
+{
+    const uint32_t displacement = 0x100 + 4 * n;
+    memcpy(code, "\x81\xbb....\0\0\0", 10);
+    memcpy(code + 2, &displacement, sizeof displacement);
+    return 10;
+}
+
+/* mov $address, %eax: as many tables as there are */
+static size_t a_table(uint8_t *code, size_t room, uint32_t n)
+{
+    const uint32_t address = 0x10000000 + 8 * n;
+    if (n >= 1 << 14)
+        return room;
+    memcpy(code, "\xb8....", 5);
+    memcpy(code + 1, &address, sizeof address);
+    return 5;
+}
+
+/* What a file makes the supervisor do is bounded by what interpreters need: it is done while a guest waits for its mmap(2). */
+static void what_has_too_many_checks_is_refused(void **state)
+{
+    struct code_sites s;
+    inflate(*state, a_check);
+    assert_int_equal(learn(*state, &s), -E2BIG);
+}
+
+static void what_has_too_many_tables_is_refused(void **state)
+{
+    struct code_sites s;
+    inflate(*state, a_table);
+    assert_int_equal(learn(*state, &s), -E2BIG);
+}
+
 /* ---- trampolines ----------------------------------------------------------------------------------------------------- */
 
 static size_t decode(const uint8_t *bytes, ZydisDecodedInstruction *i, ZydisDecodedOperand *operand)
@@ -247,6 +305,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_known_is_what_is_learned, load, unload),
         cmocka_unit_test(what_is_no_interpreter_has_none),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_no_danger, load, unload),
+        cmocka_unit_test_setup_teardown(what_has_too_many_checks_is_refused, load, unload),
+        cmocka_unit_test_setup_teardown(what_has_too_many_tables_is_refused, load, unload),
         cmocka_unit_test(a_trampoline_counts_and_goes_back),
         cmocka_unit_test(only_its_own_call_is_a_count),
         cmocka_unit_test(what_cannot_be_moved_is_refused),
