@@ -1,6 +1,7 @@
 /* What people type: finds the command and hands it its words. */
 #include "cli/commands.h"
 #include "supervisor/supervisor.h"
+#include "trace/decode.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -34,12 +35,14 @@ static const struct command {
 
 int command_fail(const char *format, ...)
 {
+    char text[4096]; /* what it says may be named by a guest, or by somebody's record */
     va_list arguments;
     va_start(arguments, format);
-    fputs("terrarium: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    fputs("terrarium: ", stderr);
+    decode_plain(stderr, text, strlen(text), "");
+    fputc('\n', stderr);
     return STATUS_FAILED;
 }
 

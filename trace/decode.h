@@ -21,6 +21,8 @@ void decode_result(FILE *to, struct trace_context *c, const struct event *e);
 void decode_name(FILE *to, uint64_t nr);
 /* At most `most` of n bytes as a C string with its quotes; "..." behind it when there were more, or `longer`. */
 void decode_text(FILE *to, const uint8_t *bytes, size_t n, size_t most, bool longer);
+/* The bytes of a text as they are, UTF-8 or not, but nothing that a terminal obeys: control characters, but those in `also`, come as \\033. */
+void decode_plain(FILE *to, const char *text, size_t n, const char *also);
 /* The bytes of a segment that begins at address; NULL: none. n: how many. */
 const uint8_t *decode_memory(const struct event *e, uint64_t address, bool written, size_t *n);
 /* The text that argument i points to (a path, a name), up to its NUL; NULL: it is not in the record. */

@@ -295,8 +295,14 @@ static enum diff_result part(FILE *to, struct comparison *c, char *why, size_t n
         const char *program = program_of(c, pid);
         fprintf(to, "their records part at event %" PRIu64, index);
         if (pid != 0)
-            fprintf(to, ", of process %d%s%s%s, thread %d", pid, program != NULL ? " (" : "",
-                    program != NULL ? program : "", program != NULL ? ")" : "", tid);
+            fprintf(to, ", of process %d", pid);
+        if (pid != 0 && program != NULL) {
+            fputs(" (", to);
+            decode_plain(to, program, strlen(program), "");
+            fputc(')', to);
+        }
+        if (pid != 0)
+            fprintf(to, ", thread %d", tid);
         fputs(":\n", to);
         print_side_briefly(to, c, 0);
         print_side_briefly(to, c, 1);

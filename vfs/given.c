@@ -14,9 +14,8 @@ bool file_given(const struct file *f, struct file_given *out)
     return true;
 }
 
-ssize_t file_given_read(struct file *f, uint64_t offset, void *to, size_t n)
+static ssize_t read_node(struct node *node, uint64_t offset, void *to, size_t n)
 {
-    struct node *node = f->node;
     size_t done = 0;
     if (offset >= node->size)
         return 0;
@@ -32,6 +31,24 @@ ssize_t file_given_read(struct file *f, uint64_t offset, void *to, size_t n)
         done += (size_t)got;
     }
     return (ssize_t)done;
+}
+
+ssize_t file_given_read(struct file *f, uint64_t offset, void *to, size_t n)
+{
+    return read_node(f->node, offset, to, n);
+}
+
+ssize_t vfs_peek(const struct place *at, const char *path, uint64_t offset, void *to, size_t n)
+{
+    struct dentry *d;
+    int error = vfs_walk(at, path, 0, &d);
+    if (error < 0)
+        return error;
+    struct node *node = d->node;
+    bool regular = node != NULL && node_is(node, S_IFREG) && !node->ops->open && node->ops->read;
+    ssize_t got = regular ? read_node(node, offset, to, n) : -EINVAL;
+    dentry_put(d);
+    return got;
 }
 
 uint64_t file_ino(const struct file *f)

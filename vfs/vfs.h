@@ -282,6 +282,9 @@ struct file_given {
 bool file_given(const struct file *f, struct file_given *out);
 /* Reads them, as if nobody did: no time and no offset changes. Bytes read or -errno. */
 ssize_t file_given_read(struct file *f, uint64_t offset, void *to, size_t n);
+/* The bytes of a regular file by its path, without opening it: nobody in the world hears of it. Bytes read or -errno; -EINVAL: no regular
+ * file, or one that is made as it is read. */
+ssize_t vfs_peek(const struct place *at, const char *path, uint64_t offset, void *to, size_t n);
 /* The ino of the regular file that f is open on, whoever made it; 0: it is on none. */
 uint64_t file_ino(const struct file *f);
 

@@ -6,6 +6,7 @@
 #include "supervisor/maps.h"
 #include "supervisor/replaying.h"
 #include "supervisor/tick.h"
+#include "trace/decode.h"
 #include "trace/text.h"
 
 #include <errno.h>
@@ -63,10 +64,12 @@ void inspection_watch(struct inspection *i, const struct event *e)
 
 static int put_map(void *context, const struct memory_map *m)
 {
-    fprintf(context, "  %012" PRIx64 "-%012" PRIx64 " %c%c%c%c %08" PRIx64 "%s%s\n", m->start, m->end,
+    fprintf(context, "  %012" PRIx64 "-%012" PRIx64 " %c%c%c%c %08" PRIx64 "%s", m->start, m->end,
             (m->protection & PROT_READ) != 0 ? 'r' : '-', (m->protection & PROT_WRITE) != 0 ? 'w' : '-',
             (m->protection & PROT_EXEC) != 0 ? 'x' : '-', m->shared ? 's' : 'p', m->offset,
-            m->name != NULL && m->name[0] != '\0' ? "  " : "", m->name != NULL ? m->name : "");
+            *m->name != '\0' ? "  " : "");
+    decode_plain(context, m->name, strlen(m->name), "");
+    fputc('\n', context);
     return 0;
 }
 

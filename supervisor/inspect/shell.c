@@ -2,15 +2,16 @@
 #include "supervisor/inspect/inner.h"
 
 #include "supervisor/inspect/python_stack.h"
+#include "trace/decode.h"
 #include "vfs/vfs.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_MOST = 4096, SHOWN_MOST = 1 << 20, CHUNK = 4096 };
+enum { LINE_MOST = 4096, SHOWN_MOST = 1 << 20 };
 
 struct shell {
     struct inspection *inspection;
@@ -62,7 +63,8 @@ static int put_change(void *context, enum change_kind kind, const char *path, co
         [CHANGE_CREATED] = "created", [CHANGE_MODIFIED] = "changed", [CHANGE_DELETED] = "deleted"};
     if (kind == CHANGE_READ)
         return 0;
-    fprintf(context, "  %-8s %s", words[kind], path);
+    fprintf(context, "  %-8s ", words[kind]);
+    decode_plain(context, path, strlen(path), "");
     if (st != NULL && S_ISREG(st->stx_mode))
         fprintf(context, "  (%llu bytes)", (unsigned long long)st->stx_size);
     fputc('\n', context);
@@ -74,32 +76,23 @@ static void files(struct shell *s, const char *none)
     (void)vfs_each_change(s->h->world->vfs, put_change, s->out);
 }
 
+/* To a terminal nothing that it would obey. */
 static void cat(struct shell *s, const char *path)
 {
     struct vfs *v = s->h->world->vfs;
     struct cred root = {.capabilities = UINT64_MAX};
     const struct place at = {v, &root, vfs_root(v), vfs_root(v)};
-    struct file *f;
-    char bytes[CHUNK];
-    uint64_t offset = 0;
-    ssize_t n = 0;
-    int error = vfs_open(&at, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, 0, &f);
-    if (error < 0) {
-        fprintf(s->out, "%s: %s\n", path, strerror(-error));
-        return;
-    }
-    if (file_ino(f) == 0)
-        fprintf(s->out, "%s: not a regular file\n", path);
-    else
-        while (offset < SHOWN_MOST && (n = file_given_read(f, offset, bytes, sizeof bytes)) > 0) {
-            fwrite(bytes, 1, (size_t)n, s->out);
-            offset += (uint64_t)n;
-        }
+    char *bytes = malloc(SHOWN_MOST);
+    ssize_t n = bytes != NULL ? vfs_peek(&at, path, 0, bytes, SHOWN_MOST) : -ENOMEM;
     if (n < 0)
-        fprintf(s->out, "%s: %s\n", path, strerror((int)-n));
-    if (offset >= SHOWN_MOST)
+        fprintf(s->out, "%s: %s\n", path, n == -EINVAL ? "not a regular file" : strerror((int)-n));
+    else if (isatty(fileno(s->out)))
+        decode_plain(s->out, bytes, (size_t)n, "\n\t");
+    else
+        fwrite(bytes, 1, (size_t)n, s->out);
+    if (n == SHOWN_MOST)
         fprintf(s->out, "\n... (the first MiB)\n");
-    file_put(f);
+    free(bytes);
 }
 
 static void quit(struct shell *s, const char *none)

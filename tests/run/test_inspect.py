@@ -127,6 +127,31 @@ def test_the_prompt(recorded):
     assert "over\n" in done.stdout and "the run ended behind event" in done.stdout
 
 
+def record_of(code, directory):
+    done = subprocess.run([TERRARIUM, "run", "--python", "/usr/bin/python3", "--record", "run.trec", "--bundle", "--", "-c", code],
+                          cwd=directory, timeout=60, capture_output=True)
+    assert done.returncode == 0, done
+    return directory / "run.trec"
+
+
+def test_names_are_no_orders_to_the_terminal(tmp_path):
+    code = ("import mmap, os\nname = '/tmp/\\x1b]0;owned\\x07\\n\u00e4\\x9b'\nopen(name, 'w').write('a' * 4096)\n"
+            "m = mmap.mmap(os.open(name, os.O_RDWR), 4096)\nos.getppid()\n")
+    done = replay("--shell", record_of(code, tmp_path), stdin="until getppid#1\nmaps\nfiles\ncontinue\n")
+    assert done.returncode == 0 and done.stdout.count("/tmp/\\033]0;owned\\007\\012\u00e4\\302\\233") == 2, done
+
+
+def test_a_look_at_a_file_is_no_event_of_the_world(tmp_path):
+    """Who watches it hears nothing, whoever waits for a reader waits on."""
+    code = ("import ctypes, os\nlibc = ctypes.CDLL(None)\nopen('/tmp/f', 'w').write('what it holds\\n')\nos.mkfifo('/tmp/p')\n"
+            "libc.inotify_add_watch(libc.inotify_init1(os.O_NONBLOCK), b'/tmp', 0xfff)\nos.getppid()\n"
+            "for what in lambda: os.read(3, 4096), lambda: os.open('/tmp/p', os.O_WRONLY | os.O_NONBLOCK):\n"
+            "    try: print('heard', what())\n    except OSError as e: print(e.errno)\n")
+    done = replay("--shell", record_of(code, tmp_path), stdin="until getppid#1\ncat /tmp/f\ncat /tmp/p\ncat /dev/ptmx\ncontinue\n")
+    assert "what it holds\n" in done.stdout and done.stdout.count("not a regular file") == 2, done
+    assert done.returncode == 0 and "11\n6\n" in done.stdout, done
+
+
 def test_whoever_is_at_the_prompt_may_think(recorded):
     """Neither ticks nor ^C end it; SIGTERM does."""
     shell = subprocess.Popen([TERRARIUM, "replay", "--until", "unlink#1", "--shell", recorded("/usr/bin/python3")], stdin=subprocess.PIPE,

@@ -1,6 +1,7 @@
 // rooms: trace policy kernel/sysent kernel/describe kernel/names
 /* The record: what is written is read, in any prefix, and nothing else is believed. */
 #include "trace/context.h"
+#include "trace/decode.h"
 #include "trace/diff.h"
 #include "trace/facts.h"
 #include "trace/filter.h"
@@ -651,6 +652,34 @@ static void differences_are_found(void **state)
     free(bytes);
 }
 
+/* Overlong forms, halves of pairs and what is beyond Unicode are no UTF-8; C1 control characters are obeyed by terminals. */
+static void a_terminal_is_given_no_orders(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x90\x8d", "plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x90\x8d"},
+        {"\x1b[31m\r\n\t\x7f", "\\033[31m\\015\\012\t\\177"},
+        {"\xc2\x9b"
+         "2J\x9b",
+         "\\302\\233"
+         "2J\\233"},
+        {"\xc0\x9b\xe0\x82\x9b\xf0\x80\x80\x9b", "\\300\\233\\340\\202\\233\\360\\200\\200\\233"},
+        {"\xed\xa0\x80\xf4\x90\x80\x80\xff", "\\355\\240\\200\\364\\220\\200\\200\\377"},
+        {"cut \xe2\x82", "cut \\342\\202"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *shown = NULL;
+        size_t n;
+        FILE *to = open_memstream(&shown, &n);
+        assert_non_null(to);
+        decode_plain(to, cases[i].text, strlen(cases[i].text), "\t");
+        assert_int_equal(fclose(to), 0);
+        assert_string_equal(shown, cases[i].shown);
+        free(shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -668,6 +697,7 @@ int main(void)
         cmocka_unit_test(filters_take_what_they_say),
         cmocka_unit_test(filters_that_are_none_say_why),
         cmocka_unit_test(differences_are_found),
+        cmocka_unit_test(a_terminal_is_given_no_orders),
     };
     if (sodium_init() < 0)
         return 1;
