@@ -75,8 +75,10 @@ terrarium: $(BUILD)/terrarium
 
 LAZY := $(LAZY_LIBRARIES:%=$(BUILD)/lazy/%.o)
 .SECONDARY: $(LAZY:.o=.c)
+# Libraries that are loaded late find these in the program, too (cli/date.c).
+DATE := $(foreach f,time gettimeofday clock_gettime,-Wl,--export-dynamic-symbol=$(f))
 $(BUILD)/terrarium: $(OBJECTS) $(LAZY)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROGRAM_LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(DATE) -o $@ $^ $(PROGRAM_LDLIBS)
 
 $(BUILD)/lazy/%.c: $(OBJECTS) tools/lazy_library.sh
 	@mkdir -p $(@D)

@@ -1,14 +1,18 @@
-/* One run of `terrarium verify`: a child with another environment, directory, CPU, timing of its input, limits and load than
+/* One run of `terrarium verify`: a child with another environment, date, directory, CPU, layout, timing of its input, limits and load than
  * the one before it. Nothing of that is an input of a run, so nothing of it may show. */
 #include "cli/again.h"
 
+#include "cli/date.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,8 +22,9 @@
 
 enum {
     BUSY_LOOPS = 8,
-    DRIBBLE = 997,       /* bytes of input at a time */
-    DRIBBLE_PAUSES = 50, /* pauses of a millisecond in all, however long the input is */
+    DATE_STEP = (39 * 24 + 5) * 3600, /* s: another year soon, another time of day */
+    DRIBBLE = 997,                    /* bytes of input at a time */
+    DRIBBLE_PAUSES = 50,              /* pauses of a millisecond in all, however long the input is */
 };
 
 /* ---- the disturbances ------------------------------------------------------------------------------------------------ */
@@ -38,6 +43,9 @@ static void disturb_environment(unsigned number)
     (void)setenv("PYTHONHASHSEED", number % 2 ? "1" : "random", 1);
     (void)setenv("PYTHONPATH", "/nonexistent", 1);
     (void)setenv("COLUMNS", number % 2 ? "20" : "200", 1);
+    char date[32];
+    snprintf(date, sizeof date, "%" PRId64, (number % 2 ? 1 : -1) * (int64_t)number * DATE_STEP);
+    (void)setenv(DATE_VARIABLE, date, 1);
     (void)setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
 }
 
@@ -69,6 +77,8 @@ static void disturb_process(unsigned number)
         limit.rlim_cur = limit.rlim_max < soft ? limit.rlim_max : soft;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+    /* Another layout of the supervisor's own: by chance, or the same addresses for all that chance had apart. */
+    (void)personality(number % 2 ? ADDR_NO_RANDOMIZE : PER_LINUX);
     (void)umask(number % 2 ? 077 : 0);
     (void)setpriority(PRIO_PROCESS, 0, (int)(number % 5));
     for (unsigned i = 0; i < number % 4; i++)

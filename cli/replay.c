@@ -296,10 +296,7 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
     r.policy = p;
     r.watch = watch;
     r.watch_context = &watched;
-    if (p->clock.real) {
-        status = command_fail("replay: %s: its clock was the machine's (clock: real), and that is not in the record",
-                              o->record);
-    } else if (bundled_request(b, &r) < 0) {
+    if (bundled_request(b, &r) < 0) {
         status = command_fail("replay: %s: what was run is not in it", o->record);
     } else if ((status = find_files(o, p, &r, b, &places, script, sizeof script)) != 0) {
         ;

@@ -62,7 +62,7 @@ void clock_destroy(struct clock *c)
 
 int64_t clock_elapsed(const struct clock *c)
 {
-    return c->real ? host_time(CLOCK_MONOTONIC) - c->host_start : c->elapsed;
+    return c->elapsed;
 }
 
 int64_t clock_read(const struct clock *c, int clock_id)
@@ -72,7 +72,7 @@ int64_t clock_read(const struct clock *c, int clock_id)
     case CLOCK_REALTIME_COARSE:
     case CLOCK_REALTIME_ALARM:
     case CLOCK_TAI: /* no one told this kernel of leap seconds: clock_getres(2) */
-        return c->real ? host_time(CLOCK_REALTIME) : sum(c->epoch, c->elapsed);
+        return sum(c->epoch, c->elapsed);
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_MONOTONIC_RAW:
@@ -92,9 +92,27 @@ int64_t clock_to_elapsed(const struct clock *c, int clock_id, int64_t when)
     return sum(clock_elapsed(c), sum(when, -now));
 }
 
+int64_t clock_now(const struct clock *c)
+{
+    return !c->real           ? c->elapsed
+           : c->again != NULL ? c->again(c->again_context)
+                              : host_time(CLOCK_MONOTONIC) - c->host_start;
+}
+
+void clock_look(struct clock *c, int64_t most)
+{
+    int64_t now = clock_now(c);
+    if (now > most)
+        now = most;
+    if (now > c->elapsed)
+        c->elapsed = now;
+}
+
 void clock_event(struct clock *c)
 {
-    if (!c->real)
+    if (c->real)
+        clock_look(c, INT64_MAX);
+    else
         c->elapsed = sum(c->elapsed, c->per_event);
 }
 
@@ -233,6 +251,6 @@ void clock_run(struct clock *c)
 
 void clock_jump(struct clock *c, int64_t elapsed)
 {
-    if (!c->real && elapsed > c->elapsed && elapsed != INT64_MAX)
+    if (elapsed > c->elapsed && elapsed != INT64_MAX)
         c->elapsed = elapsed;
 }

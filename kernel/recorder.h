@@ -8,6 +8,8 @@
 
 #include "kernel/world.h"
 
+enum told { TOLD_CPU, TOLD_TSC }; /* CPU time of a process; the clock at an RDTSC */
+
 struct recorder {
     /* A call was asked for; it is now c->recorded's to keep what belongs to it until `ended`. */
     void (*asked)(struct recorder *r, struct call *c);
@@ -39,6 +41,8 @@ struct recorder {
     /* Something came of a real connection (network/forward.h says what). */
     void (*forwarded)(struct recorder *r, uint32_t number, uint32_t what, uint64_t value, const void *bytes, size_t n);
     void (*outside)(struct recorder *r, int signal); /* of whoever called terrarium: it is sent to the guest now */
+    void (*told)(struct recorder *r, enum told what,
+                 int64_t ns); /* clock: real, and the machine told the guest a time */
     void (*ready)(struct recorder *r, int stream, uint32_t events); /* poll(2) says something new of it */
 };
 

@@ -234,6 +234,7 @@ struct world {
     bool ending;          /* the world is being torn down */
     int init_status;      /* wait(2)'s word of the first program, once it ended */
     bool verbose;
+    int64_t (*cpu_again)(struct world *w); /* clock: real, of a replay: the CPU time that the machine told then */
     struct replaying *again;   /* whoever runs it again knows it by this (supervisor/replaying.h); NULL: a run */
     struct recorder *recorder; /* told of everything (kernel/recorder.h); NULL: nobody is */
     bool addresses_vary;       /* the kernel randomises what it chooses itself: personality(2) was refused */

@@ -6,6 +6,8 @@
 #include "stubs/processes.h"
 #include "stubs/stubs.h"
 
+#include "kernel/recorder.h"
+
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/times.h>
@@ -44,10 +46,13 @@ int cpu_clock_find(struct task *caller, int clock_id, struct cpu_clock *out)
 
 int64_t cpu_clock_read(const struct cpu_clock *c)
 {
-    const struct world *w = c->process->world;
+    struct world *w = c->process->world;
     /* The machine knows of whole processes; a lone thread is one. */
-    if (w->clock.real && (c->thread == NULL || c->process->thread_count == 1))
-        return w->machine->cpu_time(c->process);
+    if (w->clock.real && (c->thread == NULL || c->process->thread_count == 1)) {
+        int64_t ns = w->cpu_again != NULL ? w->cpu_again(w) : w->machine->cpu_time(c->process);
+        record(w, told, TOLD_CPU, ns);
+        return ns;
+    }
     return c->thread != NULL ? c->thread->cpu : process_cpu(c->process);
 }
 

@@ -44,6 +44,17 @@ static void sleep_until(struct world *w, int64_t next)
     record(w, jumped, from);
 }
 
+/* Real time that was slept through, up to `most`: as an event, so that a replay sleeps as long. */
+static void slept(struct world *w, int64_t most)
+{
+    int64_t from = clock_elapsed(&w->clock);
+    if (!w->clock.real)
+        return;
+    clock_look(&w->clock, most);
+    if (clock_elapsed(&w->clock) > from)
+        record(w, jumped, from);
+}
+
 /* Sleep for at most ns (negative: for ever) or until something outside is ready. True: it is, and somebody became ready by it. */
 static bool wait_really(struct holder *h, struct outside *o, int64_t ns)
 {
@@ -63,6 +74,11 @@ static bool wait_really(struct holder *h, struct outside *o, int64_t ns)
     tick_take(h);
     h->outside_idle = h->outside & ~earlier;
     limits_check(h);
+    /* Whom a stream wakes is ready before whom time does, whatever came first meanwhile: what is due is so at the next look. */
+    if (ready > 0 && clock_next(&h->world->clock) > clock_elapsed(&h->world->clock))
+        slept(h->world, clock_next(&h->world->clock) - 1);
+    else if (ready == 0 && ns != 0)
+        slept(h->world, INT64_MAX);
     for (nfds_t i = 0; ready > 0 && i < o->streams; i++)
         if (o->polled[i].revents != 0)
             host_stream_ready(o->files[i], (uint32_t)o->polled[i].revents);
@@ -76,6 +92,13 @@ static void wait_again(struct world *w, const struct outside *o)
 {
     if (replaying_over(w->again))
         return;
+    if (w->clock.real && replaying_jumps(w->again)) {
+        int64_t from = clock_elapsed(&w->clock);
+        clock_jump(&w->clock, replaying_time(w->again));
+        record(w, jumped, from);
+        if (clock_next(&w->clock) <= clock_elapsed(&w->clock) || !replaying_wakes(w->again))
+            return; /* else somebody has a turn whom no deadline woke */
+    }
     if (replaying_wakes_streams(w->again))
         for (nfds_t i = 0; i < o->streams; i++)
             host_stream_ready(o->files[i], POLLIN | POLLOUT);
@@ -99,7 +122,11 @@ void idle_wait(struct holder *h)
     if (o.all > 0 && (wait_really(h, &o, 0) || h->outside != 0 || tick_suspends(h)))
         return;
     int64_t next = clock_next(&w->clock);
-    int64_t left = next == INT64_MAX ? -1 : next - clock_elapsed(&w->clock);
+    int64_t left = next == INT64_MAX ? -1 : next > clock_now(&w->clock) ? next - clock_now(&w->clock) : 0;
+    if (left == 0 && w->clock.real) {
+        slept(w, INT64_MAX);
+        return;
+    }
     if (left >= 0 && !w->clock.real && o.all == 0) {
         h->computed = 0;
         sleep_until(w, next);

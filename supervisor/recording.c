@@ -123,9 +123,11 @@ static void run_facts(struct facts *f, const struct world *w, const struct run_r
     facts_texts(f, "environment", a->envc, words + a->argc);
     facts_text(f, "cwd", p->cwd);
     facts_unsigned(f, "seed", p->seed);
-    facts_number(f, "start", p->clock.start);
+    facts_number(f, "start", w->clock.epoch);
     facts_number(f, "per_event", p->clock.per_event);
     facts_text(f, "clock", p->clock.real ? "real" : "virtual");
+    if (p->clock.real)
+        facts_number(f, "boot", w->clock.boot);
     facts_text(f, "script",
                request->script == NULL                 ? NULL
                : strrchr(request->script, '/') != NULL ? strrchr(request->script, '/') + 1

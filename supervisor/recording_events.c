@@ -138,6 +138,16 @@ static void outside(struct recorder *recorder, int signal)
     recording_tell(r, e);
 }
 
+static void told(struct recorder *recorder, enum told what, int64_t ns)
+{
+    struct recording *r = recording_of(recorder);
+    const struct task *t = r->world->current;
+    struct event *e = recording_event(r, EVENT_TOLD, t != NULL ? t->tid : 0);
+    e->told.what = what;
+    e->told.ns = ns;
+    recording_tell(r, e);
+}
+
 static void jumped(struct recorder *recorder, int64_t from)
 {
     struct recording *r = recording_of(recorder);
@@ -160,6 +170,7 @@ void recording_events_tell(struct recorder *to)
     to->waits = waits;
     to->ready = ready;
     to->outside = outside;
+    to->told = told;
     to->jumped = jumped;
     to->forwarded = forwarded;
 }

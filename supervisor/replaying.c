@@ -3,6 +3,7 @@
 #include "supervisor/replaying.h"
 
 #include "kernel/describe.h"
+#include "kernel/recorder.h"
 #include "kernel/sysent.h"
 #include "kernel/world.h"
 #include "policy/network.h"
@@ -309,6 +310,29 @@ static void restore_policy(struct replaying *r, struct policy *p)
         memcpy(p->digest, digest, n);
 }
 
+static int64_t cpu_again(struct world *w)
+{
+    return replaying_told(w->again, TOLD_CPU);
+}
+
+static int64_t time_again(void *context)
+{
+    return replaying_time(of_world(context));
+}
+
+/* The host's clock, as it was. */
+static void restore_clock(struct replaying *r, struct clock *c)
+{
+    if (!c->real || !next_is(r, EVENT_RUN))
+        return;
+    struct cursor start = cursor_over(r->next.run.map, r->next.run.size), boot = start;
+    c->epoch = cursor_find(&start, "start") ? cursor_signed(&start) : 0;
+    c->boot = cursor_find(&boot, "boot") ? cursor_signed(&boot) : 0;
+    c->again = time_again;
+    c->again_context = r->world;
+    r->world->cpu_again = cpu_again;
+}
+
 void replaying_begin(struct replaying *r, struct world *w)
 {
     r->world = w;
@@ -317,6 +341,7 @@ void replaying_begin(struct replaying *r, struct world *w)
     w->streams.again_ioctl = terminal_said;
     w->streams.looked = NULL;
     restore_policy(r, (struct policy *)w->policy);
+    restore_clock(r, &w->clock);
 }
 
 static struct replaying *of_world(void *context)
@@ -367,6 +392,21 @@ bool replaying_preempts(struct replaying *r)
 bool replaying_jumps(struct replaying *r)
 {
     return next_is(r, EVENT_JUMP);
+}
+
+bool replaying_wakes(struct replaying *r)
+{
+    return next_is(r, EVENT_SCHEDULE) || next_is(r, EVENT_READY);
+}
+
+int64_t replaying_time(struct replaying *r)
+{
+    return peek(r) ? r->next.time : clock_elapsed(&r->world->clock);
+}
+
+int64_t replaying_told(struct replaying *r, uint32_t what)
+{
+    return next_is(r, EVENT_TOLD) && r->next.told.what == what ? r->next.told.ns : 0;
 }
 
 int64_t replaying_forward_time(struct replaying *r)

@@ -270,7 +270,7 @@ bool tick_computing(struct holder *h, struct tracee *t)
     if (w->again != NULL) { /* where it was stopped is in the record */
         if (replaying_jumps(w->again) && clock_next(&w->clock) != INT64_MAX) {
             int64_t from = clock_elapsed(&w->clock);
-            clock_jump(&w->clock, clock_next(&w->clock));
+            clock_jump(&w->clock, w->clock.real ? replaying_time(w->again) : clock_next(&w->clock));
             record(w, jumped, from);
             clock_run(&w->clock);
             jumped = true;
@@ -278,7 +278,11 @@ bool tick_computing(struct holder *h, struct tracee *t)
         t->yields = sched_others_ready(w) && replaying_preempts(w->again);
         return jumped || t->yields;
     }
-    if (!w->clock.real && clock_next(&w->clock) != INT64_MAX) {
+    if (w->clock.real && clock_next(&w->clock) <= clock_now(&w->clock)) {
+        int64_t from = clock_elapsed(&w->clock);
+        clock_look(&w->clock, INT64_MAX);
+        record(w, jumped, from);
+    } else if (!w->clock.real && clock_next(&w->clock) != INT64_MAX) {
         /* Time passes only by calls, and this task makes none: a deadline that its computing has outlasted is honoured. */
         h->computed += TICK_NS;
         if (clock_elapsed(&w->clock) + h->computed >= clock_next(&w->clock)) {

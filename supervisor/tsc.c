@@ -2,6 +2,8 @@
  * that a loop that waits for the counter ends. IA32_TSC_AUX, which Linux sets to the CPU's number, reads as 0. */
 #include "supervisor/tsc.h"
 
+#include "kernel/recorder.h"
+
 #include <linux/prctl.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -41,6 +43,8 @@ bool tsc_emulate(struct tracee *t)
     task->cpu += w->clock.per_event;
     task->process->cpu += w->clock.per_event;
     uint64_t now = (uint64_t)clock_read(&w->clock, CLOCK_MONOTONIC);
+    if (w->clock.real)
+        record(w, told, TOLD_TSC, clock_elapsed(&w->clock));
     t->regs.rax = (uint32_t)now;
     t->regs.rdx = now >> 32;
     if (length == sizeof rdtscp)

@@ -31,6 +31,7 @@ enum event_kind {
     EVENT_READY,    /* poll(2) said something new of one of the caller's streams */
     EVENT_FORWARD,  /* something came of a real connection (`forward:` in the policy) */
     EVENT_OUTSIDE,  /* a signal of whoever called terrarium was passed on to the guest */
+    EVENT_TOLD,     /* a time that the machine told the guest (`clock: real`) */
     EVENT_KINDS,
 };
 
@@ -151,6 +152,10 @@ struct event {
         struct {
             int32_t number;
         } outside;
+        struct {
+            uint32_t what; /* 0: CPU time of a process; 1: the clock, at an RDTSC */
+            int64_t ns;
+        } told;
         struct {
             struct event_text verdict;
             int32_t status;      /* what terrarium exits with */

@@ -268,6 +268,10 @@ static void body(FILE *to, struct trace_context *c, const struct event *e)
     case EVENT_OUTSIDE:
         number(to, "number", e->outside.number);
         break;
+    case EVENT_TOLD:
+        unsigned_number(to, "what", e->told.what);
+        number(to, "ns", e->told.ns);
+        break;
     case EVENT_READY:
         unsigned_number(to, "stream", e->ready.number);
         unsigned_number(to, "events", e->ready.events);

@@ -255,10 +255,41 @@ def test_a_library_of_many_megabytes(tmp_path):
     same(record(tmp_path, "--", "-c", code), replay(tmp_path / "run.trec"))
 
 
-def test_the_machines_clock_is_not_in_it(tmp_path):
-    record(tmp_path, "--", "-c", "0", policy="terrarium: 1\nclock: real\n")
-    done = replay(tmp_path / "run.trec")
-    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (125, b"", 1) and b"its clock was the machine's (clock: real)" in done.stderr
+REAL = {
+    "clocks": "import time, os, resource\nfor i in range(5): print(time.time(), time.monotonic(), time.process_time(), time.thread_time(), os.times(), resource.getrusage(0)[:2], open('/proc/uptime').read())\nopen('/tmp/x', 'w'); print(os.stat('/tmp/x').st_mtime_ns, os.stat('/etc/passwd').st_mtime_ns)",
+    "sleeps": "import time\nfor i in range(3): a = time.monotonic(); time.sleep(.02); print(time.monotonic() - a)",
+    "timeouts": "import select, os, threading, time\nr, w = os.pipe(); a = time.monotonic(); print(select.select([r], [], [], .03), time.monotonic() - a)\n"
+                "e = threading.Event(); threading.Timer(.05, e.set).start(); print(e.wait(.01), e.wait(5), time.monotonic() - a)",
+    "threads": "import threading, time\nfor i in range(9): threading.Thread(target=lambda i=i: (time.sleep(.01 * (i % 3)), print(i, time.time()))).start()",
+    "alarm": "import signal, time\nsignal.signal(signal.SIGALRM, lambda *a: print('alarm', time.time()))\nsignal.setitimer(signal.ITIMER_REAL, .02, .02)\nfor i in range(4): signal.pause()",
+    "asyncio": "import asyncio, time\nasync def f(i):\n await asyncio.sleep(i / 100); print(i, time.time())\nasync def m(): await asyncio.gather(*(f(i) for i in range(6)))\nasyncio.run(m())",
+    "subprocess": "import subprocess, time; print(subprocess.run(['/bin/sh', '-c', 'sleep 0.03; date +%N'], capture_output=True), time.time())",
+    "input": "import select, sys, time\nfor i in range(4): print(select.select([0], [], [], .1)[0], time.time())\nprint(len(sys.stdin.read()), time.time())",
+}
+
+
+@pytest.mark.parametrize("program", REAL)
+def test_the_machines_clock_is_in_it(program, tmp_path):
+    first = record(tmp_path, "--", "-c", REAL[program], policy="terrarium: 1\nclock: real\n", stdin=b"x" * 999)
+    assert first.returncode == 0, first
+    same(first, replay(tmp_path / "run.trec"))
+    same(first, replay(tmp_path / "run.trec"))
+
+
+def test_input_that_comes_late_in_real_time(tmp_path):
+    (tmp_path / "policy.yaml").write_text("terrarium: 1\nclock: real\n")
+    code = "import select, sys, threading, time\nthreading.Thread(target=lambda: [time.sleep(.01) or print(i, time.time(), flush=True) for i in range(20)]).start()\n" \
+           "for line in sys.stdin: print(line, time.time(), flush=True)"
+    talk = subprocess.Popen([TERRARIUM, "run", "--policy", "policy.yaml", "--record", "run.trec", "--bundle", "--", "-c", code], cwd=tmp_path,
+                            bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    said = b""
+    for i in range(8):
+        said += talk.stdout.readline()
+        talk.stdin.write(b"line %d\n" % i)
+    said += talk.communicate(timeout=60)[0]
+    assert talk.returncode == 0 and said.count(b"line") == 8
+    again = replay(tmp_path / "run.trec")
+    assert (again.returncode, again.stdout) == (0, said), again.stderr
 
 
 @pytest.mark.plain

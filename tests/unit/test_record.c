@@ -171,6 +171,10 @@ static void add_all(struct record *r)
     e = blank(EVENT_OUTSIDE, 1000, 2);
     e->outside.number = 2; /* SIGINT */
     assert_int_equal(record_add(r, e), 0);
+    e = blank(EVENT_TOLD, 1000, 2);
+    e->told.what = 1;
+    e->told.ns = -1;
+    assert_int_equal(record_add(r, e), 0);
     e = blank(EVENT_REAL, 1000, 2);
     e->real.what = text("clock: real");
     assert_int_equal(record_add(r, e), 0);
@@ -186,7 +190,7 @@ static void add_all(struct record *r)
     assert_int_equal(record_add(r, e), 0);
 }
 
-enum { ALL_EVENTS = 21 };
+enum { ALL_EVENTS = 22 };
 
 static int memory_file(void)
 {
@@ -566,7 +570,7 @@ static void filters_take_what_they_say(void **state)
         {"path=/etc/passw?", 4},
         {"pid=2 and kind=call", 2},
         {"tid=0", 3},
-        {"time>=1us", 10},
+        {"time>=1us", 11},
         {"time<10ns", 4},
         {"time=10ns", 1},
         {"result=EACCES", 1},
@@ -637,7 +641,7 @@ static void differences_are_found(void **state)
     FILE *to = open_memstream(&printed, &length);
     assert_int_equal(trace_diff(to, side, why, sizeof why), DIFF_DIFFERENT);
     fclose(to);
-    assert_non_null(strstr(printed, "they part at event 21:"));
+    assert_non_null(strstr(printed, "they part at event 22:"));
     assert_non_null(strstr(printed, "A (the run is over)"));
     assert_non_null(strstr(printed, "B 2     openat(AT_FDCWD, \"/tmp/more\", O_RDONLY) = 4"));
     assert_non_null(strstr(printed, "openat                      1        2"));
