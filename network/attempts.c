@@ -299,6 +299,8 @@ static void on_plain(struct conversation *c, bool from_guest, const void *bytes,
     struct attempt *a = of(c);
     struct attempt_file *f = a->files;
     const char *name = from_guest ? "sent.plain" : "received.plain";
+    if (a->list->config.capture != NULL)
+        capture_plain(a->list->config.capture, a, from_guest, bytes, n);
     if (!a->listed || !a->list->config.keep)
         return;
     while (f != NULL && strcmp(f->name, name) != 0)
@@ -312,6 +314,8 @@ static void on_plain(struct conversation *c, bool from_guest, const void *bytes,
 static void on_tls(struct conversation *c, const struct tls_facts *t)
 {
     struct attempt *a = of(c);
+    if (t->failure[0] == '\0' && a->list->config.capture != NULL)
+        capture_plain(a->list->config.capture, a, true, "", 0);
     json_decref(a->tls);
     a->tls = json_object();
     add_text(a->tls, "sni", t->server_name);

@@ -13,6 +13,7 @@
 enum {
     SECTION = 0x0a0d0d0a,
     INTERFACE = 1,
+    NAMES = 4,
     PACKET = 6,
     SECRETS = 10,
     ETHERNET = 1,
@@ -31,6 +32,7 @@ enum {
     PSH = 8,
     ACK = 16,
     URG = 32,
+    NAMES_SAID = 256,
     BURST = 32768, /* bytes after which the other side says that it has them */
 };
 
@@ -40,6 +42,8 @@ struct capture {
     void *context;
     int error;
     uint16_t identification;
+    uint64_t said
+        [NAMES_SAID]; /* hashes of names that stand in the file: they are not said again, as far as it is remembered */
     /* The packets that brought the guest's last bytes: a key that the far side makes of them (it is told while it takes them)
      * must stand before them, or Wireshark has no use for it. */
     bool holding;
@@ -150,6 +154,8 @@ struct capture *capture_new(FILE *file, int64_t (*now)(void *context), void *con
     end_block(c, 16);
     put_interface(c, "lo");
     put_interface(c, "eth0");
+    const struct attempt nobody = {.port = 0};
+    capture_plain(c, &nobody, false, "", 0);
     return c;
 }
 
@@ -177,6 +183,54 @@ void capture_key(struct capture *c, const char *line)
     put(c, line, n - 1);
     put(c, "\n", 1);
     put_padding(c, n);
+    end_block(c, body);
+    c->holding = holding;
+}
+
+void capture_plain(struct capture *c, const struct attempt *a, bool guest, const void *bytes, size_t n)
+{
+    size_t body = CAPTURE_PLAIN_HEADER + padded(n);
+    bool holding = c->holding;
+    const uint32_t ports = (uint32_t)a->from_port | (uint32_t)a->port << 16;
+    c->holding = false;
+    begin_block(c, CAPTURE_PLAIN, body);
+    put(c, a->from_ip, 16);
+    put(c, a->ip, 16);
+    put_32(c, ports);
+    put_32(c, guest);
+    put_32(c, (uint32_t)n);
+    put_padded(c, bytes, n);
+    end_block(c, body);
+    c->holding = holding;
+}
+
+static uint64_t hash_of(const uint8_t ip[16], const char *name)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < 16; i++)
+        hash = (hash ^ ip[i]) * 1099511628211u;
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (uint8_t)*name) * 1099511628211u;
+    return hash;
+}
+
+void capture_name(struct capture *c, const uint8_t ip[16], const char *name)
+{
+    bool v4 = network_is_ipv4(ip), holding = c->holding;
+    size_t address = v4 ? 4 : 16, n = address + strlen(name) + 1, body = 4 + padded(n) + 4;
+    uint64_t hash = hash_of(ip, name);
+    const uint16_t kind = v4 ? 1 : 2, length = (uint16_t)n;
+    if (c->said[hash % NAMES_SAID] == hash)
+        return;
+    c->said[hash % NAMES_SAID] = hash;
+    c->holding = false;
+    begin_block(c, NAMES, body);
+    put(c, &kind, sizeof kind);
+    put(c, &length, sizeof length);
+    put(c, ip + 16 - address, address);
+    put(c, name, n - address);
+    put_padding(c, n);
+    put_32(c, 0);
     end_block(c, body);
     c->holding = holding;
 }

@@ -24,6 +24,14 @@ int capture_free(struct capture *c); /* 0, or -errno of the first write that fai
 /* One line of a key log, before or after the packets it opens. */
 void capture_key(struct capture *c, const char *line);
 
+/* What the bytes on the wire do not say, in blocks of a type for local use (draft-ietf-opsawg-pcapng, section 4) that other readers pass
+ * over: one at the file's beginning says that plain text is kept; then what was said within TLS, first of it nothing. Its body: both
+ * addresses and ports as the conversation began, whether the guest says it, how many bytes, and they. In the file's byte order. */
+enum { CAPTURE_PLAIN = 0x80545250u, CAPTURE_PLAIN_HEADER = 44 };
+void capture_plain(struct capture *c, const struct attempt *a, bool guest, const void *bytes, size_t n);
+/* The guest knows an address by this name: a Name Resolution Block. */
+void capture_name(struct capture *c, const uint8_t ip[16], const char *name);
+
 /* Of a stream: the SYN; the handshake's rest; bytes; FIN; RST (first: by who began). */
 void capture_syn(struct capture *c, struct attempt *a);
 void capture_open(struct capture *c, struct attempt *a);

@@ -2,6 +2,8 @@
  * stay in the file's. The checksums are not looked at: they guard against wires. */
 #include "network/captured.h"
 
+#include "network/capture.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,44 +16,18 @@ enum {
     PACKET = 6,
     ETHERNET = 1,
     ETHER_HEADER = 14,
+    NAMES = 4,
     MOST_INTERFACES = 16,
     MOST_CONVERSATIONS = 1 << 16,
-    BUCKETS = 1 << 14,
-    FIN = 1,
+    MOST_NAMES = 1 << 16,
     SYN = 2,
-    RST = 4,
     ACK = 16,
-};
-
-struct event {
-    struct event *next;
-    const uint8_t *bytes; /* within the file */
-    uint32_t size;
-    bool guest; /* who began the connection */
-    uint8_t flags;
-};
-
-struct talked {
-    struct talked *next, *same_bucket;
-    uint8_t from_ip[16], ip[16];
-    uint16_t from_port, port;
-    uint32_t expected[2]; /* the sequence number of each side's next byte; 0: the guest's */
-    bool heard[2];        /* it is known */
-    struct event *first, **end;
-    ssize_t tls_at;
-    bool over, given;
-};
-
-struct captured {
-    uint8_t *bytes;
-    struct talked *first, **end, *buckets[BUCKETS];
-    size_t count;
-    unsigned interfaces;
 };
 
 struct segment {
     uint8_t from_ip[16], ip[16];
     uint16_t from_port, port;
+    bool datagram;
     uint32_t sequence;
     uint8_t flags;
     const uint8_t *bytes;
@@ -70,6 +46,13 @@ static uint32_t get_32(const uint8_t *at)
     return get_16(at) << 16 | get_16(at + 2);
 }
 
+static uint32_t native_32(const uint8_t *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
 static void take_ipv4(const uint8_t *from, uint8_t ip[16])
 {
     memset(ip, 0, 10);
@@ -77,7 +60,7 @@ static void take_ipv4(const uint8_t *from, uint8_t ip[16])
     memcpy(ip + 12, from, 4);
 }
 
-/* 1: *s is a TCP segment; 0: it is something else; -1: it contradicts itself. */
+/* 1: *s is a TCP segment or a UDP datagram; 0: it is something else; -1: it contradicts itself. */
 static int read_packet(const uint8_t *at, size_t n, struct segment *s)
 {
     if (n < ETHER_HEADER)
@@ -108,10 +91,21 @@ static int read_packet(const uint8_t *at, size_t n, struct segment *s)
     }
     if (header < 20 || length < header || length > n)
         return -1;
-    if (protocol != IPPROTO_TCP)
-        return 0;
     const uint8_t *tcp = at + header;
     n = length - header;
+    s->datagram = protocol == IPPROTO_UDP;
+    if (s->datagram) {
+        if (n < 8 || get_16(tcp + 4) < 8 || get_16(tcp + 4) > n)
+            return -1;
+        s->from_port = (uint16_t)get_16(tcp);
+        s->port = (uint16_t)get_16(tcp + 2);
+        s->flags = 0;
+        s->bytes = tcp + 8;
+        s->size = get_16(tcp + 4) - 8;
+        return 1;
+    }
+    if (protocol != IPPROTO_TCP)
+        return 0;
     if (n < 20 || (tcp[12] >> 4) * 4u < 20 || (tcp[12] >> 4) * 4u > n)
         return -1;
     header = (tcp[12] >> 4) * 4u;
@@ -132,14 +126,15 @@ static struct talked **bucket(struct captured *r, const struct segment *s)
     uint32_t hash = (s->from_port ^ s->port) * 2654435761u;
     for (size_t i = 0; i < 16; i++)
         hash = hash * 31 + (s->from_ip[i] ^ s->ip[i]);
-    return &r->buckets[(hash ^ hash >> 16) % BUCKETS];
+    return &r->buckets[(hash ^ hash >> 16) % CAPTURED_BUCKETS];
 }
 
 static bool is_of(const struct talked *t, const struct segment *s, bool guest)
 {
     const uint8_t *from = guest ? t->from_ip : t->ip, *to = guest ? t->ip : t->from_ip;
-    return s->from_port == (guest ? t->from_port : t->port) && s->port == (guest ? t->port : t->from_port) &&
-           memcmp(s->from_ip, from, 16) == 0 && memcmp(s->ip, to, 16) == 0;
+    return s->datagram == t->datagram && s->from_port == (guest ? t->from_port : t->port) &&
+           s->port == (guest ? t->port : t->from_port) && memcmp(s->from_ip, from, 16) == 0 &&
+           memcmp(s->ip, to, 16) == 0;
 }
 
 static const char *begin(struct captured *r, const struct segment *s)
@@ -147,13 +142,15 @@ static const char *begin(struct captured *r, const struct segment *s)
     struct talked *t = r->count < MOST_CONVERSATIONS ? calloc(1, sizeof *t) : NULL, **at = bucket(r, s);
     if (t == NULL)
         return r->count < MOST_CONVERSATIONS ? "out of memory" : "more than 65536 conversations";
+    t->datagram = s->datagram;
     memcpy(t->from_ip, s->from_ip, 16);
     memcpy(t->ip, s->ip, 16);
     t->from_port = s->from_port;
     t->port = s->port;
     t->expected[0] = s->sequence + 1;
     t->heard[0] = true;
-    t->end = &t->first;
+    t->wire.end = &t->wire.first;
+    t->plain.end = &t->plain.first;
     t->tls_at = -1;
     t->over = s->from_port == s->port && memcmp(s->from_ip, s->ip, 16) == 0; /* to itself: nobody else is there */
     t->same_bucket = *at;
@@ -164,15 +161,37 @@ static const char *begin(struct captured *r, const struct segment *s)
     return NULL;
 }
 
-static bool add_event(struct talked *t, const struct segment *s, bool guest)
+static const char *add_event(struct events *to, const struct event *like)
 {
-    struct event *e = calloc(1, sizeof *e);
+    struct event *e = malloc(sizeof *e);
     if (e == NULL)
-        return false;
-    *e = (struct event){.bytes = s->bytes, .size = (uint32_t)s->size, .guest = guest, .flags = s->flags & (FIN | RST)};
-    *t->end = e;
-    t->end = &e->next;
-    return true;
+        return "out of memory";
+    *e = *like;
+    e->next = NULL;
+    *to->end = e;
+    to->end = &e->next;
+    return NULL;
+}
+
+/* What passed on the wire; an end is one of what is said within TLS, too. */
+static const char *add_segment(struct talked *t, const struct segment *s, bool guest)
+{
+    const struct event e = {
+        .bytes = s->bytes, .size = (uint32_t)s->size, .guest = guest, .flags = s->flags & (EVENT_FIN | EVENT_RST)};
+    const char *wrong = add_event(&t->wire, &e);
+    const struct event end = {.guest = guest, .flags = e.flags};
+    return wrong == NULL && t->tls_at >= 0 && e.flags != 0 ? add_event(&t->plain, &end) : wrong;
+}
+
+/* From here on what is said is within TLS: what was said before it is said so again. */
+static const char *enter_tls(struct talked *t, size_t offset)
+{
+    const struct event begins = {.guest = true, .flags = EVENT_TLS};
+    const char *wrong = NULL;
+    t->tls_at = (ssize_t)offset;
+    for (const struct event *e = t->wire.first; e != NULL && wrong == NULL; e = e->next)
+        wrong = add_event(&t->plain, e);
+    return wrong != NULL ? wrong : add_event(&t->plain, &begins);
 }
 
 /* A record of a handshake, of whatever version. */
@@ -181,14 +200,91 @@ static bool begins_tls(const struct segment *s)
     return s->size >= 6 && s->bytes[0] == 22 && s->bytes[1] == 3 && s->bytes[2] <= 4 && s->bytes[5] == 1;
 }
 
+static struct talked *find(struct captured *r, const struct segment *s)
+{
+    struct talked *t = *bucket(r, s);
+    while (t != NULL && !is_of(t, s, true) && !is_of(t, s, false))
+        t = t->same_bucket;
+    return t;
+}
+
+/* Who sends first began it. Questions to the world's name server are left out: no rule is asked about them. */
+static const char *take_datagram(struct captured *r, const struct segment *s)
+{
+    static const uint8_t name_server[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 53};
+    struct talked *t = find(r, s);
+    const char *wrong = NULL;
+    if ((s->port == 53 && memcmp(s->ip, name_server, 16) == 0) ||
+        (s->from_port == 53 && memcmp(s->from_ip, name_server, 16) == 0))
+        return NULL;
+    if (t == NULL) {
+        wrong = begin(r, s);
+        t = wrong == NULL ? find(r, s) : NULL;
+    }
+    if (t == NULL || t->over)
+        return wrong;
+    t->heard[1] = true; /* or nobody ever answered: then it is given again as silence */
+    return add_segment(t, s, is_of(t, s, true));
+}
+
+/* What was said within TLS: network/capture.h. */
+static const char *take_plain(struct captured *r, const uint8_t *body, size_t n)
+{
+    struct segment s = {.size = 0};
+    if (n < CAPTURE_PLAIN_HEADER || native_32(body + 40) > n - CAPTURE_PLAIN_HEADER)
+        return "plain text that its block does not hold";
+    r->keeps_plain = true;
+    memcpy(s.from_ip, body, 16);
+    memcpy(s.ip, body + 16, 16);
+    s.from_port = (uint16_t)native_32(body + 32);
+    s.port = (uint16_t)(native_32(body + 32) >> 16);
+    struct talked *t = find(r, &s);
+    if (t == NULL || t->tls_at < 0 || t->over)
+        return NULL;
+    t->is_tls = true;
+    const struct event e = {
+        .bytes = body + CAPTURE_PLAIN_HEADER, .size = native_32(body + 40), .guest = native_32(body + 36) != 0};
+    return e.size > 0 ? add_event(&t->plain, &e) : NULL;
+}
+
+/* Name Resolution Blocks: network/capture.h. */
+static const char *take_names(struct captured *r, const uint8_t *body, size_t n)
+{
+    for (size_t at = 0, length; at + 4 <= n; at += 4 + ((length + 3) & ~(size_t)3)) {
+        const uint8_t *value = body + at + 4;
+        uint16_t head[2];
+        memcpy(head, body + at, sizeof head);
+        length = head[1];
+        size_t address = head[0] == 1 ? 4 : 16;
+        if (head[0] == 0)
+            break;
+        if (length > n - at - 4)
+            return "a name that its block does not hold";
+        if (head[0] > 2)
+            continue;
+        if (length <= address || value[length - 1] != '\0')
+            return "a name without an end";
+        struct captured_name *name = r->name_count < MOST_NAMES ? malloc(sizeof *name) : NULL;
+        if (name == NULL)
+            return r->name_count < MOST_NAMES ? "out of memory" : "more than 65536 names";
+        *name = (struct captured_name){.next = r->names, .name = (const char *)value + address};
+        if (address == 4)
+            take_ipv4(value, name->ip);
+        else
+            memcpy(name->ip, value, 16);
+        r->names = name;
+        r->name_count++;
+    }
+    return NULL;
+}
+
 static const char *take_segment(struct captured *r, const struct segment *s, size_t offset)
 {
     bool guest = true;
     if ((s->flags & (SYN | ACK)) == SYN)
         return s->size == 0 ? begin(r, s) : "data in the first packet of a connection";
-    struct talked *t = *bucket(r, s);
-    while (t != NULL && !is_of(t, s, true) && !is_of(t, s, false))
-        t = t->same_bucket;
+    struct talked *t = find(r, s);
+    const char *wrong = NULL;
     if (t == NULL)
         return "a packet of a connection whose beginning is not in the file";
     guest = is_of(t, s, true);
@@ -200,28 +296,23 @@ static const char *take_segment(struct captured *r, const struct segment *s, siz
         t->expected[1] = s->sequence + 1;
         return NULL;
     }
-    if (s->flags & RST) {
+    if (s->flags & EVENT_RST) {
         t->over = true;
-        return add_event(t, s, guest) ? NULL : "out of memory";
+        return add_segment(t, s, guest);
     }
     if (!t->heard[side] || s->flags & SYN || s->sequence != t->expected[side])
         return "a segment out of its order";
-    t->expected[side] += (uint32_t)s->size + !!(s->flags & FIN);
+    t->expected[side] += (uint32_t)s->size + !!(s->flags & EVENT_FIN);
     if (guest && t->tls_at < 0 && begins_tls(s))
-        t->tls_at = (ssize_t)offset;
-    if (s->size == 0 && !(s->flags & FIN))
+        wrong = enter_tls(t, offset);
+    if (wrong != NULL)
+        return wrong;
+    if (s->size == 0 && !(s->flags & EVENT_FIN))
         return NULL;
-    return add_event(t, s, guest) ? NULL : "out of memory";
+    return add_segment(t, s, guest);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------------------- */
-
-static uint32_t native_32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
 
 /* The body of a block. NULL, or what is wrong with it. */
 static const char *take_block(struct captured *r, uint32_t type, const uint8_t *body, size_t n, size_t offset)
@@ -245,7 +336,11 @@ static const char *take_block(struct captured *r, uint32_t type, const uint8_t *
         kind = read_packet(body + 20, native_32(body + 12), &s);
         if (kind < 0)
             return "a packet whose headers contradict themselves";
-        return kind > 0 ? take_segment(r, &s, offset) : NULL;
+        return kind <= 0 ? NULL : s.datagram ? take_datagram(r, &s) : take_segment(r, &s, offset);
+    case NAMES:
+        return take_names(r, body, n);
+    case CAPTURE_PLAIN:
+        return take_plain(r, body, n);
     default: /* keys, and whatever a reader may pass over */
         return NULL;
     }
@@ -265,7 +360,7 @@ static bool read_blocks(struct captured *r, size_t n, char *why, size_t size)
             snprintf(why, size, "byte %zu: %s", at, wrong);
     }
     if (wrong == NULL && r->count == 0)
-        snprintf(why, size, "no TCP connection is in it");
+        snprintf(why, size, "no conversation is in it");
     return wrong == NULL && r->count > 0;
 }
 
@@ -290,17 +385,27 @@ struct captured *captured_read(char *bytes, size_t n, char *why, size_t size)
     return NULL;
 }
 
+static void free_events(struct events *l)
+{
+    for (struct event *e = l->first, *next; e != NULL; e = next) {
+        next = e->next;
+        free(e);
+    }
+}
+
 void captured_free(struct captured *r)
 {
     if (r == NULL)
         return;
     for (struct talked *t = r->first, *next; t != NULL; t = next) {
         next = t->next;
-        for (struct event *e = t->first, *after; e != NULL; e = after) {
-            after = e->next;
-            free(e);
-        }
+        free_events(&t->wire);
+        free_events(&t->plain);
         free(t);
+    }
+    for (struct captured_name *name = r->names, *next; name != NULL; name = next) {
+        next = name->next;
+        free(name);
     }
     free(r->bytes);
     free(r);
@@ -308,134 +413,8 @@ void captured_free(struct captured *r)
 
 ssize_t captured_tls_at(const struct captured *r, uint16_t first_port, uint16_t last_port)
 {
-    for (const struct talked *t = r->first; t != NULL; t = t->next)
+    for (const struct talked *t = r->keeps_plain ? NULL : r->first; t != NULL; t = t->next)
         if (t->tls_at >= 0 && t->port >= first_port && t->port <= last_port)
             return t->tls_at;
     return -1;
-}
-
-/* ---- given again --------------------------------------------------------------------------------------------------------------- */
-
-struct captured_end {
-    struct far_end end;
-    struct contents *contents;
-    const struct event *at;
-    uint32_t sent;   /* of the event's bytes */
-    uint64_t unread; /* bytes of the guest's that came before the record wants them */
-    bool guest_done, finished, over, running;
-};
-
-static struct captured_end *of(struct far_end *e)
-{
-    return (struct captured_end *)e;
-}
-
-/* The guest has said as much as it had at this point, or will say no more. */
-static bool guest_said(struct captured_end *p)
-{
-    uint64_t missing = p->at->size - p->sent;
-    uint64_t part = missing < p->unread ? missing : p->unread;
-    p->sent += (uint32_t)part;
-    p->unread -= part;
-    return p->guest_done || (p->sent == p->at->size && !(p->at->flags & FIN));
-}
-
-static bool far_said(struct captured_end *p)
-{
-    if (!p->finished && p->at->size > p->sent)
-        p->sent += (uint32_t)far_send(&p->end, p->at->bytes + p->sent, p->at->size - p->sent);
-    if (!p->finished && p->sent < p->at->size)
-        return false;
-    if (p->at->flags & FIN && !p->finished) {
-        p->finished = true;
-        far_finish(&p->end);
-    }
-    return true;
-}
-
-static void go_on(struct captured_end *p)
-{
-    if (p->running) /* an operation of ours came back to us */
-        return;
-    p->running = true;
-    while (p->at != NULL && !p->over) {
-        if (p->at->flags & RST) {
-            p->over = true;
-            if (!p->at->guest)
-                far_reset(&p->end);
-            break;
-        }
-        if (!(p->at->guest ? guest_said(p) : far_said(p)))
-            break;
-        p->at = p->at->next;
-        p->sent = 0;
-    }
-    if (p->at == NULL && p->guest_done && !p->finished) { /* the run ended before this connection did */
-        p->finished = true;
-        far_finish(&p->end);
-    }
-    p->running = false;
-}
-
-static void opened(struct far_end *e)
-{
-    go_on(of(e));
-}
-
-static size_t received(struct far_end *e, const void *bytes, size_t n)
-{
-    of(e)->unread += n;
-    go_on(of(e));
-    return n;
-}
-
-static void finished(struct far_end *e)
-{
-    of(e)->guest_done = true;
-    go_on(of(e));
-}
-
-static void room(struct far_end *e)
-{
-    go_on(of(e));
-}
-
-static void gone(struct far_end *e)
-{
-    of(e)->contents->ends--;
-    free(e);
-}
-
-static const struct far_end_ops ops = {opened, received, finished, room, NULL, gone};
-
-static bool leads_to(const struct talked *t, const struct sockaddr_storage *to)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)to;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)to;
-    uint8_t ip[16];
-    if (to->ss_family == AF_INET)
-        take_ipv4((const uint8_t *)&in->sin_addr, ip);
-    else
-        memcpy(ip, &in6->sin6_addr, 16);
-    return memcmp(t->ip, ip, 16) == 0 && t->port == ntohs(to->ss_family == AF_INET ? in->sin_port : in6->sin6_port);
-}
-
-struct far_end *captured_end_new(struct contents *cs, struct captured *r, const struct sockaddr_storage *to)
-{
-    struct talked *found = NULL;
-    for (struct talked *t = r->first; t != NULL; t = t->next)
-        if (t->heard[1] && leads_to(t, to)) { /* one that never stood says nothing */
-            found = t;
-            if (!t->given)
-                break;
-        }
-    struct captured_end *p = found != NULL ? calloc(1, sizeof *p) : NULL;
-    if (p == NULL)
-        return NULL;
-    found->given = true;
-    p->end.ops = &ops;
-    p->contents = cs;
-    p->at = found->first;
-    cs->ends++;
-    return &p->end;
 }

@@ -176,7 +176,8 @@ ssize_t content_tls_at(const struct contents *cs, const struct policy_content *c
 }
 
 /* The end in the clear. */
-static struct far_end *open_plain(struct contents *cs, const struct policy_content *c, const struct content_peer *peer)
+static struct far_end *open_plain(struct contents *cs, const struct policy_content *c, const struct content_peer *peer,
+                                  enum content_tls *tls)
 {
     struct prepared *p = find(cs, c);
     switch (c->kind) {
@@ -184,7 +185,7 @@ static struct far_end *open_plain(struct contents *cs, const struct policy_conte
     case CONTENT_HTTP:
     case CONTENT_EXCHANGE:
         if (p != NULL && p->captured != NULL)
-            return peer->datagram ? NULL : captured_end_new(cs, p->captured, peer->to);
+            return captured_end_new(cs, p->captured, peer, tls);
         return p != NULL && !peer->datagram ? http_server_new(cs, p->handler, peer) : NULL;
     case CONTENT_TALK:
         return talk_end_new(cs, &c->talk, peer);
@@ -210,7 +211,8 @@ struct far_end *contents_open(struct contents *cs, const struct policy_content *
     if (cs->ends >= CONTENTS_MOST_ENDS)
         return NULL;
     cs->connections++;
-    struct far_end *e = open_plain(cs, c, peer);
     bool at_once = peer->tls || (c->kind == CONTENT_SERVICE && c->service == SERVICE_TLS_SINK);
-    return e != NULL && !peer->datagram && (at_once || content_speaks_tls(c)) ? tls_wrap(cs, e, peer, at_once) : e;
+    enum content_tls tls = at_once ? CONTENT_TLS : content_speaks_tls(c) ? CONTENT_TLS_LATER : CONTENT_CLEAR;
+    struct far_end *e = open_plain(cs, c, peer, &tls);
+    return e != NULL && !peer->datagram && tls != CONTENT_CLEAR ? tls_wrap(cs, e, peer, tls == CONTENT_TLS) : e;
 }

@@ -33,8 +33,8 @@ void contents_free(struct contents *cs);                             /* after ev
  * itself. 0, or -1 with one sentence in why. */
 int contents_prepare(struct contents *cs, const struct policy_content *c, char *why, size_t size);
 
-/* At which byte of its file a capture to be given again speaks TLS to one of these ports: nobody could answer there, because a
- * client draws new keys each time. -1: nowhere, or it is no capture. Once it is prepared. */
+/* At which byte of its file a capture to be given again speaks TLS to one of these ports, and does not hold its plain text: nobody could
+ * answer there, because a client draws new keys each time. -1: nowhere, or it is no capture. Once it is prepared. */
 ssize_t content_tls_at(const struct contents *cs, const struct policy_content *c, uint16_t first_port,
                        uint16_t last_port);
 

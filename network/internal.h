@@ -25,6 +25,8 @@ struct prepared {
     bool started;                 /* serve */
 };
 
+enum content_tls { CONTENT_CLEAR, CONTENT_TLS, CONTENT_TLS_LATER /* when the inner end says so */ };
+
 struct contents {
     struct contents_config config;
     struct account account;

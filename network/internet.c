@@ -168,6 +168,8 @@ static void on_connect(void *context, const struct far_request *r, struct far_an
         a->rule = rule;
         a->name = name != NULL ? strdup(name) : NULL;
     }
+    if (name != NULL && i->capture != NULL)
+        capture_name(i->capture, q.ip, name);
     struct content_peer peer = {
         .to = &r->to,
         .host = name != NULL ? name : network_print_ip(q.ip, text),
@@ -301,11 +303,10 @@ static bool can_be_given_again(const struct contents *cs, const struct network_r
         const struct network_target *t = &rule->targets[k];
         ssize_t at = content_tls_at(cs, rule->content, t->first, t->last);
         if (at >= 0) {
-            snprintf(
-                why, size,
-                "%.200s: byte %zd: TLS to a port of this rule, whose plain text a capture does not hold: exchange the "
-                "same run's HAR (--har), or name the other ports",
-                rule->content->path, at);
+            snprintf(why, size,
+                     "%.200s: byte %zd: TLS to a port of this rule, whose plain text this capture does not hold: only "
+                     "those that --capture wrote do",
+                     rule->content->path, at);
             return false;
         }
     }

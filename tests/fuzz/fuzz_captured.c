@@ -2,6 +2,7 @@
 #include "tests/unit/far_fixture.h"
 
 #include "network/captured.h"
+#include "network/tls.h"
 
 #include <arpa/inet.h>
 
@@ -18,7 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct captured *c = captured_read(bytes, size, why, sizeof why);
     in->sin_port = htons(7);
     in->sin_addr.s_addr = htonl(0xc0000205);
-    struct far_end *e = c != NULL ? captured_end_new(cs, c, &to) : NULL;
+    const struct content_peer peer = {
+        .to = &to, .host = size % 2 ? "192.0.2.5" : "c2.example", .port = 7, .datagram = size % 3 == 0};
+    enum content_tls tls;
+    struct far_end *e = c != NULL ? captured_end_new(cs, c, &peer, &tls) : NULL;
+    if (e != NULL && tls != CONTENT_CLEAR)
+        e = tls_wrap(cs, e, &peer, tls == CONTENT_TLS);
     if (c != NULL)
         (void)captured_tls_at(c, 0, UINT16_MAX);
     if (e != NULL) {

@@ -89,7 +89,11 @@ static struct far_end *connect_to(struct replayed *r, const char *ip, uint16_t p
     in6->sin6_port = htons(port); /* at the same place in both */
     to.ss_family = strchr(ip, ':') != NULL ? AF_INET6 : AF_INET;
     assert_int_equal(inet_pton(to.ss_family, ip, to.ss_family == AF_INET ? (void *)&in->sin_addr : &in6->sin6_addr), 1);
-    return captured_end_new(r->contents, r->captured, &to);
+    const struct content_peer peer = {.to = &to, .host = ip, .port = port};
+    enum content_tls tls;
+    struct far_end *e = captured_end_new(r->contents, r->captured, &peer, &tls);
+    assert_true(e == NULL || tls == CONTENT_CLEAR);
+    return e;
 }
 
 static void replayed(struct replayed *r, struct drawing *d)
@@ -274,17 +278,127 @@ static void several_come_in_their_order_and_the_last_again(void **state)
     replayed(&r, &d);
 }
 
-static void tls_is_seen(void **state)
+static const char client_hello[] = "\x16\x03\x01\x00\x05\x01\x00\x00\x01x";
+
+/* A file without plain text (somebody else's, or one that was written again) cannot give TLS: that is said of its ports alone. */
+static void tls_without_its_plain_text_is_seen(void **state)
+{
+    struct drawing d = {0};
+    struct replayed r;
+    char *mark;
+    draw(&d);
+    struct attempt a = talk(&d, 40000);
+    capture_stream(d.capture, &a, true, client_hello, 10, false);
+    over(&d, &a);
+    drawn(&d);
+    const uint32_t plain = CAPTURE_PLAIN, unknown = 0x80000000;
+    assert_non_null(mark = memmem(d.bytes, d.size, &plain, 4));
+    memcpy(mark, &unknown, 4);
+    char why[256];
+    r.captured = read_back(&d, d.size, why);
+    assert_non_null(r.captured);
+    assert_true(captured_tls_at(r.captured, 1, 10) > 0);
+    assert_int_equal(captured_tls_at(r.captured, 8, 65535), -1);
+    captured_free(r.captured);
+    memcpy(mark, &plain, 4);
+    r.captured = read_back(&d, d.size, why); /* here nobody spoke TLS to the client: the bytes are what was said */
+    assert_int_equal(captured_tls_at(r.captured, 1, 10), -1);
+    captured_free(r.captured);
+    free(d.bytes);
+}
+
+/* What was said within TLS is said within TLS again, from where it began. */
+static void what_was_said_within_tls(void **state)
+{
+    struct drawing d = {0};
+    struct replayed r = {0};
+    const struct contents_config config = {.now = fixed_now};
+    char why[256];
+    draw(&d);
+    for (int later = 0; later < 2; later++) {
+        struct attempt a = talk(&d, (uint16_t)(40000 + later));
+        if (later) {
+            say(&d, &a, true, "STARTTLS");
+            say(&d, &a, false, "go");
+        }
+        capture_stream(d.capture, &a, true, client_hello, 10, false);
+        say(&d, &a, false, "<hello>");
+        capture_plain(d.capture, &a, true, "", 0);
+        capture_plain(d.capture, &a, true, "ask", 3);
+        say(&d, &a, true, "<ask>");
+        capture_plain(d.capture, &a, false, "answer", 6);
+        say(&d, &a, false, "<answer>");
+        over(&d, &a);
+    }
+    drawn(&d);
+    r.contents = contents_new(&config);
+    r.captured = read_back(&d, d.size, why);
+    for (int later = 0; later < 2; later++) {
+        struct sockaddr_storage to = {.ss_family = AF_INET};
+        assert_int_equal(inet_pton(AF_INET, "192.0.2.5", &((struct sockaddr_in *)&to)->sin_addr), 1);
+        const struct content_peer peer = {.to = &to, .host = "192.0.2.5", .port = 7};
+        enum content_tls tls = CONTENT_CLEAR;
+        struct far_end *e = captured_end_new(r.contents, r.captured, &peer, &tls);
+        assert_int_equal(tls, later ? CONTENT_TLS_LATER : CONTENT_TLS);
+        e->ops->gone(e);
+    }
+    replayed(&r, &d);
+}
+
+static struct far_end *named(struct replayed *r, const char *host, const char *ip, uint16_t port, bool datagram)
+{
+    struct sockaddr_storage to = {.ss_family = AF_INET};
+    enum content_tls tls;
+    assert_int_equal(inet_pton(AF_INET, ip, &((struct sockaddr_in *)&to)->sin_addr), 1);
+    const struct content_peer peer = {.to = &to, .host = host, .port = port, .datagram = datagram};
+    return captured_end_new(r->contents, r->captured, &peer, &tls);
+}
+
+/* A name is found at whichever address it had; an address that has no name, by itself. */
+static void by_name(void **state)
 {
     struct drawing d = {0};
     struct replayed r;
     draw(&d);
     struct attempt a = talk(&d, 40000);
-    capture_stream(d.capture, &a, true, "\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10, false);
+    capture_name(d.capture, a.ip, "c2.example");
+    capture_name(d.capture, a.ip, "c2.example");
+    say(&d, &a, false, "it is me");
     over(&d, &a);
     replay(&r, &d);
-    assert_true(captured_tls_at(r.captured, 1, 10) > 0);
-    assert_int_equal(captured_tls_at(r.captured, 8, 65535), -1);
+    assert_int_equal(r.captured->name_count, 1);
+    struct wire *w = wire_new(named(&r, "c2.example", "198.51.100.200", 7, false));
+    assert_string_equal(wire_take(w), "it is me");
+    wire_free(w);
+    assert_null(named(&r, "other.example", "198.51.100.200", 7, false));
+    w = wire_new(named(&r, "192.0.2.5", "192.0.2.5", 7, false));
+    assert_string_equal(wire_take(w), "it is me");
+    wire_free(w);
+    replayed(&r, &d);
+}
+
+static void datagrams(void **state)
+{
+    struct drawing d = {0};
+    struct replayed r;
+    draw(&d);
+    struct attempt a = between("10.0.2.15", 1000, "192.0.2.9", 123), b = between("10.0.2.15", 1001, "127.0.0.53", 53);
+    capture_datagram(d.capture, &b, true, "a name?", 7);
+    capture_datagram(d.capture, &a, true, "one?", 4);
+    capture_datagram(d.capture, &a, false, "1", 1);
+    capture_datagram(d.capture, &a, false, "1!", 2);
+    capture_datagram(d.capture, &a, true, "two?", 4);
+    capture_datagram(d.capture, &a, false, "2", 1);
+    replay(&r, &d);
+    assert_int_equal(r.captured->count, 1);
+    assert_null(named(&r, "192.0.2.9", "192.0.2.9", 123, false));
+    struct wire *w = wire_new(named(&r, "192.0.2.9", "192.0.2.9", 123, true));
+    const char *const asked[] = {"two?", "one?", "else", "else"}, *const told[] = {"2", "11!", "2", ""};
+    for (size_t i = 0; i < 4; i++) {
+        wire_give(w, asked[i], 4);
+        assert_string_equal(wire_take(w), told[i]);
+    }
+    wire_free(w);
     replayed(&r, &d);
 }
 
@@ -320,7 +434,7 @@ static void a_file_that_is_cut_or_changed_is_refused_or_read_and_nothing_else(vo
         for (int bit = 0; bit < 8; bit++) {
             d.bytes[n] ^= (char)(1 << bit);
             struct captured *c = read_back(&d, d.size, why);
-            assert_true(c != NULL || strncmp(why, "byte ", 5) == 0 || strcmp(why, "no TCP connection is in it") == 0);
+            assert_true(c != NULL || strncmp(why, "byte ", 5) == 0 || strcmp(why, "no conversation is in it") == 0);
             captured_free(c);
             d.bytes[n] ^= (char)(1 << bit);
         }
@@ -335,7 +449,7 @@ static void what_is_wrong_is_said(void **state)
     draw(&d);
     drawn(&d);
     assert_null(read_back(&d, d.size, why));
-    assert_string_equal(why, "no TCP connection is in it");
+    assert_string_equal(why, "no conversation is in it");
     free(d.bytes);
     draw(&d);
     a = between("10.0.2.15", 1, "192.0.2.5", 7);
@@ -366,7 +480,10 @@ int main(void)
         cmocka_unit_test(a_conversation_is_given_again_in_turns),
         cmocka_unit_test(who_says_less_and_ends_gets_the_rest),
         cmocka_unit_test(several_come_in_their_order_and_the_last_again),
-        cmocka_unit_test(tls_is_seen),
+        cmocka_unit_test(tls_without_its_plain_text_is_seen),
+        cmocka_unit_test(what_was_said_within_tls),
+        cmocka_unit_test(by_name),
+        cmocka_unit_test(datagrams),
         cmocka_unit_test(a_file_that_is_cut_or_changed_is_refused_or_read_and_nothing_else),
         cmocka_unit_test(what_is_wrong_is_said),
     };
