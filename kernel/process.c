@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 enum { POPULATE_ONE = 2 << 20, POPULATE_MOST = 8 << 20 }; /* bytes: at once, and of one process */
-enum { PID_LIMIT = 32768, PID_FIRST = 2, REAPER = 1, OPEN_FILES = 1024, OPEN_FILES_MOST = 4096 };
+enum { PID_LIMIT = 32768, PID_FIRST = 2, REAPER = 1, OPEN_FILES = 1024 };
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------------ */
 
@@ -140,15 +140,21 @@ static void handlers_put(struct signal_handlers *h)
 
 /* ---- processes -------------------------------------------------------------------------------------------------------------- */
 
+uint64_t world_open_files(const struct world *w)
+{
+    uint64_t allowed = w->policy->limits.open_files;
+    return allowed == 0 || allowed > OPEN_FILES_MOST ? OPEN_FILES_MOST : allowed;
+}
+
+/* Of descriptors a program has what it has on most systems, and may raise it, with setrlimit(2), to what the policy allows. */
 static void set_default_limits(struct process *p)
 {
     for (int i = 0; i < RLIM_NLIMITS; i++)
         p->limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
-    uint64_t open_files = p->world->policy->limits.open_files;
+    uint64_t open_files = world_open_files(p->world);
     p->limits[RLIMIT_STACK].rlim_cur = 8 << 20;
     p->limits[RLIMIT_CORE].rlim_cur = 0;
-    p->limits[RLIMIT_NOFILE] =
-        open_files != 0 ? (struct rlimit64){open_files, open_files} : (struct rlimit64){OPEN_FILES, OPEN_FILES_MOST};
+    p->limits[RLIMIT_NOFILE] = (struct rlimit64){open_files < OPEN_FILES ? open_files : OPEN_FILES, open_files};
     p->limits[RLIMIT_MEMLOCK] = (struct rlimit64){8 << 20, 8 << 20};
     p->limits[RLIMIT_SIGPENDING] = (struct rlimit64){SIGNAL_QUEUE_MAX, SIGNAL_QUEUE_MAX};
     p->limits[RLIMIT_MSGQUEUE] = (struct rlimit64){819200, 819200};

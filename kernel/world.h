@@ -244,7 +244,9 @@ struct world {
 
 struct world *world_new(const struct policy *p, const struct machine *m, void *machine_context);
 void world_free(struct world *w);
-void world_end(struct world *w, enum verdict v);               /* a limit: the first verdict stays */
+void world_end(struct world *w, enum verdict v);  /* a limit: the first verdict stays */
+enum { OPEN_FILES_MOST = 65536 };                 /* /proc/sys/fs/nr_open: what a table may cost the supervisor */
+uint64_t world_open_files(const struct world *w); /* what the policy allows a process: no limit is raised above it */
 void world_not_reproducible(struct world *w, const char *why); /* why: a literal; told once */
 
 /* ---- tasks and processes (kernel/process.c) ----------------------------------------------------------------- */

@@ -96,7 +96,7 @@ static int set_defaults(struct policy *p)
         .cwd = "/box",
         .user = {.name = "guest", .uid = 1000, .gid = 1000, .home = "/home/guest", .shell = "/bin/sh"},
         .clock = {.start = 1704067200000000000, .rate = 1.0, .per_event = 10000},
-        .limits = {.processes = 256, .files = 1ULL << 30, .open_files = 1024, .file_count = 200000},
+        .limits = {.processes = 256, .files = 1ULL << 30, .open_files = 4096, .file_count = 200000},
     };
     struct policy_sources *s = p->sources;
     *p = built_in;

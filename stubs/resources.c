@@ -9,8 +9,6 @@
 #include <linux/capability.h>
 #include <string.h>
 
-enum { OPEN_FILES_MOST = 65536 }; /* /proc/sys/fs/nr_open: what a table may cost the supervisor */
-
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static bool may_limit(const struct cred *self, const struct cred *other)
@@ -24,7 +22,7 @@ static int check_limit(struct call *c, unsigned resource, const struct rlimit64 
 {
     if (new->rlim_cur > new->rlim_max)
         return -EINVAL;
-    if (resource == RLIMIT_NOFILE && new->rlim_max > OPEN_FILES_MOST)
+    if (resource == RLIMIT_NOFILE && new->rlim_max > world_open_files(c->world))
         return -EPERM;
     if (new->rlim_max > old->rlim_max && (c->task->cred.capabilities >> CAP_SYS_RESOURCE & 1) == 0)
         return -EPERM;
@@ -38,8 +36,7 @@ static void apply_limit(struct process *p, unsigned resource)
     case RLIMIT_NOFILE:
         for (struct task *t = p->threads; t != NULL; t = t->next_thread)
             if (t->fds != NULL)
-                fdtable_set_limit(t->fds,
-                                  limit->rlim_cur > OPEN_FILES_MOST ? OPEN_FILES_MOST : (uint32_t)limit->rlim_cur);
+                fdtable_set_limit(t->fds, (uint32_t)limit->rlim_cur);
         break;
     case RLIMIT_AS:
     case RLIMIT_DATA:

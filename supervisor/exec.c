@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define PAGE UINT64_C(4096)
@@ -28,6 +29,7 @@
 #define USER_END UINT64_C(0x7ffffffff000) /* TASK_SIZE of 47-bit addresses */
 #define PIE_BASE UINT64_C(0x555555554000) /* ELF_ET_DYN_BASE without randomisation */
 #define STACK_LEAST (UINT64_C(128) << 10)
+#define STACK_COUNTED (UINT64_C(132) << 10) /* what a native stack has at first: fs/exec.c, setup_arg_pages */
 #define STACK_MOST (UINT64_C(1) << 30)
 
 struct loading {
@@ -247,20 +249,66 @@ static uint64_t stack_size(const struct task *t)
     return size < STACK_LEAST ? STACK_LEAST : size;
 }
 
-uint64_t exec_reserved(const struct mm *m)
+static uint64_t reserved(const struct mm *m)
 {
-    return m != NULL && m->stack_bottom > EXEC_MMAP_TOP ? m->stack_bottom - EXEC_MMAP_TOP : 0;
+    return m->stack_bottom > EXEC_MMAP_TOP ? m->stack_bottom - EXEC_MMAP_TOP : 0;
+}
+
+uint64_t exec_uncounted(const struct mm *m, int resource)
+{
+    if (m == NULL || (resource != RLIMIT_AS && resource != RLIMIT_DATA))
+        return 0;
+    uint64_t stack = m->stack_top - m->stack_bottom;
+    if (resource == RLIMIT_DATA)
+        return stack; /* a native one is no data */
+    return reserved(m) + (stack > STACK_COUNTED ? stack - STACK_COUNTED : 0) + GLASS_END - GLASS_CODE;
 }
 
 /* It is of the glass program's file: so the kernel never makes one mapping of it and a neighbour of the guest's. */
 static void leave_no_choice(struct loading *l)
 {
     struct mm *mm = l->task->mm;
-    int64_t got = inject(l, SYS_mmap, EXEC_MMAP_TOP, exec_reserved(mm), PROT_NONE,
-                         MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, GLASS_PROGRAM, 0);
+    int64_t got = inject(l, SYS_mmap, EXEC_MMAP_TOP, reserved(mm), PROT_NONE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                         GLASS_PROGRAM, 0);
     if (got < 0 && got > -4096 && l->task->world->addresses_vary)
         world_not_reproducible(l->task->world, "addresses: the kernel randomises them, personality(2) is refused, and "
                                                "RLIMIT_AS leaves no room to take the choice away");
+}
+
+static void count_image(const struct elf_image *image, uint64_t *all, uint64_t *data)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++)
+        if (image->segment[i].protection & PROT_WRITE)
+            *data += image->segment[i].end - image->segment[i].address;
+    *all += PAGE_UP(image->high) - PAGE_DOWN(image->low);
+}
+
+/* Would the kernel have come so far? Where its own mappings meet a limit, the program dies of SIGSEGV before its first instruction
+ * (fs/binfmt_elf.c, load_elf_binary). */
+static bool within_limits(const struct loading *l, uint64_t sp)
+{
+    const struct rlimit64 *limit = l->task->process->limits;
+    const struct rlimit64 *data_limit = &limit[RLIMIT_DATA];
+    uint64_t stack = USER_END - PAGE_DOWN(sp), all = stack < STACK_COUNTED ? STACK_COUNTED : stack, data = 0;
+    count_image(&l->program, &all, &data);
+    if (l->interpreter_file != NULL)
+        count_image(&l->interpreter, &all, &data);
+    return stack <= limit[RLIMIT_STACK].rlim_cur && all <= limit[RLIMIT_AS].rlim_cur && data <= data_limit->rlim_cur;
+}
+
+/* The real process's limits are out of the way while it is loaded, and its program's again afterwards. */
+static void lift_limits(const struct loading *l)
+{
+    static const struct rlimit64 none = {RLIM64_INFINITY, RLIM64_INFINITY};
+    (void)l->task->world->machine->limit(l->task->process, RLIMIT_AS, &none);
+    (void)l->task->world->machine->limit(l->task->process, RLIMIT_DATA, &none);
+}
+
+static void put_limits_back(const struct loading *l)
+{
+    struct process *p = l->task->process;
+    (void)l->task->world->machine->limit(p, RLIMIT_AS, &p->limits[RLIMIT_AS]);
+    (void)l->task->world->machine->limit(p, RLIMIT_DATA, &p->limits[RLIMIT_DATA]);
 }
 
 /* Past the point of no return. */
@@ -303,6 +351,11 @@ static int load(struct loading *l, struct file *program, const char *path, const
     struct user_regs_struct *r = &l->tracee->regs;
     struct user_regs_struct start = {.cs = r->cs, .ss = r->ss, .ds = r->ds, .es = r->es, .fs = r->fs, .gs = r->gs};
     start.rip = l->interpreter_file != NULL ? l->interpreter.entry + l->interpreter_bias : mm->entry;
+    uint64_t allowed = PAGE_UP(l->task->process->limits[RLIMIT_STACK].rlim_cur);
+    if (!within_limits(l, sp))
+        start.rip = 0;              /* where nothing is */
+    else if (allowed < STACK_LEAST) /* it was made of a size that arguments fit into */
+        (void)inject(l, SYS_munmap, mm->stack_bottom, STACK_LEAST - allowed, 0, 0, 0, 0);
     start.rsp = sp;
     start.eflags = 0x202;
     start.orig_rax = (uint64_t)-1;
@@ -364,12 +417,18 @@ int exec_program(struct task *t, struct file *program, const char *path, struct 
         error = -ENOEXEC;
     if (error == 0 && arguments->size > stack_size(t) / 4)
         error = -E2BIG;
+    bool limited = t->process->limits[RLIMIT_AS].rlim_cur != RLIM64_INFINITY ||
+                   t->process->limits[RLIMIT_DATA].rlim_cur != RLIM64_INFINITY;
+    if (error == 0 && limited)
+        lift_limits(&l);
     if (error == 0)
         error = replace(&l);
     if (error == 0 && load(&l, program, path, arguments) < 0) {
         t->world->machine->kill(t->process);
         error = -ESRCH;
     }
+    if (error != -ESRCH && limited)
+        put_limits_back(&l);
     file_put(l.interpreter_file);
     return error;
 }

@@ -9,7 +9,9 @@
  * highest hole ends here in every run, on every machine: below the lowest base there is (arch/x86/mm/mmap.c: 16 TiB of chance, and
  * the stack's 16 GiB). */
 #define EXEC_MMAP_TOP UINT64_C(0x6f0000000000)
-uint64_t exec_reserved(const struct mm *m); /* bytes of that mapping: the guest's RLIMIT_AS does not speak of them */
+/* Bytes that the kernel counts against RLIMIT_AS or RLIMIT_DATA and would not natively: the reservation above the program, and of the
+ * stack what a native one grows into by and by. */
+uint64_t exec_uncounted(const struct mm *m, int resource);
 
 /* machine->exec. `program` is an ELF file of the VFS, `path` what AT_EXECFN says. 0: the task stands at the new program's entry and
  * has a new mm. -errno: nothing happened. -ESRCH: past the point of no return it failed, and the process was killed. */

@@ -189,8 +189,9 @@ static int machine_limit(struct process *p, int resource, const struct rlimit64 
     if (prlimit64(leader->real, resource, NULL, &now) < 0)
         return -errno;
     uint64_t soft = limit->rlim_cur;
-    if (resource == RLIMIT_AS && p->threads != NULL && soft < RLIM64_INFINITY - exec_reserved(p->threads->mm))
-        soft += exec_reserved(p->threads->mm);
+    uint64_t uncounted = p->threads != NULL ? exec_uncounted(p->threads->mm, resource) : 0;
+    if (soft < RLIM64_INFINITY - uncounted)
+        soft += uncounted;
     now.rlim_cur = least(soft, now.rlim_max);
     if (resource == RLIMIT_CPU)
         now.rlim_max = least(limit->rlim_max, now.rlim_max);

@@ -32,7 +32,7 @@ static void test_defaults(void **state)
     assert_int_equal(p->limits.output, 0);
     assert_int_equal(p->limits.processes, 256);
     assert_int_equal(p->limits.files, 1 << 30);
-    assert_int_equal(p->limits.open_files, 1024);
+    assert_int_equal(p->limits.open_files, 4096);
     assert_int_equal(p->limits.file_count, 200000);
     assert_int_equal(p->mount_count + p->file_count + p->environment_count, 0);
     assert_null(p->network);
