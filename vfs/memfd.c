@@ -94,7 +94,11 @@ static ssize_t put_into_memfd(struct io *io, const void *from, size_t n)
 
 static int copy_pages(struct node *n, int fd)
 {
-    uint64_t at = 0;
+    uint64_t at = 0, end;
+    for (; memory_reserved(n, &at, &end); at = end)
+        if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)))
+            return -errno;
+    at = 0;
     while (at < n->size) {
         int64_t data = memory_seek(n, at, false);
         if (data < 0)

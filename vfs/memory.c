@@ -256,7 +256,7 @@ static int chunk_prepare(struct node *n, uint64_t index, uint32_t from, uint32_t
         return -ENOMEM;
     }
     if (!c) {
-        larger->present = 0;
+        larger->present = larger->written = 0;
         if (holder)
             holder->used++;
     } else if (larger->present & 1 && larger->capacity < PAGE) {
@@ -276,8 +276,9 @@ static uint32_t page_end(const struct chunk *c, uint32_t page)
     return end < c->capacity ? end : c->capacity;
 }
 
-static void page_mark(struct memory *m, struct chunk *c, uint32_t page)
+static void page_mark(struct memory *m, struct chunk *c, uint32_t page, bool written)
 {
+    c->written |= (uint16_t)(written << page);
     if (!(c->present >> page & 1)) {
         c->present |= (uint16_t)(1u << page);
         m->pages++;
@@ -288,14 +289,13 @@ static void page_mark(struct memory *m, struct chunk *c, uint32_t page)
 static void chunk_written(struct memory *m, struct chunk *c, uint32_t from, uint32_t to)
 {
     for (uint32_t page = from / PAGE; page * PAGE < to; page++) {
-        if (c->present >> page & 1)
-            continue;
         uint32_t start = page * PAGE, end = page_end(c, page);
-        if (start < from)
+        bool fresh = !(c->present >> page & 1);
+        if (fresh && start < from)
             memset(c->bytes + start, 0, from - start);
-        if (to < end)
+        if (fresh && to < end)
             memset(c->bytes + to, 0, end - to);
-        page_mark(m, c, page);
+        page_mark(m, c, page, true);
     }
 }
 
@@ -370,6 +370,7 @@ static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_
             continue;
         if (from <= start && to >= end) {
             c->present &= (uint16_t) ~(1u << page);
+            c->written &= c->present;
             m->pages--;
         } else {
             uint32_t a = from > start ? from : start, b = to < end ? to : end;
@@ -442,7 +443,7 @@ int memory_reserve(struct node *n, uint64_t from, uint64_t to)
             if (c->present >> page & 1)
                 continue;
             memset(c->bytes + page * PAGE, 0, page_end(c, page) - page * PAGE);
-            page_mark(m, c, page);
+            page_mark(m, c, page, false);
         }
         from += b - a;
     }
@@ -464,11 +465,30 @@ int64_t memory_seek(const struct node *n, uint64_t offset, bool hole)
             at = found * CHUNK;
         }
         for (uint32_t page = at % CHUNK / PAGE; page < CHUNK_PAGES && at < n->size; page++) {
-            bool data = c->present >> page & 1;
+            bool data = c->written >> page & 1;
             if (data != hole)
                 return (int64_t)at;
             at = (at / PAGE + 1) * PAGE;
         }
     }
     return hole ? (int64_t)n->size : -ENXIO;
+}
+
+bool memory_reserved(const struct node *n, uint64_t *from, uint64_t *to)
+{
+    const struct chunk *c;
+    for (uint64_t index = *from / CHUNK, found; (c = chunk_next(n->memory, index, &found)); index = found + 1) {
+        uint16_t reserved = (uint16_t)(c->present & ~c->written);
+        uint32_t page = found == *from / CHUNK ? (uint32_t)(*from % CHUNK / PAGE) : 0;
+        while (page < CHUNK_PAGES && !(reserved >> page & 1))
+            page++;
+        if (page == CHUNK_PAGES)
+            continue;
+        *from = found * CHUNK + page * PAGE;
+        while (page < CHUNK_PAGES && reserved >> page & 1)
+            page++;
+        *to = found * CHUNK + page * PAGE;
+        return true;
+    }
+    return false;
 }

@@ -15,6 +15,7 @@ enum { PAGES_MOST = 256 * 1024 };
 struct chunk {
     uint32_t capacity; /* bytes allocated: a power of two from 64 on; CHUNK in all but a file's first chunk */
     uint16_t present;  /* bit per page; a small first chunk has page 0 alone */
+    uint16_t written;  /* of those: not merely reserved by fallocate(2), which SEEK_DATA passes over as tmpfs does */
     uint8_t bytes[];
 };
 
@@ -48,6 +49,8 @@ ssize_t memory_write(struct node *n, struct io *io, uint64_t offset);
 int memory_punch(struct node *n, uint64_t from, uint64_t to);
 int memory_reserve(struct node *n, uint64_t from, uint64_t to); /* every page present */
 int64_t memory_seek(const struct node *n, uint64_t offset, bool hole);
+/* The next stretch at or after *from that is reserved and was never written: [*from, *to). False: there is none. */
+bool memory_reserved(const struct node *n, uint64_t *from, uint64_t *to);
 int memory_charge(struct node *n, uint64_t bytes); /* -ENOSPC */
 void memory_refund(struct node *n, uint64_t bytes);
 

@@ -332,6 +332,30 @@ static void test_large_files_with_and_without_descriptors(void **state)
     assert_int_equal(pages[0], pages[1]);
 }
 
+/* What fallocate(2) reserved is a hole to SEEK_DATA until it is written, as on tmpfs(5); it takes room, in pages and in a memfd. */
+static void test_reserved_is_no_data(void **state)
+{
+    struct world_fixture *w = *state;
+    struct file *f = open_as(&w->at, "/f", O_RDWR | O_CREAT, 0644);
+    assert_int_equal(file_allocate(f, 0, 8192, 40960), 0);
+    assert_int_equal(file_seek(f, 0, SEEK_DATA), -ENXIO);
+    assert_int_equal(write_at(f, "y", 1, 12288 + 5), 1);
+    for (int memfd = 0; memfd < 2; memfd++) {
+        assert_int_equal(file_seek(f, 0, SEEK_DATA), 12288);
+        assert_int_equal(file_seek(f, 12288, SEEK_HOLE), 16384);
+        char bytes[8] = "unread";
+        assert_int_equal(read_at(f, bytes, 7, 20000), 7);
+        assert_memory_equal(bytes, "\0\0\0\0\0\0\0", 7);
+        struct statx st;
+        assert_int_equal(file_stat(f, &st), 0);
+        assert_int_equal(st.stx_blocks, 80);
+        assert_int_equal(usage_of(w).bytes, 40960);
+        struct file_mapping m;
+        assert_int_equal(file_map(f, 0, 4096, true, &m), 0); /* a memfd from here on */
+    }
+    file_put(f);
+}
+
 /* The account of a memfd is kept without asking the host where that can be: it must say what the host says, whatever was done. */
 static void test_account_of_a_large_file(void **state)
 {
@@ -382,6 +406,7 @@ int main(void)
         CASE(test_collapse),
         CASE(test_many_small_files),
         CASE(test_large_files_with_and_without_descriptors),
+        CASE(test_reserved_is_no_data),
         cmocka_unit_test(test_account_of_a_large_file),
     };
     return cmocka_run_group_tests_name("vfs: memory files", tests, NULL, NULL);
