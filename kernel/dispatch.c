@@ -22,19 +22,30 @@ static void end_mask(struct task *t, int64_t result)
         t->world->machine->suspend_with(t, t->temporary_mask);
 }
 
+void task_charge(struct task *t, int64_t ns, uint64_t events)
+{
+    t->calls += events;
+    t->cpu += ns;
+    t->process->cpu += ns;
+    t->world->cpu += ns;
+}
+
+void task_event(struct task *t)
+{
+    struct clock *c = &t->world->clock;
+    clock_event(c);
+    task_charge(t, c->per_event, 1);
+    if (t->process->cpu_alarm != 0 && t->process->cpu >= t->process->cpu_alarm)
+        process_timers_cpu(t->process);
+}
+
 /* True: *decided is the answer, without a stub. */
 static bool begin(struct task *t, int64_t *decided)
 {
     struct world *w = t->world;
     struct call *c = &t->call;
     w->events++;
-    t->calls++;
-    clock_event(&w->clock);
-    t->cpu += w->clock.per_event;
-    t->process->cpu += w->clock.per_event;
-    w->cpu += w->clock.per_event;
-    if (t->process->cpu_alarm != 0 && t->process->cpu >= t->process->cpu_alarm)
-        process_timers_cpu(t->process);
+    task_event(t);
     record(w, asked, c);
     if (!sysent_get(c->nr)) {
         w->unknown_calls++;

@@ -317,6 +317,10 @@ void sched_stall(struct world *w);
  * the clock by one event. CALL_BLOCK: the task is TASK_BLOCKED (or ready again already); when sched_pick gives it out with
  * in_call set, dispatch it again. A rule may have ended the world: look at world->ending. */
 int64_t dispatch(struct task *t);
+/* CPU time that the task used, and how many of its events it was. */
+void task_charge(struct task *t, int64_t ns, uint64_t events);
+/* One event of the task's, such as a call: what it costs passes, is its CPU time, and may be what a CPU timer waited for. */
+void task_event(struct task *t);
 /* A blocked task's object changed, its deadline passed, or a signal came: make it ready; its stub runs again. */
 void task_wake(struct task *t);
 void task_interrupt(struct task *t);

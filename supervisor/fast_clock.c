@@ -150,16 +150,6 @@ static bool as_written(const struct fast_clock *f, const struct clock *c)
            __atomic_load_n(&p->boot, __ATOMIC_RELAXED) == c->boot;
 }
 
-/* What reads and checks did. None of them reached a CPU timer: the limit was before it. */
-static void charge(struct task *t, int64_t ns, int64_t reads)
-{
-    t->calls += (uint64_t)reads;
-    t->world->clock_reads += (uint64_t)reads;
-    t->cpu += ns;
-    t->process->cpu += ns;
-    t->world->cpu += ns;
-}
-
 void fast_clock_fold(struct tracee *t)
 {
     struct fast_clock *f = t->holder->fast_clock;
@@ -177,7 +167,9 @@ void fast_clock_fold(struct tracee *t)
     }
     if (moved == 0 && reads == f->reads)
         return;
-    charge(t->task, moved, reads - f->reads);
+    /* None of them reached a CPU timer: the limit was before it. */
+    task_charge(t->task, moved, (uint64_t)(reads - f->reads));
+    w->clock_reads += (uint64_t)(reads - f->reads);
     f->left = left;
     f->reads = reads;
     f->moved += moved;

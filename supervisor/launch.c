@@ -230,7 +230,7 @@ static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
                 return 0;
             }
         }
-        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV && tsc_emulate(t)) { /* tsc_try */
+        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV && tsc_tried(t)) {
             (void)ptrace(PTRACE_SETREGS, t->real, 0, &t->regs);
             t->changed = false;
         }

@@ -22,35 +22,45 @@ void tsc_settle(struct tracee *t)
         (void)tracee_inject(t, SYS_prctl, argument);
 }
 
-bool tsc_emulate(struct tracee *t)
+/* Of the RDTSC or RDTSCP that a tracee stands at; 0: it is another instruction. */
+static size_t length_of(struct tracee *t)
 {
     static const uint8_t rdtsc[] = {0x0f, 0x31}, rdtscp[] = {0x0f, 0x01, 0xf9};
     uint8_t code[sizeof rdtscp] = {0};
-    struct task *task = t->task;
-    struct world *w = task->world;
     if (tracee_load_registers(t) < 0)
-        return false;
+        return 0;
     ssize_t n = tracee_read(t, t->regs.rip, code, sizeof code);
-    size_t length = 0;
     if (n >= (ssize_t)sizeof rdtsc && memcmp(code, rdtsc, sizeof rdtsc) == 0)
-        length = sizeof rdtsc;
-    else if (n >= (ssize_t)sizeof rdtscp && memcmp(code, rdtscp, sizeof rdtscp) == 0)
-        length = sizeof rdtscp;
+        return sizeof rdtsc;
+    return n >= (ssize_t)sizeof rdtscp && memcmp(code, rdtscp, sizeof rdtscp) == 0 ? sizeof rdtscp : 0;
+}
+
+bool tsc_tried(struct tracee *t)
+{
+    size_t length = length_of(t);
     if (length == 0)
         return false;
-    clock_event(&w->clock);
-    task->calls++;
-    task->cpu += w->clock.per_event;
-    task->process->cpu += w->clock.per_event;
+    t->regs.rip += length;
+    t->changed = true;
+    t->holder->tsc_answered = true;
+    return true;
+}
+
+bool tsc_emulate(struct tracee *t)
+{
+    size_t length = length_of(t);
+    if (length == 0)
+        return false;
+    struct world *w = t->task->world;
+    task_event(t->task);
     uint64_t now = (uint64_t)clock_read(&w->clock, CLOCK_MONOTONIC);
     if (w->clock.real)
         record(w, told, TOLD_TSC, clock_elapsed(&w->clock));
     t->regs.rax = (uint32_t)now;
     t->regs.rdx = now >> 32;
-    if (length == sizeof rdtscp)
+    if (length > 2) /* RDTSCP */
         t->regs.rcx = 0;
     t->regs.rip += length;
     t->changed = true;
-    t->holder->tsc_answered = true;
     return true;
 }

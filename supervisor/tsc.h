@@ -8,6 +8,8 @@
  * all that it forks and executes. Tries one, so that the supervisor sees whether this machine does what its kernel says: under
  * some hypervisors the counter can be read all the same. */
 void tsc_try(void);
+/* At a SIGSEGV of it. No event of the world's, which must not depend on the machine. False: it was something else. */
+bool tsc_tried(struct tracee *t);
 
 /* At the first mark: what was tried has shown by now. Where the machine answers all the same, forbidding it is taken back: the kernel
  * would change a control register at every switch between supervisor and guest, which costs a third of a stop there. */

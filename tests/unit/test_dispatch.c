@@ -293,12 +293,29 @@ static void bad_pointers(void **state)
     assert_int_equal(fake_call(f, SYS_openat, CWD, fake_at(0), O_RDONLY), -ENAMETOOLONG);
 }
 
+/* Where computing that makes no calls is charged too, a limit of CPU time must see all of it. */
+static void an_event_is_time_of_its_task_and_everyones(void **state)
+{
+    struct fake_machine *f = *state;
+    struct world *w = f->task->world;
+    const struct task before = *f->task;
+    const int64_t elapsed = clock_elapsed(&w->clock), process = f->task->process->cpu, world = w->cpu;
+    w->clock.per_event = 7;
+    task_event(f->task);
+    assert_int_equal(clock_elapsed(&w->clock), elapsed + 7);
+    assert_int_equal(f->task->calls, before.calls + 1);
+    assert_int_equal(f->task->cpu, before.cpu + 7);
+    assert_int_equal(f->task->process->cpu, process + 7);
+    assert_int_equal(w->cpu, world + 7);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, fake_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(aliases), CASE(descriptors),  CASE(chroot_does_not_hide),  CASE(other_calls), CASE(answers_and_counts),
-        CASE(verbose), CASE(bad_pointers), CASE(a_kill_ends_the_world),
+        CASE(aliases),      CASE(descriptors),           CASE(chroot_does_not_hide),
+        CASE(other_calls),  CASE(answers_and_counts),    CASE(verbose),
+        CASE(bad_pointers), CASE(a_kill_ends_the_world), CASE(an_event_is_time_of_its_task_and_everyones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
