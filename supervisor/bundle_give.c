@@ -30,6 +30,8 @@ int bundled_order(const void *one, const void *other)
 }
 
 /* The fields an entry is found by. */
+enum { ENTRIES_MOST = 4 << 20 }; /* of a manifest: more are not what a run asked of a machine */
+
 static bool read_key(struct cursor *c, struct found *f)
 {
     static const struct {
@@ -59,6 +61,8 @@ static bool read_manifest(struct bundled *b)
 {
     struct cursor c = cursor_over(b->manifest, b->size);
     while (c.at < c.end) {
+        if (b->count == ENTRIES_MOST)
+            return false;
         if (b->count == b->room) {
             size_t room = b->room == 0 ? 1024 : b->room * 2;
             struct found *more = realloc(b->entries, room * sizeof *more);

@@ -35,8 +35,11 @@ struct comparison {
     struct event event[2];
     enum reader_result result[2];
     struct event_buffer bytes[2];
-    char *line[CONTEXT_LINES]; /* the last equal events in words; a ring */
-    uint64_t lines;
+    struct { /* the last equal events; a ring */
+        struct event_buffer bytes;
+        uint64_t index;
+    } last[CONTEXT_LINES];
+    uint64_t agreed; /* how many there were */
     uint64_t calls[2][SYSENT_COUNT];
     struct used *paths[PATH_BUCKETS];
     size_t path_count;
@@ -77,11 +80,27 @@ static char *words(struct trace_context *c, const struct event *e)
     return line;
 }
 
-static void remember_line(struct comparison *c)
+/* As bytes: only the last before the records part are ever put into words. */
+static void remember_event(struct comparison *c)
 {
-    char **place = &c->line[c->lines++ % CONTEXT_LINES];
-    free(*place);
-    *place = words(c->context[0], &c->event[0]);
+    unsigned at = c->agreed % CONTEXT_LINES;
+    struct event_buffer bytes = c->last[at].bytes;
+    c->last[at].bytes = c->bytes[0];
+    c->last[at].index = c->event[0].index;
+    c->bytes[0] = bytes;
+}
+
+static void print_last(FILE *to, struct comparison *c)
+{
+    for (uint64_t i = c->agreed > CONTEXT_LINES ? c->agreed - CONTEXT_LINES : 0; i < c->agreed; i++) {
+        const struct event_buffer *b = &c->last[i % CONTEXT_LINES].bytes;
+        struct event e = {.index = c->last[i % CONTEXT_LINES].index};
+        const char *why;
+        char *line = event_unpack(b->bytes, b->size, &e, &why) > 0 ? words(c->context[0], &e) : NULL;
+        if (line != NULL)
+            fprintf(to, "  %s\n", line);
+        free(line);
+    }
 }
 
 /* ---- what was used ------------------------------------------------------------------------------------------------ */
@@ -235,12 +254,10 @@ static void print_side(FILE *to, struct comparison *c, int side)
     }
 }
 
-static void print_parting(FILE *to, struct comparison *c, uint64_t index)
+static void print_parting(FILE *to, struct comparison *c)
 {
-    fprintf(to, "A is %s\nB is %s\nthey part at event %" PRIu64 ":\n", c->side[0].name, c->side[1].name, index);
-    for (uint64_t i = c->lines > CONTEXT_LINES ? c->lines - CONTEXT_LINES : 0; i < c->lines; i++)
-        if (c->line[i % CONTEXT_LINES] != NULL)
-            fprintf(to, "  %s\n", c->line[i % CONTEXT_LINES]);
+    fprintf(to, "A is %s\nB is %s\nthey part at event %" PRIu64 ":\n", c->side[0].name, c->side[1].name, c->agreed);
+    print_last(to, c);
     print_side(to, c, 0);
     print_side(to, c, 1);
 }
@@ -278,52 +295,50 @@ static void print_side_briefly(FILE *to, struct comparison *c, int side)
     free(line);
 }
 
-static enum diff_result part(FILE *to, struct comparison *c, char *why, size_t n)
+/* On while both say the same, which `agreed` is told of each time. DIFF_DIFFERENT: they part here. */
+static enum diff_result go_together(struct comparison *c, void (*agreed)(struct comparison *c), char *why, size_t n)
 {
-    for (uint64_t index = 0;; index++) {
+    for (;; c->agreed++) {
         if (!next(c, 0, why, n) || !next(c, 1, why, n))
             return DIFF_FAILED;
-        bool equal = same(c);
-        if (equal && c->result[0] != READER_EVENT)
+        if (!same(c))
+            return DIFF_DIFFERENT;
+        if (c->result[0] != READER_EVENT)
             return DIFF_SAME;
-        if (equal) {
-            remember_program(c);
-            continue;
-        }
-        int side = c->result[0] == READER_EVENT ? 0 : 1;
-        int32_t tid = c->event[side].tid, pid = trace_pid(c->context[side], tid);
-        const char *program = program_of(c, pid);
-        fprintf(to, "their records part at event %" PRIu64, index);
-        if (pid != 0)
-            fprintf(to, ", of process %d", pid);
-        if (pid != 0 && program != NULL) {
-            fputs(" (", to);
-            decode_plain(to, program, strlen(program), "");
-            fputc(')', to);
-        }
-        if (pid != 0)
-            fprintf(to, ", thread %d", tid);
-        fputs(":\n", to);
-        print_side_briefly(to, c, 0);
-        print_side_briefly(to, c, 1);
-        return DIFF_DIFFERENT;
+        agreed(c);
     }
+}
+
+static enum diff_result part(FILE *to, struct comparison *c, char *why, size_t n)
+{
+    enum diff_result result = go_together(c, remember_program, why, n);
+    if (result != DIFF_DIFFERENT)
+        return result;
+    int side = c->result[0] == READER_EVENT ? 0 : 1;
+    int32_t tid = c->event[side].tid, pid = trace_pid(c->context[side], tid);
+    const char *program = program_of(c, pid);
+    fprintf(to, "their records part at event %" PRIu64, c->agreed);
+    if (pid != 0)
+        fprintf(to, ", of process %d", pid);
+    if (pid != 0 && program != NULL) {
+        fputs(" (", to);
+        decode_plain(to, program, strlen(program), "");
+        fputc(')', to);
+    }
+    if (pid != 0)
+        fprintf(to, ", thread %d", tid);
+    fputs(":\n", to);
+    print_side_briefly(to, c, 0);
+    print_side_briefly(to, c, 1);
+    return DIFF_DIFFERENT;
 }
 
 static enum diff_result compare(FILE *to, struct comparison *c, char *why, size_t n)
 {
-    for (uint64_t index = 0;; index++) {
-        if (!next(c, 0, why, n) || !next(c, 1, why, n))
-            return DIFF_FAILED;
-        bool equal = same(c);
-        if (equal && c->result[0] != READER_EVENT)
-            return DIFF_SAME;
-        if (!equal) {
-            print_parting(to, c, index);
-            break;
-        }
-        remember_line(c);
-    }
+    enum diff_result result = go_together(c, remember_event, why, n);
+    if (result != DIFF_DIFFERENT)
+        return result;
+    print_parting(to, c);
     for (int side = 0; side < 2; side++)
         while (c->result[side] == READER_EVENT)
             if (!next(c, side, why, n))
@@ -352,7 +367,7 @@ static enum diff_result with_contexts(FILE *to, const struct diff_side side[2], 
             event_buffer_free(&c->bytes[i]);
         }
         for (int i = 0; i < CONTEXT_LINES; i++)
-            free(c->line[i]);
+            event_buffer_free(&c->last[i].bytes);
         for (int i = 0; i < PATH_BUCKETS; i++)
             for (struct used *u = c->paths[i], *after; u != NULL; u = after) {
                 after = u->next;

@@ -25,7 +25,8 @@ enum {
     RECORD_TAIL = 64, /* TAIL: u64 offset of the index, u64 events, head [32], u64 offset of this chunk, magic [8] */
     RECORD_BLOCK_TARGET = 256 << 10, /* a block is closed when it holds this many bytes of events … */
     RECORD_BLOCK_MOST = RECORD_BLOCK_TARGET + EVENT_MOST, /* … so that it never holds more than these */
-    RECORD_CHUNK_MOST = 2 << 20,                          /* of EVTS, CONT, MANI and MACH: longer is no record */
+    RECORD_MANIFEST_MOST = 256 << 20, /* of all parts of a manifest together: hundreds of thousands of files */
+    RECORD_CHUNK_MOST = 2 << 20,      /* of EVTS, CONT, MANI and MACH: longer is no record */
 };
 
 static inline uint64_t record_number(const uint8_t *at, unsigned n)

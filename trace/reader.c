@@ -544,14 +544,14 @@ ssize_t reader_content(struct reader *r, const uint8_t digest[EVENT_DIGEST], voi
 }
 
 /* Each part is at least a thousandth of what it claims (zstd's best on zeros is less than that, and no manifest is zeros), so what
- * is reserved is bounded by what the file really holds. */
+ * is reserved is bounded by what the file really holds; and all together by what a manifest may be. */
 int reader_manifest(struct reader *r, uint8_t **bytes, size_t *n)
 {
     size_t total = 0, at = 0;
     if (r->part_count == 0)
         return -ENOENT;
     for (size_t i = 0; i < r->part_count; i++) {
-        if (r->parts[i].bytes / 1024 > r->parts[i].size)
+        if (r->parts[i].bytes / 1024 > r->parts[i].size || r->parts[i].bytes > RECORD_MANIFEST_MOST - total)
             return -EBADMSG;
         total += r->parts[i].bytes;
     }

@@ -188,6 +188,8 @@ int record_content(struct record *r, const uint8_t digest[EVENT_DIGEST], const v
 int record_manifest(struct record *r, const void *bytes, size_t n)
 {
     uint8_t *at = r->chunk + RECORD_CHUNK_HEADER;
+    if (n > RECORD_MANIFEST_MOST)
+        return fail(r, -E2BIG);
     for (size_t done = 0, part; done < n && r->error == 0; done += part) {
         part = n - done < EVENT_PIECE_SIZE ? n - done : EVENT_PIECE_SIZE;
         record_put_number(at, part, 8);

@@ -374,6 +374,30 @@ static void content_is_kept_by_its_hash(void **state)
     reader_close(r);
 }
 
+/* A file of a few hundred KiB that would be a quarter of a GiB, and a byte more. */
+static void a_manifest_has_an_end(void **state)
+{
+    int fd = memory_file(), copy = dup(fd);
+    struct record *w = record_begin(fd);
+    static uint8_t part[EVENT_PIECE_SIZE];
+    uint8_t *got;
+    char why[256];
+    size_t n;
+    randombytes_buf(part, 1200);
+    add_run(w);
+    for (unsigned i = 0; i < RECORD_MANIFEST_MOST / EVENT_PIECE_SIZE; i++)
+        assert_int_equal(record_manifest(w, part, sizeof part), 0);
+    assert_int_equal(record_manifest(w, part, 1), 0);
+    assert_int_equal(record_finish(w, NULL), 0);
+    record_free(w);
+    struct reader *r = reader_open(copy, why, sizeof why);
+    assert_int_equal(reader_manifest(r, &got, &n), -EBADMSG);
+    reader_close(r);
+    w = record_begin(memory_file());
+    assert_int_equal(record_manifest(w, part, (size_t)RECORD_MANIFEST_MOST + 1), -E2BIG);
+    record_free(w);
+}
+
 /* ---- what is not as it was ------------------------------------------------------------------------------------------ */
 
 /* Cut at every byte: whatever is read is what was written, and that it is not all is said. */
@@ -701,6 +725,7 @@ int main(void)
         cmocka_unit_test(filters_take_what_they_say),
         cmocka_unit_test(filters_that_are_none_say_why),
         cmocka_unit_test(differences_are_found),
+        cmocka_unit_test(a_manifest_has_an_end),
         cmocka_unit_test(a_terminal_is_given_no_orders),
     };
     if (sodium_init() < 0)
