@@ -398,6 +398,22 @@ static void on_kept(struct conversation *c, const struct kept *k)
         keep(a->list, f, k->bytes, k->size);
 }
 
+void attempt_belongs(struct attempt *a, const struct attempt *announced)
+{
+    attempt_list(a);
+    a->outcome = "connected";
+    if (announced == NULL)
+        return;
+    a->part_of = announced->number;
+    a->rule = announced->rule;
+    a->name = announced->name != NULL ? strdup(announced->name) : NULL;
+}
+
+static void on_announced(struct conversation *c, struct conversation *by)
+{
+    attempt_belongs(of(c), by != NULL ? of(by) : NULL);
+}
+
 static void on_serves(struct conversation *c, const char *what)
 {
     struct attempt *a = of(c);
@@ -414,6 +430,7 @@ static const struct conversation_ops ops = {
     .http_done = on_http_done,
     .kept = on_kept,
     .serves = on_serves,
+    .announced = on_announced,
 };
 
 /* ---- the report ------------------------------------------------------------------------------------------------- */

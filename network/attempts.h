@@ -47,6 +47,7 @@ struct attempt {
     char *serves;                          /* what it is for, said by who announced it; NULL */
     int question;                          /* ATTEMPT_NAME: the type that was asked for */
     json_t *answers;                       /* ATTEMPT_NAME: what it was told */
+    bool arrives;                          /* from beyond, to a guest that listens (`from_ip`) */
     struct capture_flow *flow;             /* NULL: no capture */
     struct http_record *http;              /* the exchange under way, for the HAR; NULL: none */
 };
@@ -74,7 +75,9 @@ void attempts_free(struct attempts *l);                              /* NULL is 
 /* NULL: too many, or out of memory; then nothing of it is told but that it was. */
 struct attempt *attempt_new(struct attempts *l, enum attempt_kind kind, bool listed);
 void attempt_bytes(struct attempt *a, bool guest, const void *bytes, size_t n);
-void attempt_over(struct attempt *a);    /* nothing more comes; one that is not listed is freed */
+void attempt_over(struct attempt *a); /* nothing more comes; one that is not listed is freed */
+/* Another attempt announced it: it is listed, and decided by that one's rule. announced: NULL: nobody knows which. */
+void attempt_belongs(struct attempt *a, const struct attempt *announced);
 void attempt_list(struct attempt *a);    /* one that was not to be listed is, before anything passed */
 void attempts_ended(struct attempts *l); /* capture and HAR are closed now: nothing is drawn any more */
 struct capture *attempts_capture(const struct attempts *l);

@@ -297,6 +297,7 @@ static void put_ip(struct capture *c, const struct attempt *a, bool first, uint8
 {
     static const uint8_t guest[6] = {2, 0, 10, 0, 2, 15}, gateway[6] = {2, 0, 10, 0, 2, 2};
     bool loopback = on_loopback(a), v4 = network_is_ipv4(a->ip);
+    first = first != a->arrives; /* from the guest */
     const uint8_t *from = first ? a->from_ip : a->ip, *to = first ? a->ip : a->from_ip;
     uint8_t *ip = c->packet + ETHER_HEADER, *inner = transport(c, a);
     size_t address = v4 ? 4 : 16, skip = 16 - address;
@@ -349,8 +350,9 @@ static void put_segment(struct capture *c, struct attempt *a, bool first, int fl
     int side = first ? 0 : 1;
     size_t header = flags & SYN ? 28 : 20;
     memset(tcp, 0, header);
-    set_16(tcp, first ? a->from_port : a->port);
-    set_16(tcp + 2, first ? a->port : a->from_port);
+    bool guest = first != a->arrives;
+    set_16(tcp, guest ? a->from_port : a->port);
+    set_16(tcp + 2, guest ? a->port : a->from_port);
     set_32(tcp + 4, f->next[side]);
     set_32(tcp + 8, flags & ACK ? f->next[!side] : 0);
     tcp[12] = (uint8_t)(header / 4 << 4);
@@ -401,7 +403,7 @@ void capture_refused(struct capture *c, struct attempt *a)
 void capture_stream(struct capture *c, struct attempt *a, bool first, const void *bytes, size_t n, bool urgent)
 {
     release(c);
-    c->holding = first;
+    c->holding = first && !a->arrives;
     if (a->flow == NULL)
         return;
     size_t unheard = 0, most = segment_most(a);

@@ -60,6 +60,8 @@ struct conversation_ops {
     void (*kept)(struct conversation *c, const struct kept *k);
     /* Of a connection that another one announced (FTP's data): what it is for, "STOR /in/a.zip". */
     void (*serves)(struct conversation *c, const char *what);
+    void (*announced)(struct conversation *c,
+                      struct conversation *by); /* of one that came to the guest; by: may be NULL */
 };
 
 struct conversation {

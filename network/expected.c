@@ -1,9 +1,10 @@
 /* Connections that a far end has announced: a port told in one conversation, and met by another. */
-#include "network/internal.h"
+#include "network/tls.h"
 
+#include <errno.h>
 #include <string.h>
 
-enum { FIRST_PORT = 49152, PORTS = 16384 };
+enum { FIRST_PORT = 49152, FTP_DATA = 20, PORTS = 16384 };
 
 static uint16_t *port_of(struct sockaddr_storage *a)
 {
@@ -69,5 +70,31 @@ struct far_end *contents_expected(struct contents *cs, const struct sockaddr_sto
     expect_cancel(cs, x);
     x->met = conversation;
     *announced = x->announced;
-    return x->end;
+    const struct content_peer peer = {.to = to, .host = x->host, .tls = true, .conversation = conversation};
+    return x->host != NULL ? tls_wrap(cs, x->end, &peer, true) : x->end;
+}
+
+int arrive(struct contents *cs, struct expected *x, const struct sockaddr_storage *guest,
+           const struct sockaddr_storage *like, struct far_end *end, struct conversation *announced)
+{
+    void *record = NULL;
+    struct sockaddr_storage from = *like;
+    const struct content_peer peer = {.to = guest, .host = x->host, .tls = true};
+    int error = -ECONNREFUSED;
+    x->announced = announced;
+    x->end = x->host != NULL ? tls_wrap(cs, end, &peer, true) : end;
+    if (x->end == NULL)
+        return -ENOMEM;
+    *port_of(&from) = htons(FTP_DATA);
+    if (cs->config.world != NULL && guest->ss_family == like->ss_family)
+        error = far_arrive(cs->config.world, guest, &from, x->end, &record);
+    if (error < 0) {
+        x->end->ops->gone(x->end);
+        return error;
+    }
+    x->met = record; /* an attempt begins with its conversation */
+    if (x->host != NULL)
+        tls_heard_by(x->end, x->met);
+    CONVERSATION_TELL(x->met, announced, announced);
+    return 0;
 }

@@ -47,12 +47,17 @@ struct expected {
     struct far_end *end;
     struct conversation *announced; /* the conversation that told of it; NULL: nobody hears it */
     struct conversation *met;       /* its own, once it has come */
+    const char *host;               /* within TLS, with a certificate for this name; NULL: in the clear */
     bool waiting;
 };
 /* At the address of `like`, at a port of the world's choice, which is returned; 0: none is free. */
 uint16_t expect(struct contents *cs, struct expected *x, const struct sockaddr_storage *like, struct far_end *end,
                 struct conversation *announced);
 void expect_cancel(struct contents *cs, struct expected *x);
+/* The other way round: `end` connects to a guest that listens, from port 20 of `like`. It is told `opened` before this returns and x is
+ * filled. 0, or -errno: nobody listens there, and end is gone. */
+int arrive(struct contents *cs, struct expected *x, const struct sockaddr_storage *guest,
+           const struct sockaddr_storage *like, struct far_end *end, struct conversation *announced);
 
 int64_t contents_now(const struct contents *cs);
 

@@ -129,18 +129,6 @@ static void by_action(struct internet *i, enum network_action action, const stru
     }
 }
 
-/* A connection that another attempt announced: decided by that one's rule. */
-static void belongs_to(struct attempt *a, const struct attempt *announced)
-{
-    attempt_list(a);
-    a->outcome = "connected";
-    if (announced == NULL)
-        return;
-    a->part_of = announced->number;
-    a->rule = announced->rule;
-    a->name = announced->name != NULL ? strdup(announced->name) : NULL;
-}
-
 static void on_connect(void *context, const struct far_request *r, struct far_answer *out)
 {
     struct internet *i = context;
@@ -156,7 +144,7 @@ static void on_connect(void *context, const struct far_request *r, struct far_an
     struct conversation *mine = a != NULL ? &a->conversation : NULL, *announced = NULL;
     if ((out->end = contents_expected(i->contents, &r->to, mine, &announced)) != NULL) {
         if (a != NULL)
-            belongs_to(a, (const struct attempt *)announced);
+            attempt_belongs(a, (const struct attempt *)announced);
         return;
     }
     const char *name = NULL;
@@ -226,6 +214,7 @@ static void *on_begin(void *context, const struct far_request *r, bool asked)
     memcpy(a->ip, ip, 16);
     a->from_port = from_port;
     a->port = port;
+    a->arrives = r->arrives;
     if (stream && i->capture != NULL)
         capture_syn(i->capture, a);
     return a;
@@ -233,6 +222,7 @@ static void *on_begin(void *context, const struct far_request *r, bool asked)
 
 static void draw(struct capture *c, struct attempt *a, enum net_event event, bool guest, const void *bytes, size_t n)
 {
+    bool first = guest != a->arrives;
     bool stream = a->kind == ATTEMPT_STREAM;
     switch (event) {
     case NET_OPENED:
@@ -248,15 +238,15 @@ static void draw(struct capture *c, struct attempt *a, enum net_event event, boo
     case NET_BYTES:
     case NET_URGENT:
         if (stream)
-            capture_stream(c, a, guest, bytes, n, event == NET_URGENT);
+            capture_stream(c, a, first, bytes, n, event == NET_URGENT);
         else
-            capture_datagram(c, a, guest, bytes, n);
+            capture_datagram(c, a, first, bytes, n);
         break;
     case NET_FINISHED:
-        capture_finish(c, a, guest);
+        capture_finish(c, a, first);
         break;
     case NET_RESET:
-        capture_reset(c, a, guest);
+        capture_reset(c, a, first);
         break;
     case NET_SILENT:
     case NET_OVER:

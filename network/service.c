@@ -156,5 +156,5 @@ struct far_end *service_new(struct contents *cs, enum policy_service service, co
 
 bool service_has_starttls(enum policy_service service)
 {
-    return service == SERVICE_SMTP;
+    return service == SERVICE_SMTP || service == SERVICE_FTP;
 }

@@ -1,7 +1,8 @@
 /* `service: ftp`: anybody may log in; what is uploaded is kept, and can be fetched and listed again on the same connection
- * (RFC 959, 2428, 3659). Data connections are passive: the guest connects to the same address at a port that is told, which
- * the network expects (contents_expected). */
+ * (RFC 959, 2428, 3659), within TLS if it likes (RFC 4217). For data the guest connects to the same address at a port that is told, which
+ * the network expects (contents_expected), or listens where it says, and is connected to. */
 #include "network/lines.h"
+#include "network/tls.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -30,6 +31,9 @@ struct ftp {
     char job_path[MOST_PATH];
     struct buffer sending;
     bool append;
+    struct sockaddr_storage active; /* where the guest listens for the next data connection; AF_UNSPEC: nowhere */
+    bool secure, protected;         /* TLS here; on data connections */
+    char host[256];                 /* whom the guest takes us for */
 };
 
 struct ftp_data {
@@ -38,6 +42,7 @@ struct ftp_data {
     struct ftp *control; /* NULL: it is gone */
     struct expected expected;
     bool standing, finished, told;
+    bool arriving;     /* it is connecting to the guest: what it is for is known, whose it is not yet */
     struct buffer got; /* of an upload */
 };
 
@@ -120,7 +125,7 @@ static void tell_what_it_serves(struct ftp_data *d)
 static void work(struct ftp_data *d)
 {
     struct ftp *f = d->control;
-    if (f == NULL || !d->standing || f->job == IDLE)
+    if (f == NULL || !d->standing || d->arriving || f->job == IDLE)
         return;
     tell_what_it_serves(d);
     if (f->job == SEND) {
@@ -208,26 +213,50 @@ static void drop_data(struct ftp *f)
         far_reset(&d->end);
 }
 
-static uint16_t expect_data(struct ftp *f)
+static struct ftp_data *new_data(struct ftp *f)
 {
     drop_data(f);
     struct ftp_data *d = calloc(1, sizeof *d);
     if (d == NULL)
-        return 0;
+        return NULL;
     d->end.ops = &data_ops;
     d->contents = f->lines.contents;
     d->control = f;
     buffer_init(&d->got, &d->contents->account, MOST_FILE);
     d->contents->ends++;
+    d->expected.host = f->protected ? f->host : NULL;
     f->data = d;
-    return expect(d->contents, &d->expected, &f->address, &d->end, f->lines.conversation);
+    return d;
+}
+
+static uint16_t expect_data(struct ftp *f)
+{
+    struct ftp_data *d = new_data(f);
+    f->active.ss_family = AF_UNSPEC;
+    return d != NULL ? expect(d->contents, &d->expected, &f->address, &d->end, f->lines.conversation) : 0;
+}
+
+/* To where the guest said that it listens. */
+static void connect_data(struct ftp *f)
+{
+    const struct sockaddr_storage to = f->active;
+    struct ftp_data *d = new_data(f);
+    f->active.ss_family = AF_UNSPEC;
+    if (d == NULL)
+        return;
+    d->arriving = true;
+    if (arrive(d->contents, &d->expected, &to, &f->address, &d->end, f->lines.conversation) == 0)
+        d->arriving = false; /* else it is gone, and f->data with it */
 }
 
 static void begin_job(struct ftp *f, int job, const char *command)
 {
+    bool active = f->active.ss_family != AF_UNSPEC;
+    if (active)
+        connect_data(f);
     if (f->data == NULL) {
         buffer_clear(&f->sending);
-        lines_say(&f->lines, "425 Use PASV or EPSV first");
+        lines_say(&f->lines, active ? "425 Nobody listens there" : "425 Use PORT, PASV or their like first");
         return;
     }
     f->job = job;
@@ -256,6 +285,71 @@ static void passive(struct ftp *f, bool extended)
         lines_say(&f->lines, "227 Entering Passive Mode (%u,%u,%u,%u,%u,%u)", a[0], a[1], a[2], a[3], port >> 8,
                   port & 255);
     }
+}
+
+/* 127,0,0,1,200,10 */
+static void port(struct ftp *f, const char *text)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&f->active;
+    unsigned n[6];
+    int end = 0;
+    bool good = sscanf(text, "%3u,%3u,%3u,%3u,%3u,%3u%n", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &end) == 6 &&
+                text[end] == '\0';
+    for (size_t i = 0; good && i < 6; i++)
+        good = n[i] < 256;
+    drop_data(f);
+    f->active = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+    if (good) {
+        in->sin_family = AF_INET;
+        in->sin_addr.s_addr = htonl(n[0] << 24 | n[1] << 16 | n[2] << 8 | n[3]);
+        in->sin_port = htons((uint16_t)(n[4] << 8 | n[5]));
+    }
+    lines_say(&f->lines, good ? "200 There it will be" : "501 Six numbers up to 255");
+}
+
+/* |2|fd00::5|5000| (RFC 2428); what is between the bars could be any character. */
+static void extended_port(struct ftp *f, const char *text)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&f->active;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&f->active;
+    char bar = text[0], address[INET6_ADDRSTRLEN], *end = NULL;
+    const char *at = bar != '\0' ? strchr(text + 1, bar) : NULL, *after = at != NULL ? strchr(at + 1, bar) : NULL;
+    unsigned long number = after != NULL ? strtoul(after + 1, &end, 10) : 0;
+    size_t n = after != NULL ? (size_t)(after - at - 1) : sizeof address;
+    int family = text[0] != '\0' && text[1] == '1' ? AF_INET : text[0] != '\0' && text[1] == '2' ? AF_INET6 : AF_UNSPEC;
+    drop_data(f);
+    f->active = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+    if (family == AF_UNSPEC || at != text + 2) {
+        lines_say(&f->lines, "522 Network protocol not supported, use (1,2)");
+        return;
+    }
+    if (n >= sizeof address || number == 0 || number > UINT16_MAX || *end != bar || end[1] != '\0') {
+        lines_say(&f->lines, "501 As in |2|fd00::5|5000|");
+        return;
+    }
+    memcpy(address, at + 1, n);
+    address[n] = '\0';
+    bool good = inet_pton(family, address, family == AF_INET ? (void *)&in->sin_addr : &in6->sin6_addr) == 1;
+    if (good) {
+        f->active.ss_family = (sa_family_t)family;
+        in->sin_port = htons((uint16_t)number); /* at the same place in both */
+    }
+    lines_say(&f->lines, good ? "200 There it will be" : "501 That is no address");
+}
+
+static void secure(struct ftp *f, const char *how)
+{
+    struct lines *l = &f->lines;
+    if (f->secure || (strcasecmp(how, "TLS") != 0 && strcasecmp(how, "SSL") != 0)) {
+        lines_say(l, f->secure ? "503 It is within TLS already" : "504 TLS is what there is");
+        return;
+    }
+    lines_say(l, "234 Go on");
+    f->secure = true;
+    buffer_clear(&l->in); /* nothing said in the clear counts any more */
+    far_send(&l->end, buffer_bytes(&l->out), l->out.size);
+    buffer_clear(&l->out);
+    tls_begin(&l->end);
 }
 
 static void list(struct ftp *f, bool names)
@@ -346,9 +440,7 @@ static void line(struct lines *l, char *text, size_t n)
         {"SITE", "200 Ok"},
         {"ABOR", "226 Nothing to abort"},
         {"ALLO", "202 Not needed"},
-        {"PORT", "502 Only passive transfers"},
-        {"EPRT", "502 Only passive transfers"},
-        {"AUTH", "502 No TLS here"},
+        {"PBSZ", "200 PBSZ=0"},
         {"REST", "350 Restarting at 0"},
         {"HELP", "214 RFC 959"},
     };
@@ -359,7 +451,11 @@ static void line(struct lines *l, char *text, size_t n)
         }
     if (strcmp(c, "FEAT") == 0) {
         lines_say(l, "211-Features:");
+        lines_say(l, " AUTH TLS");
+        lines_say(l, " EPRT");
         lines_say(l, " EPSV");
+        lines_say(l, " PBSZ");
+        lines_say(l, " PROT");
         lines_say(l, " SIZE");
         lines_say(l, " UTF8");
         lines_say(l, "211 End");
@@ -376,6 +472,17 @@ static void line(struct lines *l, char *text, size_t n)
         lines_say(l, "257 \"%s\" created", to);
     } else if (strcmp(c, "PASV") == 0 || strcmp(c, "EPSV") == 0) {
         passive(f, c[0] == 'E');
+    } else if (strcmp(c, "PORT") == 0) {
+        port(f, rest);
+    } else if (strcmp(c, "EPRT") == 0) {
+        extended_port(f, rest);
+    } else if (strcmp(c, "AUTH") == 0) {
+        secure(f, rest);
+    } else if (strcmp(c, "PROT") == 0) {
+        f->protected = f->secure && strcasecmp(rest, "P") == 0;
+        lines_say(l, f->protected || strcasecmp(rest, "C") == 0 ? "200 So be it"
+                     : f->secure                                ? "536 P or C"
+                                                                : "503 AUTH TLS first");
     } else if (strcmp(c, "LIST") == 0 || strcmp(c, "NLST") == 0) {
         list(f, c[0] == 'N');
     } else if (strcmp(c, "STOR") == 0 || strcmp(c, "APPE") == 0) {
@@ -430,6 +537,8 @@ struct far_end *ftp_new(struct contents *cs, const struct content_peer *peer)
     lines_init(&f->lines, &ops, cs, peer);
     buffer_init(&f->sending, &cs->account, MOST_FILE);
     strcpy(f->directory, "/");
+    f->secure = peer->tls;
+    snprintf(f->host, sizeof f->host, "%s", peer->host != NULL ? peer->host : "");
     if (peer->to != NULL)
         f->address = *peer->to;
     return &f->lines.end;

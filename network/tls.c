@@ -488,6 +488,11 @@ struct far_end *tls_wrap(struct contents *cs, struct far_end *inner, const struc
     return NULL;
 }
 
+void tls_heard_by(struct far_end *wrapped, struct conversation *c)
+{
+    of(wrapped)->conversation = c;
+}
+
 void tls_begin(struct far_end *inner)
 {
     struct tls *t = under(inner);

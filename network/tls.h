@@ -12,6 +12,7 @@
  * they are until the inner end calls tls_begin: STARTTLS. */
 struct far_end *tls_wrap(struct contents *cs, struct far_end *inner, const struct content_peer *peer, bool at_once);
 void tls_begin(struct far_end *inner);
+void tls_heard_by(struct far_end *wrapped, struct conversation *c); /* of one that was wrapped before it was known */
 
 /* What all TLS of a world shares (network/authority.c). */
 struct tls_world {

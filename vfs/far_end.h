@@ -92,6 +92,7 @@ static inline bool far_awaited(const struct far_end *e)
 struct far_request {
     int type; /* SOCK_STREAM, SOCK_DGRAM */
     struct sockaddr_storage to, from;
+    bool arrives; /* the other way round (far_arrive): from whom it comes is `to` all the same, the guest `from` */
     void *record; /* what net_hooks.begin gave */
 };
 
@@ -131,6 +132,10 @@ struct net_hooks {
     const struct timer_clock *clock; /* the world's (vfs/objects.h) */
 };
 struct vfs;
+/* Somebody from beyond connects to a guest's listening socket; e is carried from now on, `opened` and all, when it is 0. Else -errno:
+ * nobody listens there (-ECONNREFUSED), and e is still the caller's. *record: what net_hooks.begin gave; NULL: nothing. */
+int far_arrive(struct vfs *v, const struct sockaddr_storage *guest, const struct sockaddr_storage *from,
+               struct far_end *e, void **record);
 int vfs_set_network(struct vfs *v, const struct net_hooks *hooks); /* copied. -ENOMEM */
 
 #endif

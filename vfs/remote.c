@@ -422,6 +422,41 @@ int remote_connect(struct inet_socket *s, const struct inet_address *to, int64_t
     return -EINPROGRESS;
 }
 
+static void take_whole(const struct sockaddr_storage *from, struct inet_address *out)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+    *out = (struct inet_address){.ip = {[10] = 0xff, [11] = 0xff}, .port = ntohs(in->sin_port)};
+    if (from->ss_family == AF_INET)
+        memcpy(out->ip + 12, &in->sin_addr, 4);
+    else
+        memcpy(out->ip, &in6->sin6_addr, 16);
+}
+
+int far_arrive(struct vfs *v, const struct sockaddr_storage *guest, const struct sockaddr_storage *from,
+               struct far_end *e, void **record)
+{
+    struct far_request request = {.type = SOCK_STREAM, .to = *from, .from = *guest, .arrives = true};
+    struct inet_address to, other;
+    struct inet_socket *s;
+    struct remote *r = calloc(1, sizeof *r);
+    take_whole(guest, &to);
+    take_whole(from, &other);
+    int error = r ? tcp_arrive(v, &to, &other, &s) : -ENOMEM;
+    if (error) {
+        free(r);
+        return error;
+    }
+    struct inet_table *t = inet_table_of(s);
+    *record = t->hooks.begin ? t->hooks.begin(t->hooks.context, &request, true) : NULL;
+    *r = (struct remote){.table = t, .socket = s, .to = other, .record = *record, .stream = true, .end = e};
+    e->link = &carrier_ops;
+    e->carrier = r;
+    s->far = r;
+    (void)stand(r);
+    return 0;
+}
+
 size_t remote_room(const struct inet_socket *s)
 {
     uint64_t most = s->base.send_buffer < INET_CHUNK ? INET_CHUNK : s->base.send_buffer;

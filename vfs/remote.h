@@ -29,6 +29,9 @@ void remote_free_orphans(struct inet_table *t);
 void tcp_settled(struct inet_socket *s, int error);
 void tcp_far_finished(struct inet_socket *s);
 void tcp_far_reset(struct inet_socket *s);
+/* Somebody from beyond connects to a guest that listens: the guest's end, which waits to be accepted. -ECONNREFUSED, -ETIMEDOUT (its
+ * backlog is full), -ENOMEM. */
+int tcp_arrive(struct vfs *v, const struct inet_address *to, const struct inet_address *from, struct inet_socket **out);
 uint64_t tcp_receive_room(const struct inet_socket *s);
 /* vfs/udp_error.c */
 ssize_t udp_receive_error(struct inet_socket *s, struct socket_message *m); /* MSG_ERRQUEUE; -EAGAIN: there is none */

@@ -167,13 +167,15 @@ static int tcp_listen(struct socket *socket, int backlog, const struct ucred *se
     return 0;
 }
 
-static int meet(struct inet_socket *s, struct inet_socket *listener, const struct inet_address *to)
+/* The listener's side of a connection that comes from `from` to `to`; nobody's yet. */
+static int new_server(struct inet_socket *listener, const struct inet_address *to, const struct inet_address *from,
+                      struct inet_socket **out)
 {
     struct socket *made;
-    int error = tcp_new(s->base.vfs, listener->base.family, &made);
+    int error = tcp_new(listener->base.vfs, listener->base.family, &made);
     if (error)
         return error;
-    struct inet_socket *server = inet_of(made);
+    struct inet_socket *server = *out = inet_of(made);
     server->base.send_buffer = listener->base.send_buffer;
     server->base.receive_buffer = listener->base.receive_buffer;
     server->base.linger = listener->base.linger;
@@ -182,8 +184,45 @@ static int meet(struct inet_socket *s, struct inet_socket *listener, const struc
     memcpy(server->options, listener->options, sizeof server->options);
     server->only_v6 = listener->only_v6;
     server->local = *to;
-    server->remote = s->local;
-    server->state = s->state = TCP_IS_CONNECTED;
+    server->remote = *from;
+    server->state = TCP_IS_CONNECTED;
+    return 0;
+}
+
+static void await_accept(struct inet_socket *listener, struct inet_socket *server)
+{
+    *(listener->pending_first ? &listener->pending_last->pending_next : &listener->pending_first) = server;
+    listener->pending_last = server;
+    listener->pending++;
+    waitq_wake(&listener->base.wait, EPOLLIN | EPOLLRDNORM);
+}
+
+int tcp_arrive(struct vfs *v, const struct inet_address *to, const struct inet_address *from, struct inet_socket **out)
+{
+    struct socket *asker;
+    int error = tcp_new(v, AF_INET6, &asker);
+    if (error)
+        return error;
+    struct inet_socket *listener =
+        inet_is_local(inet_table_of(inet_of(asker)), to) ? inet_lookup(inet_of(asker), to, from) : NULL;
+    inet_put(inet_of(asker));
+    if (!listener)
+        return -ECONNREFUSED;
+    if (listener->pending > listener->backlog)
+        return -ETIMEDOUT;
+    error = new_server(listener, to, from, out);
+    if (!error)
+        await_accept(listener, *out);
+    return error;
+}
+
+static int meet(struct inet_socket *s, struct inet_socket *listener, const struct inet_address *to)
+{
+    struct inet_socket *server;
+    int error = new_server(listener, to, &s->local, &server);
+    if (error)
+        return error;
+    s->state = TCP_IS_CONNECTED;
     s->remote = *to;
     s->base.shutdown = 0;
     s->base.error = 0;
@@ -192,10 +231,7 @@ static int meet(struct inet_socket *s, struct inet_socket *listener, const struc
     inet_get(s);
     inet_get(server);
     flow_begin(s, server);
-    *(listener->pending_first ? &listener->pending_last->pending_next : &listener->pending_first) = server;
-    listener->pending_last = server;
-    listener->pending++;
-    waitq_wake(&listener->base.wait, EPOLLIN | EPOLLRDNORM);
+    await_accept(listener, server);
     waitq_wake(&s->base.wait, EPOLLOUT | EPOLLWRNORM);
     return 0;
 }

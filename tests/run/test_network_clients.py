@@ -249,3 +249,36 @@ def test_a_fixture_that_is_missing_is_said_with_its_line(tmp_path):
                           timeout=20)
     assert done.returncode == 125
     assert "p.yaml:3:" in done.stderr and "No such file or directory" in done.stderr
+
+
+def test_ftp_active_and_passive_within_tls_and_not(terrarium, tmp_path):
+    """For active data the far end connects to the guest's own socket; each is in the report as a part of the session."""
+    done = terrarium("run", "--capture", "c.pcapng", "--", "-c", """
+import ftplib, io, socket
+for kind in ftplib.FTP, ftplib.FTP_TLS:
+    for passive in True, False:
+        f = kind("ftp.example"); f.login("me", "pw"); f.set_pasv(passive)
+        if kind is ftplib.FTP_TLS: f.prot_p()
+        f.storbinary("STOR a.bin", io.BytesIO(b"data" * 50000)); got = []
+        f.retrbinary("RETR a.bin", got.append); print(len(b"".join(got)), f.nlst(), f.quit())
+f = ftplib.FTP("ftp.example"); f.login()
+l = socket.create_server(("", 0)); l.listen(1)
+f.sendcmd(f"EPRT |1|10.0.2.15|{l.getsockname()[1]}|")
+f.putcmd("LIST"); c, who = l.accept(); print(f.getresp(), who[1], c.recv(9)); c.close(); print(f.getresp())
+l.close()
+for c in "NLST", "PORT 10,0,2,15,1,1", "NLST", "PORT 1,2,3", "PORT 300,0,0,0,0,0", "EPRT |1|8.8.8.8|80|", "LIST", "EPRT |3|x|1|", "EPRT", "PROT P":
+    try: print(c, f.sendcmd(c)[:3])
+    except ftplib.Error as e: print(c, str(e)[:3])
+""", policy='terrarium: 1\nnetwork: [{connect: "ftp.example:21", service: ftp}]\n', report=True)
+    assert done.status == 0 and done.out.splitlines() == ["200000 ['a.bin'] 221 Bye"] * 4 + [
+        "150 Here it comes 20 b''", "226 Transfer complete", "NLST 425", "PORT 10,0,2,15,1,1 200", "NLST 425", "PORT 1,2,3 501",
+        "PORT 300,0,0,0,0,0 501", "EPRT |1|8.8.8.8|80| 200", "LIST 425", "EPRT |3|x|1| 522", "EPRT 522", "PROT P 503"], done
+    tried = [a for a in done.report["network"] if a["kind"] == "tcp"]
+    active = [a for a in tried if a["port"] == 20]
+    assert len(active) == 7 and all(a["name"] == "ftp.example" and a["outcome"] == "connected" and "part_of" in a for a in active), tried
+    assert [a["serves"] for a in active[:3]] == ["STOR /a.bin", "RETR /a.bin", "NLST /"]
+    assert [(a["sent"]["bytes"], a["received"]["bytes"]) for a in active[:2]] == [(200000, 0), (0, 200000)]
+    assert all("version" in a["tls"] for a in active[3:6])
+    wrong = subprocess.run(["tshark", "-r", str(tmp_path / "c.pcapng"), "-Y", "_ws.expert.severity >= 0x00600000 && !tcp.flags.reset"],
+                           capture_output=True, text=True, timeout=60)
+    assert (wrong.returncode, wrong.stdout) == (0, "")

@@ -202,8 +202,8 @@ static inline void hear_serves(struct conversation *c, const char *what)
     hear(c, "serves[%s] ", what);
 }
 
-static const struct conversation_ops hearing_ops = {hear_plain, hear_tls,  hear_key,  hear_http,
-                                                    hear_body,  hear_done, hear_kept, hear_serves};
+static const struct conversation_ops hearing_ops = {hear_plain, hear_tls,  hear_key,    hear_http, hear_body,
+                                                    hear_done,  hear_kept, hear_serves, NULL};
 
 /* ---- a world of contents, from YAML -------------------------------------------------------------------------------------- */
 
