@@ -32,6 +32,14 @@ static void welcome(struct irc *i)
     numeric(i, "422", ":MOTD File is missing");
 }
 
+/* Of a channel or a nick, which is the first word of `rest`. */
+static void about(struct irc *i, const char *number, const char *rest, const char *words)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%.*s :%s", (int)(strcspn(rest, " ") < 200 ? strcspn(rest, " ") : 200), rest, words);
+    numeric(i, number, text);
+}
+
 static void join(struct irc *i, char *channels)
 {
     char *save = NULL;
@@ -81,11 +89,22 @@ static void line(struct lines *l, char *text, size_t n)
         char mode[512];
         snprintf(mode, sizeof mode, "%.200s +", rest);
         numeric(i, *rest == '#' ? "324" : "221", *rest == '#' ? mode : "+");
+    } else if (strcmp(command, "TOPIC") == 0) {
+        if (strchr(rest, ' ') != NULL)
+            lines_say(l, ":%s!user@host TOPIC %.400s", i->nick, rest);
+        else
+            about(i, "331", rest, "No topic is set");
+    } else if (strcmp(command, "WHO") == 0) {
+        about(i, "315", rest, "End of WHO list");
+    } else if (strcmp(command, "WHOIS") == 0) {
+        about(i, "401", rest, "No such nick");
+    } else if (strcmp(command, "LIST") == 0) {
+        numeric(i, "323", ":End of LIST");
     } else if (strcmp(command, "QUIT") == 0) {
         lines_say(l, "ERROR :Closing Link");
         lines_close(l);
     } else if (strcmp(command, "PRIVMSG") != 0 && strcmp(command, "NOTICE") != 0 && strcmp(command, "PONG") != 0 &&
-               strcmp(command, "PASS") != 0 && strcmp(command, "WHO") != 0 && strcmp(command, "TOPIC") != 0) {
+               strcmp(command, "PASS") != 0) {
         char unknown[64];
         snprintf(unknown, sizeof unknown, "%s :Unknown command", command);
         numeric(i, "421", unknown);

@@ -282,3 +282,33 @@ for c in "NLST", "PORT 10,0,2,15,1,1", "NLST", "PORT 1,2,3", "PORT 300,0,0,0,0,0
     wrong = subprocess.run(["tshark", "-r", str(tmp_path / "c.pcapng"), "-Y", "_ws.expert.severity >= 0x00600000 && !tcp.flags.reset"],
                            capture_output=True, text=True, timeout=60)
     assert (wrong.returncode, wrong.stdout) == (0, "")
+
+
+def test_an_irc_bot(terrarium):
+    done = terrarium("run", "--", "-c", """
+import irc.client
+r = irc.client.IRC()
+def on(kind):
+    return lambda f: r.add_global_handler(kind, f)
+@on("welcome")
+def _(c, e): print("welcome", c.get_nickname(), e.source); c.join("#chan")
+@on("join")
+def _(c, e): print("joined", e.target, e.source.nick); c.privmsg("#chan", "all your files"); c.topic("#chan", "news"); c.who("#chan")
+@on("namreply")
+def _(c, e): print("names", e.arguments)
+@on("topic")
+def _(c, e): print("topic", e.arguments)
+@on("endofwho")
+def _(c, e): print("who", e.arguments); c.ping("are you there")
+@on("pong")
+def _(c, e): print("pong", e.arguments); c.part("#chan")
+@on("part")
+def _(c, e): print("part", e.target); c.quit("bye")
+@on("disconnect")
+def _(c, e): print("over"); raise SystemExit
+r.server().connect("irc.example", 6667, "bot", username="me", ircname="My Name")
+r.process_forever(0.1)
+""", policy='terrarium: 1\nnetwork: [{connect: "irc.example:6667", service: irc}]\n')
+    assert (done.status, done.out.splitlines()) == (0, [
+        "welcome bot irc.local", "joined #chan bot", "names ['=', '#chan', 'bot']", "topic ['news']", "who ['#chan', 'End of WHO list']",
+        "pong ['are you there']", "part #chan", "over"]), done

@@ -123,6 +123,34 @@ print(curl('http://127.0.0.1:8001/')[0])
 """) == "(0, 'GET /a') 200\n4\n0\n" * 2 + "7\n"
 
 
+def test_uvicorn_and_httpx(inside):
+    assert inside(WAIT + """
+open('app.py', 'w').write('''
+async def app(scope, receive, send):
+    while scope['type'] == 'lifespan':
+        told = (await receive())['type']
+        await send({'type': told + '.complete'})
+        if told == 'lifespan.shutdown':
+            return
+    body, more = b'', True
+    while more:
+        told = await receive()
+        body, more = body + told.get('body', b''), told.get('more_body')
+    await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'x-length', str(len(body)).encode())]})
+    await send({'type': 'http.response.body', 'body': scope['method'].encode() + b' ', 'more_body': True})
+    await send({'type': 'http.response.body', 'body': scope['path'].encode()})
+''')
+import httpx
+server = subprocess.Popen(['python3', '-m', 'uvicorn', '--port', '8010', '--log-level', 'warning', 'app:app'])
+until_it_listens(8010)
+with httpx.Client(base_url='http://127.0.0.1:8010') as c:
+    r = c.get('/a'); print(r.status_code, r.text)
+    r = c.post('/b', content=b'x' * 300000); print(r.text, r.headers['x-length'])
+server.terminate()
+print(server.wait())
+""") == "200 GET /a\nPOST /b 300000\n0\n"
+
+
 def test_http_server_of_the_standard_library(inside):
     assert inside(WAIT + """
 open('page.txt', 'w').write('0123456789' * 20000)
