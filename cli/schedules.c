@@ -133,12 +133,15 @@ static void tell_deadlock(FILE *to, const json_t *waiting)
     {
         const char *futex = json_string_value(json_object_get(w, "futex"));
         const json_t *holder = json_object_get(w, "held_by");
+        const char *at = json_string_value(json_object_get(w, "at"));
         fprintf(to, "%14sthread %lld (%s) waits in %s", "", (long long)json_integer_value(json_object_get(w, "thread")),
                 json_string_value(json_object_get(w, "name")), json_string_value(json_object_get(w, "call")));
-        if (futex != NULL)
+        if (at != NULL)
+            fprintf(to, " at %.*s", (int)strcspn(at, " "), at);
+        else if (futex != NULL)
             fprintf(to, " at %s", futex);
         if (json_is_integer(holder))
-            fprintf(to, ", which thread %lld holds", (long long)json_integer_value(holder));
+            fprintf(to, " for what thread %lld holds", (long long)json_integer_value(holder));
         fputc('\n', to);
     }
 }

@@ -1,11 +1,13 @@
 /* Every task sleeps without a deadline, and nothing outside is waited for: natively such a program hangs. With a wall limit, or when
- * schedules are explored, the run ends here, and says who waits for what. A semaphore, which is what CPython's locks are
- * made of, does not say who took it; a pthread mutex does (glibc, struct __pthread_mutex_s: lock, count, owner). */
+ * schedules are explored, the run ends here, and says who waits for what, and who holds it: a pthread mutex says so
+ * (glibc, struct __pthread_mutex_s: lock, count, owner), of Python's locks its stacks do (supervisor/inspect/python_locks.h). */
 #include "supervisor/deadlock.h"
 
 #include "kernel/sysent.h"
+#include "supervisor/inspect/python_locks.h"
 #include "supervisor/limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -35,17 +37,65 @@ static void note(struct waiting *w, struct task *t)
     }
 }
 
+static void look_at_python(struct process *p, struct waiting *waiting, size_t count)
+{
+    struct python_wait *waits = calloc(count + 1, sizeof *waits);
+    for (size_t i = 0; waits != NULL && i < count; i++)
+        waits[i] = (struct python_wait){
+            .task = task_find(p->world, waiting[i].tid), .futex = waiting[i].futex, .held_by = waiting[i].held_by};
+    if (waits != NULL)
+        python_waits(p, waits, count);
+    for (size_t i = 0; waits != NULL && i < count; i++) {
+        waiting[i].held_by = waits[i].held_by;
+        waiting[i].stack = waits[i].stack;
+    }
+    free(waits);
+}
+
 static void look(struct holder *h)
 {
     size_t count = 0;
     if (h->deadlock != NULL)
         return;
     h->deadlock = calloc(WAITING_MOST, sizeof *h->deadlock);
-    for (struct process *p = h->world->processes; h->deadlock != NULL && p != NULL; p = p->next)
+    for (struct process *p = h->world->processes; h->deadlock != NULL && p != NULL; p = p->next) {
+        size_t first = count;
         for (struct task *t = p->threads; t != NULL && count < WAITING_MOST; t = t->next_thread)
             if (t->state == TASK_BLOCKED && t->in_call)
                 note(&h->deadlock[count++], t);
+        look_at_python(p, h->deadlock + first, count - first);
+    }
     h->deadlock_count = count;
+}
+
+const char *deadlock_place(const struct waiting *w, size_t *n)
+{
+    const char *line = w->stack, *end;
+    for (; line != NULL; line = *end != '\0' ? end + 1 : NULL) {
+        end = strchrnul(line, '\n');
+        const char *colon = memchr(line, ':', (size_t)(end - line));
+        static const char own[] = "/threading.py";
+        bool of_threading = colon != NULL && (size_t)(colon - line) >= sizeof own - 1 &&
+                            memcmp(colon - (sizeof own - 1), own, sizeof own - 1) == 0;
+        *n = (size_t)(end - line);
+        if (!of_threading)
+            return line;
+    }
+    return NULL;
+}
+
+void deadlock_tell(const struct holder *h, char *text, size_t size)
+{
+    size_t at = strlen(text), n;
+    for (size_t i = 0; i < h->deadlock_count && at < size; i++) {
+        const struct waiting *w = &h->deadlock[i];
+        const char *place = deadlock_place(w, &n);
+        at += (size_t)snprintf(text + at, size - at, "; thread %d waits in %s", w->tid, w->call);
+        if (place != NULL && at < size)
+            at += (size_t)snprintf(text + at, size - at, " at %.*s", (int)strcspn(place, " \n"), place);
+        if (w->held_by != 0 && at < size)
+            at += (size_t)snprintf(text + at, size - at, " for what thread %d holds", w->held_by);
+    }
 }
 
 bool deadlock_found(struct holder *h)
@@ -60,6 +110,8 @@ bool deadlock_found(struct holder *h)
 
 void deadlock_forget(struct holder *h)
 {
+    for (size_t i = 0; i < h->deadlock_count; i++)
+        free(h->deadlock[i].stack);
     free(h->deadlock);
     h->deadlock = NULL;
     h->deadlock_count = 0;

@@ -9,11 +9,16 @@ struct waiting { /* one task */
     char name[16];    /* as prctl(PR_SET_NAME) gave it */
     const char *call; /* the one it sleeps in */
     uint64_t futex;   /* the address it waits at; 0: it sleeps in another call */
-    int32_t held_by;  /* the thread that holds what stands there: a pthread mutex says so; 0: not known */
+    int32_t held_by;  /* the thread that holds what stands there (a pthread mutex, a lock of Python's); 0: not known */
+    char *stack;      /* of Python, "file:line  function" a line, innermost first; owned; NULL: it runs none */
 };
 
 /* Nothing can happen any more. Notes who waits, in h->deadlock, while memory is still there. True: the world has ended by it. */
 bool deadlock_found(struct holder *h);
 void deadlock_forget(struct holder *h);
+/* The line of its own program that it waits at: the first behind threading.py's. NULL: not known. *n: its length. */
+const char *deadlock_place(const struct waiting *w, size_t *n);
+/* In words: who waits where, for what whom holds. */
+void deadlock_tell(const struct holder *h, char *text, size_t size);
 
 #endif

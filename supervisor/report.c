@@ -137,12 +137,17 @@ void report_limit(const struct holder *h, char *text, size_t size)
         break;
     case VERDICT_DEADLOCK:
         snprintf(text, size, "ended: a deadlock, every task waits for ever");
+        deadlock_tell(h, text, size);
         return;
     default:
         *text = '\0';
         return;
     }
     snprintf(text, size, "ended by the limit %s=%s", verdict_name(h->world->verdict), most);
+    if (h->deadlock != NULL) {
+        snprintf(text + strlen(text), size - strlen(text), ": a deadlock");
+        deadlock_tell(h, text, size);
+    }
 }
 
 static json_t *calls(const struct world *w)
@@ -268,6 +273,7 @@ static json_t *deadlock(const struct holder *h)
     for (size_t i = 0; i < h->deadlock_count; i++) {
         const struct waiting *w = &h->deadlock[i];
         char at[32];
+        size_t length;
         json_t *o = json_object();
         add(o, "process", json_integer(w->pid));
         add(o, "thread", json_integer(w->tid));
@@ -276,6 +282,14 @@ static json_t *deadlock(const struct holder *h)
         snprintf(at, sizeof at, "%#" PRIx64, w->futex);
         add(o, "futex", w->futex != 0 ? json_string(at) : json_null());
         add(o, "held_by", w->held_by != 0 ? json_integer(w->held_by) : json_null());
+        const char *place = deadlock_place(w, &length);
+        add(o, "at", place != NULL ? json_stringn(place, length) : json_null());
+        json_t *stack = json_array();
+        for (const char *line = w->stack, *end; line != NULL; line = *end != '\0' ? end + 1 : NULL) {
+            end = strchrnul(line, '\n');
+            (void)json_array_append_new(stack, json_stringn(line, (size_t)(end - line)));
+        }
+        add(o, "stack", stack);
         (void)json_array_append_new(all, o);
     }
     return all;

@@ -49,8 +49,8 @@ struct run_request {
 
 /* What a person is told, each one sentence without "terrarium: " before it and newline behind, or empty. */
 struct run_error {
-    char text[1024];  /* why terrarium itself could not do its work */
-    char notice[256]; /* which limit ended the run */
+    char text[1024];   /* why terrarium itself could not do its work */
+    char notice[1024]; /* which limit ended the run */
 };
 
 /* Runs the guest to its end and leaves no process behind. Returns the status terrarium exits with: the guest's own,

@@ -3,6 +3,8 @@
  * does not look like a code object ends a stack. */
 #include "supervisor/inspect/python_stack.h"
 
+#include "supervisor/inspect/python_inner.h"
+
 #include "kernel/sysent.h"
 #include "supervisor/inspect/python_lines.h"
 #include "supervisor/maps.h"
@@ -16,16 +18,9 @@ enum {
     MODULES_MOST = 8,
     INTERPRETERS_MOST = 64,
     THREADS_MOST = 4096,
-    FRAMES_MOST = 1000,
     TABLE_MOST = 256 << 10,
     TEXT_MOST = 256,
     OWNED_BY_C_STACK = 3, /* enum _frameowner of 3.12 and 3.13 */
-};
-
-struct python {
-    struct guest_memory memory;
-    struct python_layout layout;
-    uint64_t runtime, code_type;
 };
 
 /* ---- which Python ------------------------------------------------------------------------------------------------------ */
@@ -56,8 +51,7 @@ static int see_map(void *context, const struct memory_map *m)
     return 0;
 }
 
-/* False: it runs no Python that is known; why is then one of words. */
-static bool find_python(struct python *p, struct tracee *t, const char **why)
+bool python_find(struct python *p, struct tracee *t, const char **why)
 {
     struct modules all = {0};
     p->memory = (struct guest_memory){.tracee = t, .reads_left = READS_MOST};
@@ -73,6 +67,7 @@ static bool find_python(struct python *p, struct tracee *t, const char **why)
         uint64_t version = guest_word(&p->memory, guest_symbol(&p->memory, all.base[i], "Py_Version"));
         p->runtime = runtime;
         p->code_type = guest_symbol(&p->memory, all.base[i], "PyCode_Type");
+        p->method_type = guest_symbol(&p->memory, all.base[i], "PyCFunction_Type");
         *why = "a version of CPython whose memory is not known here (3.8 to 3.13 are)";
         return python_layout_find(&p->memory, version != 0 ? (unsigned)(version >> 16 & 0xff) : all.minor, runtime,
                                   &p->layout);
@@ -151,27 +146,39 @@ static int line_of(struct python *p, uint64_t frame, uint64_t code)
     return line;
 }
 
-static void put_frames(struct python *p, FILE *out, uint64_t frame)
+bool python_frame_is_code(struct python *p, uint64_t frame)
 {
     const struct python_layout *l = &p->layout;
+    uint64_t code = guest_word(&p->memory, frame + l->frame_code);
+    uint8_t owner = 0;
+    if (l->frame_owner != 0)
+        (void)guest_read(&p->memory, frame + l->frame_owner, &owner, sizeof owner);
+    /* Frames of the interpreter's own (it was entered from C) have no code, or a made-up one. */
+    return code != 0 && owner != OWNED_BY_C_STACK && guest_word(&p->memory, code + l->object_type) == p->code_type;
+}
+
+void python_put_frame(struct python *p, FILE *out, uint64_t frame)
+{
+    const struct python_layout *l = &p->layout;
+    uint64_t code = guest_word(&p->memory, frame + l->frame_code);
+    int line = line_of(p, frame, code);
+    put_text(p, out, guest_word(&p->memory, code + l->code_file));
+    if (line > 0)
+        fprintf(out, ":%d", line);
+    fputs("  ", out);
+    put_text(p, out, guest_word(&p->memory, code + l->code_name));
+}
+
+static void put_frames(struct python *p, FILE *out, uint64_t frame)
+{
     unsigned count = 0;
     for (; frame != 0 && count < FRAMES_MOST && p->memory.reads_left > 0; count++) {
-        uint64_t code = guest_word(&p->memory, frame + l->frame_code);
-        uint8_t owner = 0;
-        if (l->frame_owner != 0)
-            (void)guest_read(&p->memory, frame + l->frame_owner, &owner, sizeof owner);
-        /* Frames of the interpreter's own (it was entered from C) have no code, or a made-up one. */
-        if (code != 0 && owner != OWNED_BY_C_STACK && guest_word(&p->memory, code + l->object_type) == p->code_type) {
-            int line = line_of(p, frame, code);
+        if (python_frame_is_code(p, frame)) {
             fputs("    ", out);
-            put_text(p, out, guest_word(&p->memory, code + l->code_file));
-            if (line > 0)
-                fprintf(out, ":%d", line);
-            fputs("  ", out);
-            put_text(p, out, guest_word(&p->memory, code + l->code_name));
+            python_put_frame(p, out, frame);
             fputc('\n', out);
         }
-        frame = guest_word(&p->memory, frame + l->frame_previous);
+        frame = guest_word(&p->memory, frame + p->layout.frame_previous);
     }
     if (frame != 0)
         fprintf(out, "    ... (not read further)\n");
@@ -196,23 +203,34 @@ static uint64_t thread_state(struct python *p, uint64_t base)
     return 0;
 }
 
-static void put_thread(struct python *p, FILE *out, struct task *t)
+uint64_t python_first_frame(struct python *p, struct task *t, const char **why)
 {
     struct tracee *tracee = t->machine;
     if (tracee == NULL || tracee->where == TRACEE_RUNNING || tracee->where == TRACEE_GONE ||
         tracee_load_registers(tracee) < 0) {
-        fprintf(out, "    (it does not stand still)\n");
-        return;
+        *why = "it does not stand still";
+        return 0;
     }
     uint64_t thread = thread_state(p, tracee->regs.fs_base);
     if (thread == 0) {
-        fprintf(out, "    (no Python runs in it)\n");
-        return;
+        *why = "no Python runs in it";
+        return 0;
     }
     uint64_t frame = guest_word(&p->memory, thread + p->layout.thread_frame);
     if (p->layout.by_cframe)
         frame = guest_word(&p->memory, frame + p->layout.cframe_frame);
-    put_frames(p, out, frame);
+    *why = "no function runs in it";
+    return frame;
+}
+
+static void put_thread(struct python *p, FILE *out, struct task *t)
+{
+    const char *why;
+    uint64_t frame = python_first_frame(p, t, &why);
+    if (frame != 0)
+        put_frames(p, out, frame);
+    else
+        fprintf(out, "    (%s)\n", why);
 }
 
 static void head(FILE *out, const struct task *t)
@@ -230,7 +248,7 @@ void python_stacks(struct world *w, FILE *out)
         struct python p;
         const char *why = "it ended";
         struct tracee *any = guest_stopped(process);
-        bool found = any != NULL && find_python(&p, any, &why);
+        bool found = any != NULL && python_find(&p, any, &why);
         if (found)
             fprintf(out, "process %d: CPython 3.%u\n", process->pid, p.layout.minor);
         else

@@ -47,6 +47,45 @@ def test_a_deadlock_is_found_and_named(scheduled):
     waiting = stuck.report["deadlock"]
     assert len(waiting) == 3 and {w["call"] for w in waiting} == {"futex"}
     assert len({w["futex"] for w in waiting}) == 3 and len({w["thread"] for w in waiting}) == 3
+    main, one, other = sorted(waiting, key=lambda w: w["thread"])
+    assert main["at"] == "/box/deadlock.py:21  <module>" and main["held_by"] is None and "threading.py" in main["stack"][0]
+    assert one["at"] == other["at"] == "/box/deadlock.py:12  move" and (one["held_by"], other["held_by"]) == (other["thread"], one["thread"])
+    assert f"thread {one['thread']} waits in futex at /box/deadlock.py:12 for what thread {other['thread']} holds" in stuck.err
+
+
+LOCKS = """
+import threading
+one, two = %s
+both = threading.Barrier(2)
+def take(first, second):
+    with first:
+        both.wait()
+        if 1:
+            with second: pass
+for pair in ((one, two), (two, one)):
+    threading.Thread(target=take, args=pair).start()
+"""
+
+
+@pytest.mark.parametrize("kind", ["threading.Lock(), threading.Lock()", "threading.RLock(), threading.Lock()", "threading.RLock(), threading.RLock()"])
+def test_whoever_holds_a_lock_is_named(kind, terrarium):
+    """In a plain run: what ends it is the limit, and who waits for whom is said."""
+    result = terrarium("run", "--limit", "wall=60s", "--", "-c", LOCKS % kind, report=True)
+    assert result.status == 124 and "ended by the limit wall=1m: a deadlock; " in result.err, result
+    waits = {w["thread"]: w for w in result.report["deadlock"]}
+    one, other = sorted(waits)[1:]
+    assert (waits[one]["held_by"], waits[other]["held_by"]) == (other, one), waits
+    assert waits[one]["at"] == waits[other]["at"] == "<string>:9  take"
+
+
+def test_whoever_waits_for_himself(terrarium):
+    """A lock that was held once and given back is held by nobody; one that is taken by acquire() is on no stack."""
+    code = "import threading\na, b = threading.Lock(), threading.Lock()\nwith a: pass\nwith b:\n  with b: pass"
+    (wait,) = terrarium("run", "--limit", "wall=60s", "--", "-c", code, report=True).report["deadlock"]
+    assert wait["held_by"] == wait["thread"] and wait["at"] == "<string>:5  <module>"
+    code = "import threading\na = threading.Lock()\nwith a: pass\na.acquire(); a.acquire()"
+    (wait,) = terrarium("run", "--limit", "wall=60s", "--", "-c", code, report=True).report["deadlock"]
+    assert wait["held_by"] is None and wait["at"] == "<string>:4  <module>"
 
 
 def test_a_deadlock_is_replayed(terrarium, tmp_path):
