@@ -91,10 +91,8 @@ static void give_held(struct forward *f)
     size_t from = f->held_start, n = f->held_end - from;
     if (n == 0)
         return;
-    f->held_start = f->held_end;
-    size_t taken = far_send(&f->end, f->held + from, n);
-    if (taken < n) /* else f may be gone: nobody reads it any more */
-        f->held_start = from + taken;
+    f->held_start = f->held_end; /* whoever comes back to us finds nothing */
+    f->held_start = from + far_send(&f->end, f->held + from, n);
 }
 
 static void room(struct far_end *e)

@@ -35,8 +35,9 @@ struct far_end_ops {
 
 /* What a far end may do. */
 struct far_link {
-    size_t (*send)(struct far_end *e, const void *bytes, size_t n); /* taken: fewer than n when its queue is full */
-    void (*pull)(struct far_end *e);                                /* offer again what `received` left */
+    /* Taken: fewer than n when its queue is full. However nobody reads them any more, e outlives the call. */
+    size_t (*send)(struct far_end *e, const void *bytes, size_t n);
+    void (*pull)(struct far_end *e);   /* offer again what `received` left */
     void (*finish)(struct far_end *e); /* FIN after what was sent; the guest may go on sending */
     void (*reset)(struct far_end *e);  /* RST */
     void (*arm)(struct far_end *e,

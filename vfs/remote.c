@@ -3,7 +3,8 @@
  * taken) is bounded in number.
  *
  * A far end's operations run within the guest's own calls or a timer's. `inside` counts them: nothing is freed, and nothing
- * offered again, below one. */
+ * offered again, below one. It may also send because of what another far end heard (FTP's two connections): to send never
+ * frees who sends. */
 #include "vfs/remote.h"
 
 #include "vfs/far_end.h"
@@ -58,6 +59,14 @@ static void disarm(struct remote *r)
     r->timer = 0;
 }
 
+static void arm(struct remote *r, int64_t delay, void (*fire)(void *))
+{
+    const struct timer_clock *clock = hooks_of(r->table)->clock;
+    int64_t now = clock->now(clock->context, CLOCK_MONOTONIC);
+    disarm(r);
+    r->timer = clock->arm(clock->context, CLOCK_MONOTONIC, delay > INT64_MAX - now ? INT64_MAX : now + delay, fire, r);
+}
+
 static void drop_waiting(struct remote *r)
 {
     while (r->first) {
@@ -102,6 +111,21 @@ static void over(struct remote *r)
     }
     tell(r, NET_OVER, false, NULL, 0);
     free(r);
+}
+
+static void on_over(void *argument)
+{
+    struct remote *r = argument;
+    r->timer = 0;
+    over(r);
+}
+
+/* When whoever calls has come to its end. */
+static void over_soon(struct remote *r)
+{
+    r->ending = true;
+    if (!r->inside)
+        arm(r, 0, on_over);
 }
 
 static void enter(struct remote *r)
@@ -195,10 +219,8 @@ static size_t far_link_send(struct far_end *e, const void *bytes, size_t n)
     if (!s || s->dead || s->base.shutdown & SHUTDOWN_RECEIVE) { /* nobody reads it any more */
         if (r->stream && !s)
             tell(r, NET_RESET, true, NULL, 0);
-        if (!s && r->inside)
-            r->ending = true;
-        else if (!s)
-            over(r);
+        if (!s)
+            over_soon(r);
         return n;
     }
     if (!r->stream)
@@ -275,14 +297,6 @@ static void on_timer(void *argument)
     if (r->end->ops->timer && !r->ending)
         r->end->ops->timer(r->end);
     (void)leave(r);
-}
-
-static void arm(struct remote *r, int64_t delay, void (*fire)(void *))
-{
-    const struct timer_clock *clock = hooks_of(r->table)->clock;
-    int64_t now = clock->now(clock->context, CLOCK_MONOTONIC);
-    disarm(r);
-    r->timer = clock->arm(clock->context, CLOCK_MONOTONIC, delay > INT64_MAX - now ? INT64_MAX : now + delay, fire, r);
 }
 
 static void far_link_arm(struct far_end *e, int64_t delay)

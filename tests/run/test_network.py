@@ -425,3 +425,26 @@ a.send(b"xyz" * 20000 + b"!", socket.MSG_OOB); print(b.recv(1, socket.MSG_OOB))
     assert (done.status, done.out) == (0, "b'ab!cd'\nb'!'\n"), done
     urgent = tshark(tmp_path / "c.pcapng", "-Y", "tcp.flags.urg == 1", "-T", "fields", "-e", "tcp.len", "-e", "tcp.urgent_pointer")
     assert urgent.split() == ["3", "3", str(60001 - 32768), str(60001 - 32768)]
+
+
+def test_a_control_connection_that_closes_while_its_data_is_under_way(terrarium):
+    """With a command behind it that was not read yet: what is said then is said to nobody, and by nobody who is gone."""
+    done = terrarium("run", "--", "-c", """
+import re, socket
+for job in b'STOR', b'RETR':
+    for i in range(5):
+        s = socket.create_connection(('ftp.example', 21)); f = s.makefile('rw', newline='\\n'); f.readline()
+        def passive():
+            f.write('PASV\\r\\n'); f.flush()
+            n = re.findall(r'\\d+', f.readline())
+            return socket.create_connection(('.'.join(n[1:5]), int(n[5]) * 256 + int(n[6])))
+        d = passive()
+        if job == b'RETR':
+            s.sendall(b'STOR a\\r\\n'); d.sendall(b'x' * 3000000); d.close(); f.readline(), f.readline(); d = passive()
+        s.sendall(job + b' a\\r\\nNOOP\\r\\n')
+        f.readline(); f.close(); s.close()
+        if job == b'STOR':
+            d.sendall(b'x' * 100); d.shutdown(socket.SHUT_WR)
+        print(job.decode(), sum(iter(lambda: len(d.recv(65536)), 0)))
+""", policy='terrarium: 1\nnetwork:\n  - {connect: "ftp.example:21", service: ftp}\n')
+    assert (done.status, done.out) == (0, "STOR 0\n" * 5 + "RETR 3000000\n" * 5), done

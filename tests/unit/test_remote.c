@@ -358,6 +358,26 @@ static void what_was_sent_outlives_its_socket_within_bounds(void **state)
     close_beyond(b);
 }
 
+/* What is said where nobody reads any more ends it; but not under the hands of who says it. */
+static void who_sends_to_nobody_outlives_the_call(void **state)
+{
+    struct timer_clock clock;
+    struct beyond *b = open_beyond(&clock);
+    struct file *f = connected(b, SOCK_STREAM);
+    struct far *kept = b->last;
+    kept->takes = 0;
+    assert_int_equal(give_text(f, "not taken yet"), 13);
+    file_put(f);
+    assert_int_equal(far_send(&kept->end, "answer", 6), 6);
+    assert_int_equal(b->gone, 0);
+    far_pull(&kept->end);
+    assert_int_equal(far_send(&kept->end, "more", 4), 4);
+    assert_int_equal(b->resets, 1);
+    let_it_fire(b);
+    assert_int_equal(b->gone, 1);
+    close_beyond(b);
+}
+
 /* ---- datagrams ---------------------------------------------------------------------------------------------------------------------- */
 
 static void datagrams_come_whole_and_an_error_once(void **state)
@@ -415,6 +435,7 @@ int main(void)
         cmocka_unit_test(each_side_ends_by_itself),
         cmocka_unit_test(a_reset_from_within_is_one_end),
         cmocka_unit_test(what_was_sent_outlives_its_socket_within_bounds),
+        cmocka_unit_test(who_sends_to_nobody_outlives_the_call),
         cmocka_unit_test(datagrams_come_whole_and_an_error_once),
         cmocka_unit_test(one_socket_has_so_many_far_ends),
     };
