@@ -15,6 +15,8 @@ enum {
     TEXTS_MOST = 1000,    /* URLs, and files kept, of one attempt */
     FILE_MOST = 16 << 20, /* kept of one side, or one file */
     ALL_MOST = 256 << 20, /* kept in all */
+    TOLD_MOST = 32 << 20, /* texts in all: URLs, names, notes */
+    TOLD_EACH = 512,      /* what each costs besides its letters */
     ALIVE_MOST = 100000,  /* attempts at a time, with those that are only drawn */
 };
 
@@ -26,6 +28,7 @@ struct attempts {
     bool ended;
     uint64_t lost; /* not listed: beyond ATTEMPTS_MOST */
     size_t kept;   /* bytes */
+    size_t told;   /* bytes of texts */
 };
 
 static const struct conversation_ops ops;
@@ -335,12 +338,22 @@ static void on_key(struct conversation *c, const char *line)
         capture_key(of(c)->list->config.capture, line);
 }
 
+/* Is there room for so many letters more? */
+static bool may_tell(struct attempt *a, const json_t *list, size_t letters)
+{
+    size_t cost = letters + TOLD_EACH;
+    bool fits = json_array_size(list) < TEXTS_MOST && cost <= TOLD_MOST - a->list->told;
+    a->list->told += fits ? cost : 0;
+    a->untold = a->untold || !fits;
+    return fits;
+}
+
 static void on_http(struct conversation *c, const struct http_exchange *x)
 {
     struct attempt *a = of(c);
     if (a->urls == NULL)
         a->urls = json_array();
-    if (json_array_size(a->urls) < TEXTS_MOST) {
+    if (may_tell(a, a->urls, strlen(x->target) + strlen(x->host))) {
         char *url = NULL;
         bool absolute = strstr(x->target, "://") != NULL;
         if (asprintf(&url, "%s%s%s%s", absolute ? "" : x->scheme, absolute ? "" : "://", absolute ? "" : x->host,
@@ -362,7 +375,8 @@ static void on_http(struct conversation *c, const struct http_exchange *x)
 
 static void on_http_body(struct conversation *c, const void *bytes, size_t n)
 {
-    har_body(of(c)->http, bytes, n);
+    if (of(c)->list->config.har != NULL)
+        har_body(of(c)->list->config.har, of(c), bytes, n);
 }
 
 static void on_http_done(struct conversation *c)
@@ -379,7 +393,7 @@ static void on_kept(struct conversation *c, const struct kept *k)
     unsigned char digest[crypto_hash_sha256_BYTES];
     if (a->kept == NULL)
         a->kept = json_array();
-    if (json_array_size(a->kept) >= TEXTS_MOST)
+    if (!may_tell(a, a->kept, strlen(k->name) + strlen(k->note)))
         return;
     crypto_hash_sha256(digest, k->bytes, k->size);
     sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
@@ -506,6 +520,8 @@ static json_t *attempt_json(const struct attempt *a)
         add(o, "http", json_incref(a->urls));
     if (a->kept != NULL)
         add(o, "kept", json_incref(a->kept));
+    if (a->untold)
+        add(o, "cut", json_true());
     return o;
 }
 

@@ -44,6 +44,7 @@ struct attempt {
     struct attempt_file *sides[2], *files; /* NULL: not kept */
     json_t *tls, *urls, *kept;             /* NULL: none */
     size_t part_of;                        /* the number of the attempt that announced this one; 0: none did */
+    bool untold;                           /* more was said of it than all attempts together may hold */
     char *serves;                          /* what it is for, said by who announced it; NULL */
     int question;                          /* ATTEMPT_NAME: the type that was asked for */
     json_t *answers;                       /* ATTEMPT_NAME: what it was told */

@@ -27,12 +27,13 @@ static bool make_room(struct buffer *b, size_t n)
     size_t room = b->room > 0 ? b->room : 256;
     while (room < b->size + n)
         room *= 2;
-    if (room - b->room > b->account->most - b->account->used)
+    if (!account_take(b->account, room - b->room))
         return false;
     char *bytes = realloc(b->bytes, room);
-    if (bytes == NULL)
+    if (bytes == NULL) {
+        b->account->used -= room - b->room;
         return false;
-    b->account->used += room - b->room;
+    }
     b->bytes = bytes;
     b->room = room;
     return true;

@@ -11,6 +11,15 @@ struct account {
     size_t used, most;
 };
 
+/* false: it would be more than all may hold. What was taken is given back by subtracting it. */
+static inline bool account_take(struct account *a, size_t n)
+{
+    if (a->used > a->most || n > a->most - a->used)
+        return false;
+    a->used += n;
+    return true;
+}
+
 struct buffer {
     char *bytes;
     size_t start, size, room; /* what counts: bytes[start .. start + size) */

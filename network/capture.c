@@ -292,22 +292,11 @@ static uint8_t *transport(struct capture *c, const struct attempt *a)
     return c->packet + ETHER_HEADER + (network_is_ipv4(a->ip) ? 20 : 40);
 }
 
-/* first: from who began. checksum: where in the transport's header it stands. */
-static void put_ip(struct capture *c, const struct attempt *a, bool first, uint8_t protocol, size_t n, size_t checksum)
+/* The header before n bytes of a transport's. first: from the guest. */
+static void set_ip(struct capture *c, uint8_t *ip, const struct attempt *a, bool first, uint8_t protocol, size_t n)
 {
-    static const uint8_t guest[6] = {2, 0, 10, 0, 2, 15}, gateway[6] = {2, 0, 10, 0, 2, 2};
-    bool loopback = on_loopback(a), v4 = network_is_ipv4(a->ip);
-    first = first != a->arrives; /* from the guest */
     const uint8_t *from = first ? a->from_ip : a->ip, *to = first ? a->ip : a->from_ip;
-    uint8_t *ip = c->packet + ETHER_HEADER, *inner = transport(c, a);
-    size_t address = v4 ? 4 : 16, skip = 16 - address;
-    memset(c->packet, 0, 12);
-    if (!loopback) {
-        memcpy(c->packet, first ? gateway : guest, 6);
-        memcpy(c->packet + 6, first ? guest : gateway, 6);
-    }
-    set_16(c->packet + 12, v4 ? 0x0800 : 0x86dd);
-    if (v4) {
+    if (network_is_ipv4(a->ip)) {
         memset(ip, 0, 20);
         ip[0] = 0x45;
         set_16(ip + 2, (uint32_t)(20 + n));
@@ -327,6 +316,24 @@ static void put_ip(struct capture *c, const struct attempt *a, bool first, uint8
         memcpy(ip + 8, from, 16);
         memcpy(ip + 24, to, 16);
     }
+}
+
+/* first: from who began. checksum: where in the transport's header it stands. */
+static void put_ip(struct capture *c, const struct attempt *a, bool first, uint8_t protocol, size_t n, size_t checksum)
+{
+    static const uint8_t guest[6] = {2, 0, 10, 0, 2, 15}, gateway[6] = {2, 0, 10, 0, 2, 2};
+    bool loopback = on_loopback(a), v4 = network_is_ipv4(a->ip);
+    first = first != a->arrives; /* from the guest */
+    const uint8_t *from = first ? a->from_ip : a->ip, *to = first ? a->ip : a->from_ip;
+    uint8_t *inner = transport(c, a);
+    size_t address = v4 ? 4 : 16, skip = 16 - address;
+    memset(c->packet, 0, 12);
+    if (!loopback) {
+        memcpy(c->packet, first ? gateway : guest, 6);
+        memcpy(c->packet + 6, first ? guest : gateway, 6);
+    }
+    set_16(c->packet + 12, v4 ? 0x0800 : 0x86dd);
+    set_ip(c, c->packet + ETHER_HEADER, a, first, protocol, n);
     set_16(inner + checksum, 0);
     uint32_t total = sum(from + skip, address, protocol + (uint32_t)n);
     if (protocol == IPPROTO_ICMP)
@@ -454,16 +461,18 @@ void capture_datagram(struct capture *c, const struct attempt *a, bool first, co
 void capture_unreachable(struct capture *c, const struct attempt *a)
 {
     release(c);
-    /* The datagram's header as it was drawn (its length and checksum say nothing any more). */
     uint8_t *icmp = transport(c, a);
     bool v4 = network_is_ipv4(a->ip);
     size_t header = v4 ? 20 : 40;
-    uint8_t quoted[48];
-    memcpy(quoted, c->packet + ETHER_HEADER, header);
-    memcpy(quoted + header, icmp, 8);
     memset(icmp, 0, 8);
     icmp[0] = v4 ? 3 : 1;
     icmp[1] = v4 ? 3 : 4;
-    memcpy(icmp + 8, quoted, header + 8);
+    /* The headers of a datagram of these two, without its bytes: it may have been drawn long ago. */
+    uint8_t *udp = icmp + 8 + header;
+    set_ip(c, icmp + 8, a, true, IPPROTO_UDP, 8);
+    set_16(udp, a->from_port);
+    set_16(udp + 2, a->port);
+    set_16(udp + 4, 8);
+    set_16(udp + 6, 0);
     put_ip(c, a, false, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 8 + header + 8, 2);
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST_CNAME = 8, POINTERS = 32, LEAST_DATAGRAM = 512, MADE_UP_TTL = 300 };
+enum { DEEPEST_CNAME = 8, POINTERS = 32, LEAST_DATAGRAM = 512, MADE_UP_TTL = 300, STREAMS_MOST = 256 };
 
 struct writer {
     struct dns *dns;
@@ -329,6 +329,7 @@ size_t dns_answer(struct dns *d, const uint8_t *question, size_t n, bool datagra
 struct dns_end {
     struct far_end end; /* first */
     struct dns *dns;
+    /* Of a stream alone. */
     uint8_t in[2 + DNS_MOST]; /* a stream's message so far: two bytes of length first */
     size_t have;
     uint8_t out[2 + DNS_MOST]; /* its answer, that must go out whole before another is read */
@@ -338,9 +339,10 @@ struct dns_end {
 static size_t datagram_received(struct far_end *e, const void *bytes, size_t n)
 {
     struct dns_end *d = (struct dns_end *)e;
-    size_t size = dns_answer(d->dns, bytes, n, true, d->out, DNS_MOST);
+    uint8_t out[DNS_MOST];
+    size_t size = dns_answer(d->dns, bytes, n, true, out, sizeof out);
     if (size > 0)
-        (void)far_send(e, d->out, size);
+        (void)far_send(e, out, size);
     return n;
 }
 
@@ -384,21 +386,30 @@ static void stream_finished(struct far_end *e)
     far_finish(e);
 }
 
-static void gone(struct far_end *e)
+static void datagram_gone(struct far_end *e)
 {
     free(e);
 }
 
-static const struct far_end_ops datagram_ops = {.received = datagram_received, .gone = gone};
+static void stream_gone(struct far_end *e)
+{
+    ((struct dns_end *)e)->dns->streams--;
+    free(e);
+}
+
+static const struct far_end_ops datagram_ops = {.received = datagram_received, .gone = datagram_gone};
 static const struct far_end_ops stream_ops = {
-    .received = stream_received, .room = stream_room, .finished = stream_finished, .gone = gone};
+    .received = stream_received, .room = stream_room, .finished = stream_finished, .gone = stream_gone};
 
 struct far_end *dns_end(struct dns *dns, bool datagram)
 {
-    struct dns_end *d = calloc(1, sizeof *d);
+    if (!datagram && dns->streams == STREAMS_MOST)
+        return NULL;
+    struct dns_end *d = calloc(1, datagram ? offsetof(struct dns_end, in) : sizeof *d);
     if (d == NULL)
         return NULL;
     d->end.ops = datagram ? &datagram_ops : &stream_ops;
     d->dns = dns;
+    dns->streams += !datagram;
     return &d->end;
 }

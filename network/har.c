@@ -9,12 +9,19 @@
 #include <strings.h>
 #include <time.h>
 
-enum { ENTRIES_MOST = 100000, BODY_MOST = 16 << 20, ALL_MOST = 256 << 20 };
+enum {
+    ENTRIES_MOST = 100000,
+    BODY_MOST = 16 << 20,
+    ALL_MOST = 256 << 20,
+    ENTRY = 4096, /* what an exchange costs besides its letters ... */
+    PAIR = 512,   /* ... and each header of it */
+};
 
 struct har {
     FILE *file;
     json_t *entries;
-    size_t held; /* bytes of bodies */
+    size_t held;     /* bytes */
+    json_int_t lost; /* exchanges that there was no room for */
 };
 
 struct http_record {
@@ -65,6 +72,15 @@ static void add_content(json_t *o, const void *bytes, size_t n)
     add(o, "text", json_string(text));
     add(o, "encoding", json_string("base64"));
     free(text);
+}
+
+/* false: there is no room for so much more. */
+static bool hold(struct har *h, size_t n)
+{
+    if (n > ALL_MOST - h->held)
+        return false;
+    h->held += n;
+    return true;
 }
 
 static json_t *text(const char *s)
@@ -124,7 +140,7 @@ static json_t *when(int64_t ns)
     return json_string(buffer);
 }
 
-static json_t *request(const struct http_exchange *x)
+static json_t *request(struct har *h, const struct http_exchange *x)
 {
     json_t *o = json_object();
     char *url = NULL;
@@ -144,26 +160,45 @@ static json_t *request(const struct http_exchange *x)
     if (x->body_size > 0) {
         json_t *post = json_object();
         add(post, "mimeType", text(header(x->headers, x->header_count, "content-type")));
-        add_content(post, x->body, x->body_size < BODY_MOST ? x->body_size : BODY_MOST);
+        size_t n = x->body_size < BODY_MOST ? x->body_size : BODY_MOST;
+        bool fits = hold(h, n);
+        if (fits)
+            add_content(post, x->body, n);
+        if (!fits || n < x->body_size)
+            add(post, "comment", json_string("cut"));
         add(o, "postData", post);
     }
     return o;
+}
+
+/* Of the head of a request and of its answer. */
+static size_t cost(const struct http_exchange *x)
+{
+    size_t n = ENTRY + 3 * strlen(x->target); /* it stands there as a URL and as its parts */
+    for (size_t i = 0; i < x->header_count; i++)
+        n += PAIR + strlen(x->headers[i].name) + strlen(x->headers[i].value);
+    for (size_t i = 0; i < x->answer_header_count; i++)
+        n += PAIR + strlen(x->answer_headers[i].name) + strlen(x->answer_headers[i].value);
+    return n;
 }
 
 void har_begin(struct har *h, struct attempt *a, const struct http_exchange *x)
 {
     char ip[46];
     har_done(h, a);
-    struct http_record *r = json_array_size(h->entries) < ENTRIES_MOST ? calloc(1, sizeof *r) : NULL;
-    if (r == NULL)
+    struct http_record *r =
+        json_array_size(h->entries) < ENTRIES_MOST && hold(h, cost(x)) ? calloc(1, sizeof *r) : NULL;
+    if (r == NULL) {
+        h->lost++;
         return;
+    }
     r->started = x->started;
     r->answered = x->answered;
     snprintf(r->mime, sizeof r->mime, "%s", header(x->answer_headers, x->answer_header_count, "content-type"));
     r->entry = json_object();
     r->response = json_object();
     add(r->entry, "startedDateTime", when(x->started));
-    add(r->entry, "request", request(x));
+    add(r->entry, "request", request(h, x));
     add(r->response, "status", json_integer(x->status));
     add(r->response, "statusText", text(x->reason));
     add(r->response, "httpVersion", text(x->version));
@@ -177,15 +212,17 @@ void har_begin(struct har *h, struct attempt *a, const struct http_exchange *x)
     add(r->entry, "connection", json_integer((json_int_t)a->number));
     if (*x->rule != '\0')
         add(r->entry, "comment", text(x->rule));
-    h->held += x->body_size < BODY_MOST ? x->body_size : BODY_MOST;
     a->http = r;
 }
 
-void har_body(struct http_record *r, const void *bytes, size_t n)
+void har_body(struct har *h, struct attempt *a, const void *bytes, size_t n)
 {
+    struct http_record *r = a->http;
     if (r == NULL)
         return;
     size_t left = BODY_MOST - r->size, part = n < left ? n : left;
+    if (!hold(h, part))
+        part = 0;
     r->cut = r->cut || part < n;
     if (r->size + part > r->room) {
         size_t room = r->room ? r->room : 4096;
@@ -214,12 +251,8 @@ void har_done(struct har *h, struct attempt *a)
     double wait = (double)(r->answered - r->started) / 1e6;
     add(content, "size", json_integer((json_int_t)r->size));
     add(content, "mimeType", text(r->mime));
-    if (r->size > 0 && h->held + r->size <= ALL_MOST) {
+    if (r->size > 0)
         add_content(content, r->body, r->size);
-        h->held += r->size;
-    } else if (r->size > 0) {
-        r->cut = true;
-    }
     if (r->cut)
         add(content, "comment", json_string("cut"));
     add(r->response, "content", content);
@@ -243,6 +276,8 @@ int har_free(struct har *h)
     add(log, "version", json_string("1.2"));
     add(log, "creator", creator);
     add(log, "entries", h->entries);
+    if (h->lost > 0)
+        add(log, "comment", json_sprintf("%lld more exchanges, for which there was no room", (long long)h->lost));
     add(top, "log", log);
     int error = json_dumpf(top, h->file, JSON_INDENT(1)) < 0 || fputc('\n', h->file) == EOF ? -EIO : 0;
     if (fclose(h->file) != 0 && error == 0)

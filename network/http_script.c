@@ -96,8 +96,11 @@ static bool part_matches(const struct http_request *q, const char *boundary, con
     while ((at = memmem(at, (size_t)(end - at), mark, (size_t)mark_size)) != NULL) {
         at += mark_size;
         const char *next = memmem(at, (size_t)(end - at), mark, (size_t)mark_size);
-        const char *head = memmem(at, (size_t)(end - at), "\r\n\r\n", 4);
-        if (next == NULL || head == NULL || head + 4 > next - 2)
+        if (next == NULL)
+            break;
+        /* Within the part: who writes borders without number must not have all of the body read at each. */
+        const char *head = memmem(at, (size_t)(next - at), "\r\n\r\n", 4);
+        if (head == NULL || head + 4 > next - 2)
             continue;
         if (memmem(at, (size_t)(head - at), name, strlen(name)) != NULL &&
             pattern_matches(&p->pattern, head + 4, (size_t)(next - 2 - (head + 4))))

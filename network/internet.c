@@ -142,7 +142,7 @@ static void on_connect(void *context, const struct far_request *r, struct far_an
         return;
     }
     struct conversation *mine = a != NULL ? &a->conversation : NULL, *announced = NULL;
-    if ((out->end = contents_expected(i->contents, &r->to, mine, &announced)) != NULL) {
+    if (r->type == SOCK_STREAM && (out->end = contents_expected(i->contents, &r->to, mine, &announced)) != NULL) {
         if (a != NULL)
             attempt_belongs(a, (const struct attempt *)announced);
         return;
@@ -346,7 +346,7 @@ static int begin(struct internet *i, char *why, size_t size)
     if (c->policy->network == NULL)
         return 0;
     i->contents = contents_new(&contents);
-    i->dns = (struct dns){c->policy, names_new(c->policy->network), i->attempts};
+    i->dns = (struct dns){c->policy, names_new(c->policy->network), i->attempts, 0};
     if (i->contents == NULL || i->dns.names == NULL)
         return -1;
     return prepare(i, why, size);

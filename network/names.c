@@ -21,6 +21,9 @@ struct known {
 struct names {
     struct known *by_ip[BUCKETS], *by_name[BUCKETS];
     size_t count;
+    /* No address is ever given back: those for documentation are all taken, and those for measurement before this one. */
+    bool documented;
+    uint32_t measured;
     const struct network_policy *policy;
 };
 
@@ -120,6 +123,12 @@ static void place(uint32_t slot, uint8_t ip[16])
     ip[15] = (uint8_t)slot;
 }
 
+static bool is_free(const struct names *n, uint32_t slot, uint8_t ip[16])
+{
+    place(slot, ip);
+    return names_of(n, ip, 0) == NULL && !is_spoken_of(n, ip);
+}
+
 bool names_make_up(struct names *n, const char *name, uint8_t ip[16])
 {
     char text[LONGEST + 1];
@@ -130,16 +139,15 @@ bool names_make_up(struct names *n, const char *name, uint8_t ip[16])
             memcpy(ip, k->ip, 16);
             return true;
         }
+    if (n->count == NAMES_MOST)
+        return false;
     uint32_t tries = 0, slot = (uint32_t)(h >> 16) % DOCUMENTATION;
-    for (; tries < DOCUMENTATION + MEASUREMENT; tries++) {
-        place(slot, ip);
-        if (names_of(n, ip, 0) == NULL && !is_spoken_of(n, ip))
-            break;
-        slot = tries + 1 == DOCUMENTATION ? DOCUMENTATION : slot + 1;
-        if (slot == DOCUMENTATION && tries + 1 < DOCUMENTATION)
-            slot = 0;
-    }
-    struct known *k = tries < DOCUMENTATION + MEASUREMENT ? add(n, text, length, ip) : NULL;
+    while (!n->documented && !is_free(n, (slot + tries) % DOCUMENTATION, ip))
+        n->documented = ++tries == DOCUMENTATION;
+    if (n->documented)
+        while (n->measured < MEASUREMENT && !is_free(n, DOCUMENTATION + n->measured, ip))
+            n->measured++;
+    struct known *k = n->measured < MEASUREMENT ? add(n, text, length, ip) : NULL;
     if (k == NULL)
         return false;
     k->by_name = n->by_name[h % BUCKETS];

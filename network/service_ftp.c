@@ -78,16 +78,35 @@ static void resolve(const struct ftp *f, const char *word, char out[MOST_PATH])
         }
     }
     if (n == 0)
-        strcpy(out, "/");
+        memcpy(out, "/", 2);
 }
 
 /* ---- the data connection ------------------------------------------------------------------------------------------------- */
 
+static struct stored *new_stored(struct ftp *f)
+{
+    struct account *a = &f->lines.contents->account;
+    if (f->file_count == MOST_FILES || !account_take(a, sizeof(struct stored)))
+        return NULL;
+    struct stored *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        a->used -= sizeof *s;
+    return s;
+}
+
+static void free_stored(struct ftp *f, struct stored *s)
+{
+    buffer_clear(&s->bytes);
+    free(s);
+    f->lines.contents->account.used -= sizeof *s;
+    f->file_count--;
+}
+
 static void store(struct ftp *f, struct ftp_data *d)
 {
     struct stored *s = find(f, f->job_path);
-    if (s == NULL && f->file_count < MOST_FILES && (s = calloc(1, sizeof *s)) != NULL) {
-        strcpy(s->path, f->job_path);
+    if (s == NULL && (s = new_stored(f)) != NULL) {
+        memcpy(s->path, f->job_path, sizeof s->path);
         buffer_init(&s->bytes, &f->lines.contents->account, MOST_FILE);
         s->next = f->files;
         f->files = s;
@@ -233,7 +252,10 @@ static uint16_t expect_data(struct ftp *f)
 {
     struct ftp_data *d = new_data(f);
     f->active.ss_family = AF_UNSPEC;
-    return d != NULL ? expect(d->contents, &d->expected, &f->address, &d->end, f->lines.conversation) : 0;
+    uint16_t port = d != NULL ? expect(d->contents, &d->expected, &f->address, &d->end, f->lines.conversation) : 0;
+    if (d != NULL && port == 0)
+        data_gone(&d->end);
+    return port;
 }
 
 /* To where the guest said that it listens. */
@@ -354,7 +376,7 @@ static void secure(struct ftp *f, const char *how)
 
 static void list(struct ftp *f, bool names)
 {
-    strcpy(f->job_path, f->directory);
+    memcpy(f->job_path, f->directory, sizeof f->job_path);
     buffer_clear(&f->sending);
     for (const struct stored *s = f->files; s != NULL; s = s->next) {
         const char *name = strrchr(s->path, '/') + 1;
@@ -411,9 +433,7 @@ static void delete (struct ftp *f, const char *word)
         if (strcmp((*at)->path, path) == 0) {
             struct stored *s = *at;
             *at = s->next;
-            buffer_clear(&s->bytes);
-            free(s);
-            f->file_count--;
+            free_stored(f, s);
             break;
         }
     lines_say(&f->lines, "250 Deleted");
@@ -464,7 +484,7 @@ static void line(struct lines *l, char *text, size_t n)
     } else if (strcmp(c, "CWD") == 0 || strcmp(c, "CDUP") == 0) {
         char to[MOST_PATH];
         resolve(f, c[1] == 'D' ? ".." : rest, to);
-        strcpy(f->directory, to);
+        memcpy(f->directory, to, sizeof f->directory);
         lines_say(l, "250 %s", f->directory);
     } else if (strcmp(c, "MKD") == 0) {
         char to[MOST_PATH];
@@ -520,8 +540,7 @@ static void release(struct lines *l)
     drop_data(f);
     for (struct stored *s = f->files, *next; s != NULL; s = next) {
         next = s->next;
-        buffer_clear(&s->bytes);
-        free(s);
+        free_stored(f, s);
     }
     buffer_clear(&f->sending);
     free(f);
@@ -536,7 +555,7 @@ struct far_end *ftp_new(struct contents *cs, const struct content_peer *peer)
         return NULL;
     lines_init(&f->lines, &ops, cs, peer);
     buffer_init(&f->sending, &cs->account, MOST_FILE);
-    strcpy(f->directory, "/");
+    memcpy(f->directory, "/", 2);
     f->secure = peer->tls;
     snprintf(f->host, sizeof f->host, "%s", peer->host != NULL ? peer->host : "");
     if (peer->to != NULL)

@@ -456,6 +456,8 @@ static void gone(struct far_end *e)
     struct tls *t = of(e);
     if (t->ssl != NULL && !t->told)
         tell(t, "the connection ended within the handshake");
+    if (t->contents->tls != NULL && t->contents->tls->chance == &t->chance)
+        t->contents->tls->chance = NULL;
     t->inner->ops->gone(t->inner);
     SSL_free(t->ssl);
     buffer_clear(&t->hello);

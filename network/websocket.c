@@ -11,14 +11,17 @@
 #include <strings.h>
 #include <wslay/wslay.h>
 
-enum { MOST_MESSAGE = 1 << 20 };
+enum { MOST_MESSAGE = 1 << 20, MOST_ANSWERS = 16 /* frames that wait for the guest to read: no more is taken */ };
 
 struct websocket {
     struct far_end *end;
     wslay_event_context_ptr frames;
     struct talk *talk;
-    const uint8_t *input; /* what is being received, during websocket_received alone */
+    struct buffer message; /* as much of one as has come */
+    const uint8_t *input;  /* what is being received, during websocket_received alone */
     size_t input_size;
+    bool control; /* the frame that comes is one of control */
+    bool too_much;
     bool over;
 };
 
@@ -60,11 +63,29 @@ static ssize_t take(wslay_event_context_ptr frames, const uint8_t *bytes, size_t
     return -1;
 }
 
+static void frame_begins(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_start_arg *f,
+                         void *user)
+{
+    ((struct websocket *)user)->control = wslay_is_ctrl_frame(f->opcode);
+}
+
+/* Not kept by the library, which asks no account. */
+static void frame_goes_on(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_chunk_arg *f,
+                          void *user)
+{
+    struct websocket *w = user;
+    if (!w->control && !buffer_add(&w->message, f->data, f->data_length))
+        w->too_much = true;
+}
+
 static void message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *m, void *user)
 {
     struct websocket *w = user;
-    if (m->opcode == WSLAY_TEXT_FRAME || m->opcode == WSLAY_BINARY_FRAME)
-        talk_input(w->talk, (const char *)m->msg, m->msg_length);
+    if (m->opcode != WSLAY_TEXT_FRAME && m->opcode != WSLAY_BINARY_FRAME)
+        return;
+    if (!w->too_much && w->message.size > 0)
+        talk_input(w->talk, buffer_bytes(&w->message), w->message.size);
+    buffer_clear(&w->message);
 }
 
 /* ---- what the script asks of us ---------------------------------------------------------------------------------------- */
@@ -135,17 +156,22 @@ struct websocket *websocket_new(struct contents *cs, struct far_end *end, struct
         !http_list_has(http_header(q, "connection"), "upgrade") || key == NULL || version == NULL ||
         strcmp(version, "13") != 0 || strcmp(q->method, "GET") != 0 || !accept_key(key, accept))
         return NULL;
-    static const struct wslay_event_callbacks callbacks = {
-        .recv_callback = give, .send_callback = take, .on_msg_recv_callback = message};
+    static const struct wslay_event_callbacks callbacks = {.recv_callback = give,
+                                                           .send_callback = take,
+                                                           .on_frame_recv_start_callback = frame_begins,
+                                                           .on_frame_recv_chunk_callback = frame_goes_on,
+                                                           .on_msg_recv_callback = message};
     struct websocket *w = calloc(1, sizeof *w);
     if (w == NULL)
         return NULL;
     w->end = end;
+    buffer_init(&w->message, &cs->account, MOST_MESSAGE);
     w->talk = talk_new(&cs->account, a->talk, &out, w);
     if (w->talk == NULL || wslay_event_context_server_init(&w->frames, &callbacks, w) != 0) {
         websocket_free(w);
         return NULL;
     }
+    wslay_event_config_set_no_buffering(w->frames, 1);
     wslay_event_config_set_max_recv_msg_length(w->frames, MOST_MESSAGE);
     http_answer_header(a, "Upgrade", "websocket");
     http_answer_header(a, "Connection", "Upgrade");
@@ -162,6 +188,7 @@ void websocket_free(struct websocket *w)
     if (w->frames != NULL)
         wslay_event_context_free(w->frames);
     talk_free(w->talk);
+    buffer_clear(&w->message);
     free(w);
 }
 
@@ -172,14 +199,17 @@ void websocket_start(struct websocket *w)
 
 size_t websocket_received(struct websocket *w, const void *bytes, size_t n)
 {
+    push(w);
     if (w->over)
         return n;
+    if (wslay_event_get_queued_msg_count(w->frames) > MOST_ANSWERS) /* a pong for each ping, and nobody reads them */
+        return 0;
     w->input = bytes;
     w->input_size = n;
     int failed = wslay_event_recv(w->frames);
     w->input_size = 0;
     push(w);
-    if (failed != 0 && !w->over) {
+    if ((failed != 0 || w->too_much) && !w->over) {
         w->over = true;
         far_finish(w->end);
     }
@@ -198,6 +228,7 @@ void websocket_room(struct websocket *w)
     push(w);
     if (!w->over)
         talk_go(w->talk);
+    far_pull(w->end);
 }
 
 void websocket_timer(struct websocket *w)

@@ -31,7 +31,7 @@ static void ask_names(const struct policy *p, bool stream, const uint8_t *data, 
 {
     static uint8_t out[DNS_MOST];
     const struct attempts_config config = {.now = no_time, .caller = nobody};
-    struct dns d = {p, names_new(p->network), attempts_new(&config)};
+    struct dns d = {p, names_new(p->network), attempts_new(&config), 0};
     if (!stream) {
         size_t n = dns_answer(&d, data, size, true, out, sizeof out);
         assert_true(n <= 4096 || n <= sizeof out);

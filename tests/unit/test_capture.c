@@ -176,6 +176,28 @@ static void every_packet_adds_up(void **state)
     free(d.bytes);
 }
 
+/* The ICMP error of a datagram quotes that one, whatever was drawn since. */
+static void an_error_quotes_what_it_is_about(void **state)
+{
+    struct drawing d = {0};
+    draw(&d);
+    struct attempt lost = between("10.0.2.15", 1000, "192.0.2.9", 53);
+    capture_datagram(d.capture, &lost, true, "lost", 4);
+    struct attempt other = between("fd00::1", 2000, "2001:db8::9", 54);
+    capture_datagram(d.capture, &other, true, "other", 5);
+    capture_unreachable(d.capture, &lost);
+    drawn(&d);
+    uint32_t last;
+    memcpy(&last, d.bytes + d.size - 4, 4);
+    const uint8_t *quoted = (const uint8_t *)d.bytes + d.size - last + 28 + 14 + 20 + 8;
+    assert_int_equal(quoted[0], 0x45);
+    assert_int_equal(fold(add_up(quoted, 20, 0)), 0xffff);
+    assert_memory_equal(quoted + 12, lost.from_ip + 12, 4);
+    assert_memory_equal(quoted + 16, lost.ip + 12, 4);
+    assert_memory_equal(quoted + 20, "\x03\xe8\0\x35", 4);
+    free(d.bytes);
+}
+
 /* A key that the far side makes of the guest's last bytes stands before the packets that brought them. */
 static void keys_stand_before_what_they_open(void **state)
 {
@@ -475,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_packet_adds_up),
+        cmocka_unit_test(an_error_quotes_what_it_is_about),
         cmocka_unit_test(keys_stand_before_what_they_open),
         cmocka_unit_test(a_full_disk_is_told_at_the_end),
         cmocka_unit_test(a_conversation_is_given_again_in_turns),

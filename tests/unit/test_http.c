@@ -2,6 +2,8 @@
 /* HTTP from scripts and from files, byte by byte over a wire that is none. */
 #include "tests/unit/far_fixture.h"
 
+#include "network/internal.h"
+
 #include <zlib.h>
 
 static const char script[] =
@@ -233,6 +235,78 @@ static void a_websocket_follows_its_script(void **state)
     stage_end(&s, w);
 }
 
+/* A pong is owed for each ping. Who reads none of them is not read from either. */
+static void pings_that_nobody_reads_answers_to_are_not_taken(void **state)
+{
+    struct stage s;
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
+    static char pings[512 * 7];
+    (void)wire_ask(w, "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    size_t n = 0, given = 0;
+    while (n + 7 <= sizeof pings)
+        n += frame(pings + n, 9, "?");
+    w->limit = 0;
+    while (w->kept_size == 0 && given < 100 * n) {
+        wire_give(w, pings, n);
+        given += n;
+    }
+    assert_int_equal(w->kept_size, n);
+    w->limit = sizeof w->sent;
+    wire_room(w);
+    assert_int_equal(w->kept_size, 0);
+    assert_int_equal(w->sent_size, given / 7 * 3);
+    stage_end(&s, w);
+}
+
+/* What of messages is held is on the account of all connections. */
+static void messages_that_have_not_ended_are_accounted(void **state)
+{
+    struct stage s;
+    struct wire *w = stage_begin(&s, CONTENT_HTTP, script);
+    static char part[8 + 60000];
+    (void)wire_ask(w, "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    memcpy(part, "\x02\xfe\xea\x60\0\0\0\0", 8); /* binary, more comes, masked, 60000 bytes */
+    size_t before = s.contents->account.used;
+    wire_give(w, part, sizeof part);
+    assert_true(s.contents->account.used >= before + 60000);
+    s.contents->account.used += s.contents->account.most; /* others hold all there is */
+    part[0] = 0;
+    for (int i = 0; i < 3; i++)
+        wire_give(w, part, sizeof part);
+    assert_true(w->finished);
+    s.contents->account.used -= s.contents->account.most;
+    stage_end(&s, w);
+    struct account a = {.used = 101, .most = 100};
+    assert_false(account_take(&a, 1));
+}
+
+/* Each border used to cost a look at all that follows it: of this one there are 350,000. */
+static void a_form_of_borders_costs_what_it_is_long(void **state)
+{
+    enum { MANY = 350000 };
+    struct stage s;
+    char head[256];
+    stage_open(&s, CONTENT_HTTP, script, 1);
+    for (int ends = 0; ends < 2; ends++) {
+        struct wire *w = stage_connect(&s, false);
+        static char borders[30000];
+        for (size_t i = 0; i < sizeof borders; i++)
+            borders[i] = "--x"[i % 3];
+        snprintf(head, sizeof head,
+                 "POST /login HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+                 "Content-Length: %d\r\n\r\n",
+                 MANY * 3 + 4);
+        wire_give(w, head, strlen(head));
+        for (int i = 0; i < MANY * 3; i += (int)sizeof borders)
+            wire_give(w, borders, MANY * 3 - i < (int)sizeof borders ? (size_t)(MANY * 3 - i) : sizeof borders);
+        HAS(wire_ask(w, ends ? "\r\n\r\n" : "none"), "404 Not Found");
+        wire_free(w);
+    }
+    stage_close(&s);
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------------------ */
 
 static char directory[64];
@@ -440,6 +514,9 @@ int main(void)
         cmocka_unit_test(a_client_may_wait_for_leave_to_send),
         cmocka_unit_test(limits_are_answered_and_end_it),
         cmocka_unit_test(a_websocket_follows_its_script),
+        cmocka_unit_test(pings_that_nobody_reads_answers_to_are_not_taken),
+        cmocka_unit_test(messages_that_have_not_ended_are_accounted),
+        cmocka_unit_test(a_form_of_borders_costs_what_it_is_long),
         cmocka_unit_test(files_are_answered),
         cmocka_unit_test(a_file_is_the_same_when_its_tag_is),
         cmocka_unit_test(what_the_client_can_read_is_compressed),

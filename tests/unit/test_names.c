@@ -54,6 +54,28 @@ static void many_names_have_addresses_of_their_own(void **state)
     policy_free(p);
 }
 
+/* 65536 names are known at the most; each that is made up costs as much as the first. */
+static void names_without_end_are_refused(void **state)
+{
+    struct policy *p = must_load(text);
+    struct names *n = names_new(p->network);
+    char name[32];
+    uint8_t ip[16];
+    int i = 0;
+    do
+        snprintf(name, sizeof name, "n%d.made.example", i);
+    while (names_make_up(n, name, ip) && ++i < 100000);
+    assert_true(i > 65000 && i < 65536);
+    for (int k = 0; k < 50000; k++) {
+        snprintf(name, sizeof name, "k%d.made.example", k);
+        assert_false(names_make_up(n, name, ip));
+    }
+    assert_true(names_make_up(n, "n65000.made.example", ip)); /* the old ones are as before */
+    assert_string_equal(names_of(n, ip, 0), "n65000.made.example");
+    names_free(n);
+    policy_free(p);
+}
+
 static int64_t no_time(void *context)
 {
     return 0;
@@ -74,7 +96,7 @@ static void questions_may_be_anything(void **state)
     struct policy *p = must_load(text);
     const struct attempts_config config = {.now = no_time, .caller = nobody};
     struct attempts *attempts = attempts_new(&config);
-    struct dns d = {p, names_new(p->network), attempts};
+    struct dns d = {p, names_new(p->network), attempts, 0};
     uint8_t out[DNS_MOST], question[SIZE];
     size_t n = dns_answer(&d, asked, SIZE, true, out, sizeof out);
     assert_int_equal(n, SIZE + 16); /* one A record, its name a pointer */
@@ -102,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_has_one_address_and_leads_back),
         cmocka_unit_test(many_names_have_addresses_of_their_own),
+        cmocka_unit_test(names_without_end_are_refused),
         cmocka_unit_test(questions_may_be_anything),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
