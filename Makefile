@@ -110,7 +110,8 @@ $(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S supervisor/glass/gla
 	$(CC) -c -I. -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -DVDSO_IMAGE='"$(BUILD)/supervisor/glass/vdso"' -o $@ $<
 
 # What is known of the interpreters of this machine (supervisor/count/known.h): a start with another one learns it.
-KNOWN ?= $(wildcard /usr/bin/python3.1[1-9] /usr/lib/x86_64-linux-gnu/libpython3.1[1-9].so.1.0 /usr/local/lib/libpython3.1[1-9].so.1.0)
+PYENV_ROOT ?= $(HOME)/.pyenv
+KNOWN ?= $(wildcard /usr/bin/python3.1[1-9] $(foreach lib,/usr/lib/x86_64-linux-gnu /usr/local/lib $(PYENV_ROOT)/versions/*/lib,$(lib)/libpython3.1[1-9].so.1.0))
 $(BUILD)/tools/known_sites: tools/known_sites.c $(addprefix $(BUILD)/supervisor/count/,known.o sites.o code_file.o)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsodium -lZydis
