@@ -51,7 +51,7 @@ struct recorder {
     do {                                                                                                               \
         struct recorder *recorder_ = (world)->recorder;                                                                \
         if (__builtin_expect(recorder_ != NULL, 0))                                                                    \
-            recorder_->what(recorder_ __VA_OPT__(, ) __VA_ARGS__);                                                     \
+            recorder_->what(recorder_, ##__VA_ARGS__);                                                                 \
     } while (0)
 
 #endif

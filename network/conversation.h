@@ -71,7 +71,7 @@ struct conversation {
 #define CONVERSATION_TELL(c, operation, ...)                                                                           \
     do {                                                                                                               \
         if ((c) != NULL && (c)->ops->operation != NULL)                                                                \
-            (c)->ops->operation((c)__VA_OPT__(, ) __VA_ARGS__);                                                        \
+            (c)->ops->operation((c), ##__VA_ARGS__);                                                                   \
     } while (0)
 
 #endif

@@ -27,7 +27,10 @@ static void put_rule(FILE *f, const struct network_rule *rule)
 /* What meets the guest's connect(2), or its first datagram. */
 static void put_action(FILE *f, enum network_action action, const struct network_rule *rule, bool udp, uint16_t port)
 {
+    static const struct network_rule none;
     char buffer[UNITS_ROOM];
+    if (rule == NULL) /* the default: one of the first three */
+        rule = &none;
     switch (action) {
     case NETWORK_REFUSE:
         fputs(udp ? "nobody takes the datagram: ECONNREFUSED (Connection refused) to a connected socket"
@@ -56,7 +59,7 @@ static void put_action(FILE *f, enum network_action action, const struct network
                 network_rule_tls(rule, port) ? ", within TLS" : "");
         break;
     }
-    if (rule != NULL && rule->delay > 0)
+    if (rule->delay > 0)
         fprintf(f, ", after %s", units_print_duration((uint64_t)rule->delay, buffer));
 }
 

@@ -105,6 +105,13 @@ static struct node *new_node(struct builder *b, enum node_kind kind, yaml_mark_t
     return n;
 }
 
+static char *duplicate(struct builder *b, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = allocate(b->memory, n);
+    return copy != NULL ? memcpy(copy, text, n) : NULL;
+}
+
 /* Names a finished node: an alias inside its own anchor would be a cycle, so it is no node before its end. */
 static int remember(struct builder *b, const char *name, struct node *n)
 {
@@ -113,10 +120,9 @@ static int remember(struct builder *b, const char *name, struct node *n)
     struct anchor *a = allocate(b->memory, sizeof *a);
     if (a == NULL)
         return fail(b, 0, 0, "out of memory");
-    a->name = allocate(b->memory, strlen(name) + 1);
+    a->name = duplicate(b, name);
     if (a->name == NULL)
         return fail(b, 0, 0, "out of memory");
-    strcpy(a->name, name);
     a->node = n;
     a->next = b->anchors; /* the newest first: an anchor may be given again */
     b->anchors = a;
@@ -202,10 +208,9 @@ static int open_collection(struct builder *b, enum node_kind kind, const yaml_ch
     if (f->node == NULL)
         return -1;
     if (anchor != NULL) {
-        char *name = allocate(b->memory, strlen((const char *)anchor) + 1);
-        if (name == NULL)
+        f->anchor = duplicate(b, (const char *)anchor);
+        if (f->anchor == NULL)
             return fail(b, 0, 0, "out of memory");
-        f->anchor = strcpy(name, (const char *)anchor);
     }
     b->depth++;
     return 0;
@@ -243,6 +248,8 @@ static int check_keys(struct builder *b, const struct node *mapping)
 
 static int close_collection(struct builder *b)
 {
+    if (b->depth == 0)
+        return fail(b, 0, 0, "an end without a beginning");
     struct frame *f = &b->stack[--b->depth];
     struct node *n = f->node;
     if (n->kind == NODE_MAPPING && check_keys(b, n) < 0)

@@ -346,7 +346,7 @@ char *units_print_rate(double rate, char *buffer)
             break;
     }
     if (strpbrk(buffer, "e.") == NULL)
-        strcat(buffer, ".0");
+        snprintf(buffer + strlen(buffer), 3, ".0");
     else if (strchr(buffer, 'e') != NULL)
         snprintf(buffer, UNITS_ROOM, "%.1f", rate);
     return buffer;

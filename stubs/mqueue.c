@@ -46,7 +46,7 @@ int64_t stub_mq_unlink(struct call *c)
 
 int64_t stub_mq_getsetattr(struct call *c)
 {
-    struct mq_attr in, out;
+    struct mq_attr in = {0}, out;
     if (c->arg[1]) {
         if (call_read(c, c->arg[1], &in, sizeof in))
             return -EFAULT;

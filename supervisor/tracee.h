@@ -84,8 +84,8 @@ struct holder {
     struct tracee *by_real[HOLDER_BUCKETS];
     int socket; /* our end of the descriptor hand-over */
     dev_t glass_device;
-    ino_t glass_inode;   /* the glass program's file, which holds the vDSO too */
-    struct tracee *gone; /* dead, and the world not told yet */
+    ino_t glass_inode;             /* the glass program's file, which holds the vDSO too */
+    struct tracee *gone;           /* dead, and the world not told yet */
     bool any_unborn;               /* some tracee has `unborn` set */
     uint64_t outside;              /* signals from outside that were not passed on yet … */
     uint64_t outside_idle;         /* … of them, those that came while the world waited for the caller */
@@ -128,7 +128,8 @@ struct holder {
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);
 /* Who was made by an injected clone, whether its first stop came before its parent's or comes yet. NULL: no memory. */
 struct tracee *tracee_born(struct holder *h, pid_t real, struct task *t);
-void tracee_kill_unborn(struct holder *h); /* after a clone: their parents were killed in the middle, nobody will ask for them */
+void tracee_kill_unborn(
+    struct holder *h); /* after a clone: their parents were killed in the middle, nobody will ask for them */
 struct tracee *tracee_find(struct holder *h, pid_t real);
 void tracee_free(struct tracee *t); /* leaves the table */
 

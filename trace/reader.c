@@ -514,7 +514,7 @@ enum signature reader_signature(const struct reader *r, uint8_t key[32])
 
 static const struct content *find(const struct reader *r, const uint8_t *digest)
 {
-    struct content wanted;
+    struct content wanted = {0};
     memcpy(wanted.digest, digest, EVENT_DIGEST);
     return r->content_count == 0 ? NULL : bsearch(&wanted, r->contents, r->content_count, sizeof wanted, by_digest);
 }

@@ -333,7 +333,7 @@ int mqueue_open(struct vfs *v, const struct cred *c, const char *name, int flags
         error = open_existing(&w, c, flags);
     else
         error = flags & O_CREAT ? make_named(&w, c, mode, request) : -ENOENT;
-    if (!error)
+    if (!error && w.dentry)
         error = node_open(w.dentry->node, w.dentry, flags & (O_ACCMODE | O_NONBLOCK), c, out);
     walked_release(&w);
     return error;

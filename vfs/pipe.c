@@ -527,7 +527,7 @@ static int resize(struct pipe *p, uint32_t slots)
         free(memory);
         return -ENOMEM;
     }
-    for (uint32_t i = 0; i < p->used; i++) {
+    for (uint32_t i = 0; memory && i < p->used; i++) { /* what is used is in memory */
         slot[i] = *slot_at(p, i);
         memcpy(memory + (size_t)i * PIPE_SLOT_SIZE + slot[i].offset, slot_memory(p, slot_at(p, i)) + slot[i].offset,
                slot[i].length);

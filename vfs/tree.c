@@ -151,7 +151,8 @@ struct directory *directory_of(struct dentry *d)
     c->mask = TABLE_FIRST - 1;
     c->next_cookie = COOKIE_FIRST;
     c->complete = !d->node->ops->lookup;
-    return d->children = c;
+    d->children = c;
+    return c;
 }
 
 struct dentry *dentry_cached(const struct dentry *dir, const char *name, size_t length, uint32_t hash)
