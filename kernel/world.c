@@ -48,9 +48,10 @@ static ssize_t stream_output(void *context, int stream, const void *bytes, size_
     }
     if (n == 0)
         return -ENOSPC;
+    bool over = w->ending;
     w->output_bytes += n;
     record(w, stream, stream, bytes, n);
-    return (ssize_t)n;
+    return w->ending == over ? (ssize_t)n : -ENOSPC; /* whoever was told of it ended the run before it */
 }
 
 static void stream_input(void *context, const void *bytes, size_t n)

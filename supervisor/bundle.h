@@ -20,8 +20,9 @@ struct bundle *bundle_new(const struct run_request *r); /* NULL: out of memory *
 /* The hash of a piece that was used, and its size. False: it is of no file of the host. */
 bool bundle_piece(const struct bundle *b, uint64_t ino, uint64_t number, uint8_t digest[EVENT_DIGEST], uint64_t *size);
 /* From now on bytes go to the record as they are used; what was used before is told now. secret: whose bytes are never
- * kept. */
-void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *context, uint64_t ino), void *context);
+ * kept. goes_on: asked between pieces, for a file may be large; false: no more of them. */
+void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *context, uint64_t ino),
+                  bool (*goes_on)(void *context), void *context);
 int bundle_finish(struct bundle *b); /* before record_finish: 0 or -errno */
 void bundle_interpreter(struct bundle *b, const struct interpreter *i);
 void bundle_stream(struct bundle *b, int number, const struct host_stream_past *past);

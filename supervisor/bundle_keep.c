@@ -51,7 +51,8 @@ struct bundle {
     size_t archive_count;
     uint8_t *piece; /* room for one */
     bool (*secret)(void *context, uint64_t ino);
-    void *secret_context;
+    bool (*goes_on)(void *context);
+    void *context;
 };
 
 static struct bundle *of(struct view *w)
@@ -326,11 +327,12 @@ static void keep_used(struct view *w, const struct view_file *f, int fd, uint64_
     if (b->record == NULL || b->error < 0 || offset >= f->size)
         return;
     uint64_t end = length > f->size - offset ? f->size : offset + length;
-    for (uint64_t number = offset / EVENT_PIECE_SIZE; number * EVENT_PIECE_SIZE < end; number++) {
+    for (uint64_t number = offset / EVENT_PIECE_SIZE; number * EVENT_PIECE_SIZE < end && b->goes_on(b->context);
+         number++) {
         struct kept_piece *k = new_piece(b, piece_key(f->ino, number));
         if (k == NULL)
             continue;
-        bool secret = b->secret != NULL && b->secret(b->secret_context, f->ino);
+        bool secret = b->secret != NULL && b->secret(b->context, f->ino);
         keep_file(b, f, secret);
         k->size = keep_piece(b, fd, number * EVENT_PIECE_SIZE, f->size, secret, k->digest);
         msgpack_packer p = entry(b, BUNDLE_PIECE, 4);
@@ -471,11 +473,13 @@ struct bundle *bundle_new(const struct run_request *r)
     return b;
 }
 
-void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *context, uint64_t ino), void *context)
+void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *context, uint64_t ino),
+                  bool (*goes_on)(void *context), void *context)
 {
     b->record = record;
     b->secret = secret;
-    b->secret_context = context;
+    b->goes_on = goes_on;
+    b->context = context;
     keep_policy(b, b->request->policy);
     keep_request(b, b->request);
     for (size_t i = 0; i < b->archive_count && b->error == 0; i++)

@@ -135,6 +135,11 @@ static void run_facts(struct facts *f, const struct world *w, const struct run_r
     free(words);
 }
 
+static bool goes_on(void *context)
+{
+    return recording_goes_on(context);
+}
+
 static bool is_secret(void *context, uint64_t ino)
 {
     return recording_is_secret(context, ino);
@@ -167,7 +172,7 @@ void recording_begin(struct recording *r, const struct run_request *request, con
     event_buffer_free(&f.buffer);
     w->recorder = &r->recorder;
     if (r->bundle != NULL)
-        bundle_begin(r->bundle, r->record, is_secret, r);
+        bundle_begin(r->bundle, r->record, is_secret, goes_on, r);
     for (size_t i = 0; i < w->not_reproducible_count; i++)
         r->recorder.real(&r->recorder, w->not_reproducible[i]);
     r->recorder.born(&r->recorder, (struct task *)first, NULL, 0);

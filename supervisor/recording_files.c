@@ -3,6 +3,8 @@
 #include "supervisor/recording_inner.h"
 
 #include "supervisor/bundle.h"
+#include "supervisor/replaying.h"
+#include "supervisor/tick.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -13,6 +15,13 @@ bool recording_is_secret(const struct recording *r, uint64_t ino)
         if (r->secrets->ino[i] == ino)
             return true;
     return false;
+}
+
+bool recording_goes_on(struct recording *r)
+{
+    if (tick_came())
+        tick_take(r->world->machine_context);
+    return !r->world->ending && (r->world->again == NULL || replaying_names(r->world->again));
 }
 
 static void name_file(struct recording *r, const struct task *t, struct file *f, const struct file_given *g)
@@ -59,6 +68,8 @@ static void name_piece(struct recording *r, const struct task *t, struct file *f
             recording_failed(r, fresh);
         return;
     }
+    if (!recording_goes_on(r))
+        return;
     name_file(r, t, f, g);
     uint64_t n = hash_piece(r, f, g, number, digest);
     struct event *e = recording_event(r, EVENT_PIECE, t->tid);
@@ -75,6 +86,6 @@ void recording_name_pieces(struct recording *r, const struct task *t, struct fil
                            uint64_t offset, uint64_t length)
 {
     uint64_t end = length > g->size - (offset < g->size ? offset : g->size) ? g->size : offset + length;
-    for (uint64_t at = offset / EVENT_PIECE_SIZE; at * EVENT_PIECE_SIZE < end; at++)
+    for (uint64_t at = offset / EVENT_PIECE_SIZE; at * EVENT_PIECE_SIZE < end && !r->world->ending; at++)
         name_piece(r, t, f, g, at);
 }

@@ -69,6 +69,8 @@ void recording_tell(struct recording *r, struct event *e);
 void recording_failed(struct recording *r, int error);
 
 /* recording_files.c: names the pieces that bytes [offset, + length) of a given file are in, those that were not named before. */
+/* A call can map a file of any length, all of which is hashed: limits and signals are looked at meanwhile. False: the run is over. */
+bool recording_goes_on(struct recording *r);
 bool recording_is_secret(const struct recording *r, uint64_t ino);
 void recording_name_pieces(struct recording *r, const struct task *t, struct file *f, const struct file_given *g,
                            uint64_t offset, uint64_t length);

@@ -239,6 +239,9 @@ void replaying_watch(void *replaying, const struct event *e)
             diverge(r, e);
         return;
     }
+    /* The end came by real time while a task was on its way to this: it has come a little further now. */
+    if (e->kind != EVENT_END && replaying_over(r))
+        return;
     r->ours.size = r->theirs.size = 0;
     if (event_pack(&r->ours, e) < 0 || event_pack(&r->theirs, &r->next) < 0 ||
         (!same_end(e, &r->next) &&
@@ -407,6 +410,11 @@ int64_t replaying_time(struct replaying *r)
 int64_t replaying_told(struct replaying *r, uint32_t what)
 {
     return next_is(r, EVENT_TOLD) && r->next.told.what == what ? r->next.told.ns : 0;
+}
+
+bool replaying_names(struct replaying *r)
+{
+    return next_is(r, EVENT_FILE) || next_is(r, EVENT_PIECE);
 }
 
 int64_t replaying_forward_time(struct replaying *r)

@@ -37,6 +37,8 @@ bool replaying_wakes_streams(struct replaying *r);
 /* The task that runs was stopped there in real time, for another one or for a deadline. */
 bool replaying_preempts(struct replaying *r);
 bool replaying_jumps(struct replaying *r);
+/* A piece of a given file is named here, and no end came before it was hashed. */
+bool replaying_names(struct replaying *r);
 bool replaying_wakes(struct replaying *r);                  /* … and now somebody had a turn */
 int64_t replaying_time(struct replaying *r);                /* of the event that comes next */
 int64_t replaying_told(struct replaying *r, uint32_t what); /* what the machine told (EVENT_TOLD); 0: nothing, here */
