@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""What recording costs: each work runs with and without --record by turns; the least time of each counts, because everything else that a
-shared machine does can only add to it. Prints the table that docs/records.md shows. Run by `make bench-record`."""
+"""What recording costs: each work runs without a record, with one, with one that stands alone, and is replayed, by turns; the least time
+of each counts, because everything else that a shared machine does can only add to it. Prints the table that docs/records.md shows. Run by
+`make bench-record`; record.py N: N rounds."""
 import os
 import pathlib
 import subprocess
@@ -26,30 +27,36 @@ for i in range(10000):
 ]
 
 
-def run(code, record):
-    command = [TERRARIUM, "run", "--python", "/usr/bin/python3", *(["--record", record] if record else []), "--", "-c", code]
+def run(*words):
     before, start = os.times(), time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([TERRARIUM, *words], check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return time.monotonic() - start, cpu
 
 
+def kib(path):
+    return f"{os.path.getsize(path) / 1024:.0f} KiB"
+
+
 def main():
-    print("| work | to reach | plain, ms | recorded, ms | | CPU time | record | events |\n|---|---|---|---|---|---|---|---|")
+    print("| work | to reach | plain, ms | recorded | its CPU time | with `--bundle` | replayed | record | bundle | events |\n"
+          "|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         for name, most, code in WORKS:
-            path = f"{directory}/r"
-            plain, recorded = [], []
+            record, bundle = f"{directory}/r", f"{directory}/b"
+            guest = ["--python", "/usr/bin/python3", "--", "-c", code]
+            ways = {"plain": ["run", *guest], "record": ["run", "--record", record, *guest],
+                    "bundle": ["run", "--record", bundle, "--bundle", *guest], "replay": ["replay", bundle]}
+            took = {way: [] for way in ways}
             for _ in range(RUNS):
-                plain.append(run(code, None))
-                recorded.append(run(code, path))
-            wall = [min(t[0] for t in times) for times in (plain, recorded)]
-            cpu = [min(t[1] for t in times) for times in (plain, recorded)]
-            head = subprocess.run(["/usr/bin/python3", str(ROOT / "tools/read_record.py"), "--head", path], check=True,
+                for way, words in ways.items():
+                    took[way].append(run(*words))
+            wall, cpu = ({way: min(t[k] for t in times) for way, times in took.items()} for k in (0, 1))
+            head = subprocess.run(["/usr/bin/python3", str(ROOT / "tools/read_record.py"), "--head", record], check=True,
                                   capture_output=True, text=True).stdout.split()
-            print(f"| {name} | {most}x | {wall[0] * 1000:.0f} | {wall[1] * 1000:.0f} | **{wall[1] / wall[0]:.2f}x** | "
-                  f"{cpu[1] / cpu[0]:.2f}x | {os.path.getsize(path) / 1024:.0f} KiB | {head[1]} |", flush=True)
+            print(f"| {name} | {most}x | {wall['plain'] * 1000:.0f} | **{wall['record'] / wall['plain']:.2f}x** | {cpu['record'] / cpu['plain']:.2f}x | "
+                  f"{wall['bundle'] / wall['plain']:.2f}x | {wall['replay'] / wall['plain']:.2f}x | {kib(record)} | {kib(bundle)} | {head[1]} |", flush=True)
 
 
 if __name__ == "__main__":
