@@ -442,6 +442,12 @@ int64_t replaying_limit(struct replaying *r)
     return stops ? r->next.time : INT64_MAX;
 }
 
+void replaying_interrupt(struct replaying *r)
+{
+    if (!r->stopped)
+        r->until = (struct replaying_until){.by_event = true};
+}
+
 bool replaying_stopped(const struct replaying *r)
 {
     return r->stopped;

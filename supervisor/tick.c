@@ -126,13 +126,16 @@ static bool calm(const struct holder *h)
            w->current != NULL && patch_counts(w->current->mm) && fast_clock_counts(h);
 }
 
-/* The run is that of the record: whoever called cannot reach it, but end it. Who looks at it by a prompt or a debugger has ^C for that. */
+/* The run is that of the record: whoever called cannot reach it, but end it. For who looks at it by a prompt
+ * ^C is what brings that back. */
 static void take_of_replay(struct holder *h, int signal)
 {
     if (signal == SIGTSTP) {
         tick_pause(true);
         raise(SIGSTOP);
         tick_pause(false);
+    } else if (h->inspection != NULL && signal == SIGINT) {
+        replaying_interrupt(h->world->again);
     } else if (h->inspection == NULL && (signal == SIGINT || signal == SIGQUIT)) {
         h->world->init_status = signal;
         world_end(h->world, VERDICT_KILLED);

@@ -1,6 +1,7 @@
 """A replay that stands still is looked at: mappings, Python stacks of each version of CPython, a prompt, gdb."""
 import glob
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -198,3 +199,24 @@ def test_gdb(recorded):
     assert "syscall" in out and "\"/tmp/x\"" in out and "deep.py:7  Thing.run" in out, out
     assert "Could not write" in out or "E01" in out or "Couldn't write" in out, out
     assert "over" in out, out
+
+
+def test_the_prompt_comes_back_by_an_interrupt(tmp_path):
+    """^C at the prompt is nothing; while the replay goes on it brings the prompt back, at the next event."""
+    code = "import os\nfor i in range(150000): os.getppid()\nprint('over')"
+    subprocess.run([TERRARIUM, "run", "--python", "/usr/bin/python3", "--record", tmp_path / "r", "--bundle", "--", "-I", "-S", "-c", code], check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(TERRARIUM, [TERRARIUM, "replay", "--shell", str(tmp_path / "r")])
+    shown = b""
+    for wanted, typed in ((b"(replay) ", b"\x03"), (b"^C", b"until 1h\n"), (b"until 1h", b"\x03"), (b"(replay) ", b"stack\n"), (b"(replay) ", b"quit\n")):
+        shown = b""
+        while wanted not in shown:
+            shown += os.read(fd, 1000)
+        if typed == b"stack\n":
+            assert b"behind event " in shown and b"over" not in shown and b"the run ended" not in shown, shown
+        os.write(fd, typed)
+    assert b"<string>:2  <module>" in shown, shown
+    assert os.waitpid(pid, 0)[1] == 0
+    os.close(fd)
