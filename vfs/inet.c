@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORT_FIRST = 32768, PORT_LAST = 60999, PRIVILEGED = 1024 };
+enum { PORT_FIRST = 32768, PORT_LAST = 60999, PRIVILEGED = 1024, SPARE_MOST = 48 /* what one stream has on its way */ };
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 static const uint8_t loopback6[16] = {[15] = 1};
@@ -207,6 +207,10 @@ void inet_free(struct inet_table *t)
 {
     if (t)
         remote_free_orphans(t);
+    for (struct inet_chunk *c = t ? t->spare : NULL, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
     free(t);
 }
 
@@ -214,9 +218,16 @@ void inet_free(struct inet_table *t)
 
 struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room)
 {
-    struct inet_chunk *c = t->bytes + room > INET_BYTES_MAX ? NULL : malloc(sizeof *c + room);
-    if (!c)
+    struct inet_chunk *c = NULL;
+    if (t->bytes + room > INET_BYTES_MAX)
         return NULL;
+    if (room == INET_CHUNK && t->spare) {
+        c = t->spare;
+        t->spare = c->next;
+        t->spare_count--;
+    } else if (!(c = malloc(sizeof *c + room))) {
+        return NULL;
+    }
     *c = (struct inet_chunk){.room = room};
     t->bytes += room;
     return c;
@@ -225,7 +236,13 @@ struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room)
 void inet_chunk_free(struct inet_table *t, struct inet_chunk *c)
 {
     t->bytes -= c->room;
-    free(c);
+    if (c->room != INET_CHUNK || t->spare_count == SPARE_MOST) {
+        free(c);
+        return;
+    }
+    c->next = t->spare;
+    t->spare = c;
+    t->spare_count++;
 }
 
 void inet_queue(struct inet_socket *s, struct inet_chunk *c)

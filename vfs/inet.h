@@ -81,8 +81,10 @@ struct inet_table {
     uint16_t next_port;                       /* of the ephemeral ones */
     struct inet_socket *all;                  /* for /proc/net; the newest first */
     uint64_t bytes;                           /* in all queues */
-    struct net_hooks hooks;                   /* connect NULL: nothing is beyond the world */
-    struct remote *orphans;                   /* vfs/remote.c: whose sockets are closed */
+    struct inet_chunk *spare; /* whole ones that were read: a stream takes them again, with their pages */
+    uint32_t spare_count;
+    struct net_hooks hooks; /* connect NULL: nothing is beyond the world */
+    struct remote *orphans; /* vfs/remote.c: whose sockets are closed */
     uint32_t orphan_count;
     uint16_t last_ping; /* identifiers of ICMP sockets */
 };
