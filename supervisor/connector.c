@@ -24,6 +24,7 @@ struct goal {
 
 struct connector {
     int socket;
+    bool broken; /* an answer did not come: the next would be taken for it */
     size_t count;
     struct goal goals[];
 };
@@ -198,7 +199,7 @@ static int take_answer(int socket)
         n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n != (ssize_t)sizeof error)
-        return n < 0 ? -errno : -EPIPE;
+        return -EPIPE;
     const struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     if (error != 0 || c == NULL || c->cmsg_type != SCM_RIGHTS)
         return error < 0 ? error : -EPROTO;
@@ -209,14 +210,16 @@ static int take_answer(int socket)
 
 int connector_dial(struct connector *c, const struct network_rule *rule)
 {
-    for (uint32_t i = 0; i < c->count; i++) {
+    for (uint32_t i = 0; i < c->count && !c->broken; i++) {
         if (c->goals[i].rule != rule->index)
             continue;
         ssize_t n;
         do
             n = write(c->socket, &i, sizeof i);
         while (n < 0 && errno == EINTR);
-        return n == (ssize_t)sizeof i ? take_answer(c->socket) : -EPIPE;
+        int fd = n == (ssize_t)sizeof i ? take_answer(c->socket) : -EPIPE;
+        c->broken = fd == -EPIPE || fd == -EPROTO; /* no errno of connect(2) */
+        return fd;
     }
     return -EINVAL;
 }

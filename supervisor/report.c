@@ -201,6 +201,20 @@ static json_t *denied(const struct world *w)
     return all;
 }
 
+/* Of bytes that a guest chose: what is not UTF-8 comes as \xff. */
+static json_t *text_of(const char *bytes)
+{
+    json_t *text = json_string(bytes); /* NULL: it is no UTF-8 */
+    if (text == NULL) {
+        char escaped[4 * 4096 + 1];
+        size_t n = 0;
+        for (const unsigned char *c = (const unsigned char *)bytes; *c != '\0' && n + 5 < sizeof escaped; c++)
+            n += (size_t)snprintf(escaped + n, sizeof escaped - n, *c < 0x80 ? "%c" : "\\x%02x", *c);
+        text = json_string(escaped);
+    }
+    return text;
+}
+
 struct file_lists {
     json_t *list[4];
     size_t count;
@@ -211,15 +225,7 @@ static int add_path(void *context, enum change_kind kind, const char *path, cons
     struct file_lists *l = context;
     if (l->count++ >= PATHS_MOST)
         return 1;
-    json_t *text = json_string(path); /* NULL: the name is not UTF-8 */
-    if (text == NULL) {
-        char escaped[4 * 4096 + 1];
-        size_t n = 0;
-        for (const unsigned char *c = (const unsigned char *)path; *c != '\0' && n + 5 < sizeof escaped; c++)
-            n += (size_t)snprintf(escaped + n, sizeof escaped - n, *c < 0x80 ? "%c" : "\\x%02x", *c);
-        text = json_string(escaped);
-    }
-    (void)json_array_append_new(l->list[kind], text);
+    (void)json_array_append_new(l->list[kind], text_of(path));
     return 0;
 }
 
@@ -277,7 +283,7 @@ static json_t *deadlock(const struct holder *h)
         json_t *o = json_object();
         add(o, "process", json_integer(w->pid));
         add(o, "thread", json_integer(w->tid));
-        add(o, "name", json_string(w->name));
+        add(o, "name", text_of(w->name));
         add(o, "call", json_string(w->call));
         snprintf(at, sizeof at, "%#" PRIx64, w->futex);
         add(o, "futex", w->futex != 0 ? json_string(at) : json_null());

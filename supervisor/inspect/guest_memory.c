@@ -10,6 +10,7 @@ enum {
     DYNAMIC_MOST = 128,
     CHAIN_MOST = 4096,
     NAME_MOST = 64,
+    PAGE = 4096,
 };
 
 struct tracee *guest_stopped(const struct process *p)
@@ -24,9 +25,10 @@ struct tracee *guest_stopped(const struct process *p)
 
 bool guest_read(struct guest_memory *g, uint64_t address, void *to, size_t n)
 {
-    if (g->reads_left == 0 || address == 0)
+    size_t cost = 1 + n / PAGE; /* of a page and of eight bytes it is the same */
+    if (g->reads_left < cost || address == 0)
         return false;
-    g->reads_left--;
+    g->reads_left -= (unsigned)cost;
     return tracee_read(g->tracee, address, to, n) == (ssize_t)n;
 }
 

@@ -97,6 +97,12 @@ def test_a_deadlock_is_replayed(terrarium, tmp_path):
     assert (again.status, again.out, again.err) == (result.status, result.out, ""), again
 
 
+def test_a_name_that_is_no_text_is_told_all_the_same(terrarium):
+    result = terrarium("run", "--schedule", "seed=1", "--", "-c", "import ctypes, threading; ctypes.CDLL(None).prctl(15, b'a\\xffb'); "
+                       "lock = threading.Lock(); lock.acquire(); lock.acquire()", report=True)
+    assert [w["name"] for w in result.report["deadlock"]] == ["a\\xffb"]
+
+
 def test_whoever_holds_a_mutex_is_named(scheduled, terrarium):
     """A pthread mutex says who took it; the C library's own lock of a stream is one."""
     result = terrarium("run", "--schedule", "seed=1", "--", "-c", """

@@ -291,4 +291,22 @@ static inline void fake_signal(struct fake_machine *f, int signal)
     task_interrupt(f->task);
 }
 
+static inline void fake_leave_queue(struct fake_machine *f)
+{
+    while (sched_pick(f->world) != NULL)
+        ;
+}
+
+/* A child by fork(2). */
+static inline struct task *fake_child_of(struct task *parent, uint64_t flags)
+{
+    struct fake_machine *f = fake_of(parent);
+    int64_t pid = fake_call_as(parent, SYS_clone, (const uint64_t[6]){flags});
+    assert_true(pid > 0);
+    struct task *t = task_find(f->world, (int32_t)pid);
+    assert_non_null(t);
+    fake_leave_queue(f);
+    return t;
+}
+
 #endif

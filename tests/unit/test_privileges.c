@@ -14,24 +14,6 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define MINUS_ONE UINT64_C(0xffffffff)
 
-static void leave_queue(struct fake_machine *f)
-{
-    while (sched_pick(f->world) != NULL)
-        ;
-}
-
-/* A child by fork(2). */
-static struct task *child_of(struct task *parent, uint64_t flags)
-{
-    struct fake_machine *f = fake_of(parent);
-    int64_t pid = fake_call_as(parent, SYS_clone, (const uint64_t[6]){flags});
-    assert_true(pid > 0);
-    struct task *t = task_find(f->world, (int32_t)pid);
-    assert_non_null(t);
-    leave_queue(f);
-    return t;
-}
-
 /* ---- credentials ---------------------------------------------------------------------------------------------------
  */
 
@@ -206,7 +188,7 @@ static void test_limits(void **state)
     assert_int_equal(limit(f, 0, RLIMIT_NOFILE, 8, 8), 0);
     assert_int_equal(fake_call(f, SYS_prlimit64, 31000, RLIMIT_AS, 0, fake_at(0)), -ESRCH);
     assert_int_equal(fake_call(f, SYS_prlimit64, 0, RLIMIT_AS, 8, 0), -EFAULT);
-    struct task *child = child_of(f->task, SIGCHLD);
+    struct task *child = fake_child_of(f->task, SIGCHLD);
     assert_int_equal(limit(f, child->tid, RLIMIT_FSIZE, 5, 9), 0);
     assert_int_equal(child->process->limits[RLIMIT_FSIZE].rlim_cur, 5);
     child->cred.suid = 0;
@@ -330,7 +312,7 @@ static void test_populating_has_an_end(void **state)
     while (mm_populate(f->task->mm, MM_ARENA) == MAP_POPULATE && sum < UINT64_C(1) << 30)
         sum += MM_ARENA;
     assert_int_equal(sum, 8 << 20);
-    assert_int_equal(mm_populate(child_of(f->task, SIGCHLD)->mm, MM_ARENA), 0);
+    assert_int_equal(mm_populate(fake_child_of(f->task, SIGCHLD)->mm, MM_ARENA), 0);
 }
 
 int main(void)

@@ -15,24 +15,6 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 
-static void leave_queue(struct fake_machine *f)
-{
-    while (sched_pick(f->world) != NULL)
-        ;
-}
-
-/* A child by fork(2). */
-static struct task *child_of(struct task *parent, uint64_t flags)
-{
-    struct fake_machine *f = fake_of(parent);
-    int64_t pid = fake_call_as(parent, SYS_clone, (const uint64_t[6]){flags});
-    assert_true(pid > 0);
-    struct task *t = task_find(f->world, (int32_t)pid);
-    assert_non_null(t);
-    leave_queue(f);
-    return t;
-}
-
 static void ends(struct task *t, int status)
 {
     task_exited(t, status);
@@ -90,20 +72,20 @@ static void test_clone_flags(void **state)
 static void test_what_is_shared(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *own = child_of(f->task, SIGCHLD);
+    struct task *own = fake_child_of(f->task, SIGCHLD);
     assert_ptr_not_equal(own->mm, f->task->mm);
     assert_ptr_not_equal(own->fds, f->task->fds);
     assert_ptr_not_equal(own->fs, f->task->fs);
     assert_ptr_not_equal(own->process->handlers, f->process->handlers);
     assert_int_equal(own->tid, own->process->pid);
     assert_ptr_equal(own->process->parent, f->process);
-    struct task *thread = child_of(f->task, THREAD_FLAGS);
+    struct task *thread = fake_child_of(f->task, THREAD_FLAGS);
     assert_ptr_equal(thread->mm, f->task->mm);
     assert_ptr_equal(thread->fds, f->task->fds);
     assert_ptr_equal(thread->fs, f->task->fs);
     assert_ptr_equal(thread->process, f->process);
     assert_int_not_equal(thread->tid, f->task->tid);
-    struct task *sibling = child_of(own, CLONE_PARENT | CLONE_VM | CLONE_SIGHAND | SIGCHLD);
+    struct task *sibling = fake_child_of(own, CLONE_PARENT | CLONE_VM | CLONE_SIGHAND | SIGCHLD);
     assert_ptr_equal(sibling->process->parent, f->process);
     assert_ptr_equal(sibling->mm, own->mm);
     assert_ptr_equal(sibling->process->handlers, own->process->handlers);
@@ -161,7 +143,7 @@ static void test_vfork_waits(void **state)
         else
             ends(child, 0);
         assert_int_equal(fake_again(f->task), pid);
-        leave_queue(f);
+        fake_leave_queue(f);
     }
 }
 
@@ -203,7 +185,7 @@ static void test_unshare(void **state)
     assert_int_equal(fake_call(f, SYS_unshare, CLONE_NEWNS | CLONE_FS), -EPERM);
     assert_int_equal(fake_call(f, SYS_unshare, CLONE_VFORK), -EINVAL);
     assert_int_equal(fake_call(f, SYS_unshare, CLONE_THREAD), 0);
-    struct task *thread = child_of(f->task, THREAD_FLAGS);
+    struct task *thread = fake_child_of(f->task, THREAD_FLAGS);
     assert_int_equal(fake_call(f, SYS_unshare, CLONE_THREAD), -EINVAL);
     assert_int_equal(fake_call(f, SYS_unshare, CLONE_FILES | CLONE_FS), 0);
     assert_ptr_not_equal(thread->fds, f->task->fds);
@@ -248,7 +230,7 @@ static void test_wait_errors(void **state)
 static void test_wait_blocks_until_a_child_ends(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *child = child_of(f->task, SIGCHLD);
+    struct task *child = fake_child_of(f->task, SIGCHLD);
     int32_t pid = child->tid;
     assert_int_equal(wait_any(f, WNOHANG), 0);
     assert_int_equal(wait_any(f, 0), CALL_BLOCK);
@@ -272,7 +254,7 @@ static void test_waitid_tells(void **state)
     struct fake_machine *f = *state;
     siginfo_t *info = fake_bytes(f, 0);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct task *child = child_of(f->task, SIGCHLD);
+        struct task *child = fake_child_of(f->task, SIGCHLD);
         int32_t pid = child->tid;
         memset(info, 0xff, sizeof *info);
         assert_int_equal(fake_call(f, SYS_waitid, P_PID, (uint64_t)pid, fake_at(0), WEXITED | WNOHANG), 0);
@@ -296,7 +278,7 @@ static void test_waitid_tells(void **state)
 static void test_stopped_and_continued(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *child = child_of(f->task, SIGCHLD);
+    struct task *child = fake_child_of(f->task, SIGCHLD);
     int32_t pid = child->tid, *word = fake_bytes(f, 0);
     process_stop(child->process, SIGTSTP);
     assert_int_equal(wait_any(f, WNOHANG), 0); /* not asked for */
@@ -319,7 +301,8 @@ static void test_stopped_and_continued(void **state)
 static void test_wait_for_whom(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *a = child_of(f->task, SIGCHLD), *b = child_of(f->task, SIGCHLD), *quiet = child_of(f->task, 0);
+    struct task *a = fake_child_of(f->task, SIGCHLD), *b = fake_child_of(f->task, SIGCHLD),
+                *quiet = fake_child_of(f->task, 0);
     int32_t pid_a = a->tid, pid_b = b->tid, pid_quiet = quiet->tid;
     b->process->pgid = pid_b;
     ends(a, 0);
@@ -337,7 +320,7 @@ static void test_wait_for_whom(void **state)
 static void test_wait_is_interrupted(void **state)
 {
     struct fake_machine *f = *state;
-    child_of(f->task, SIGCHLD);
+    fake_child_of(f->task, SIGCHLD);
     assert_int_equal(wait_any(f, 0), CALL_BLOCK);
     fake_signal(f, SIGUSR1);
     assert_int_equal(fake_again(f->task), -CALL_RESTART_SYS);
@@ -347,7 +330,7 @@ static void test_wait_is_interrupted(void **state)
 static void test_bad_pointer_reaps(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *child = child_of(f->task, SIGCHLD);
+    struct task *child = fake_child_of(f->task, SIGCHLD);
     int32_t pid = child->tid;
     ends(child, 0);
     assert_int_equal(fake_call(f, SYS_wait4, (uint64_t)-1, 8, 0), -EFAULT);
@@ -358,7 +341,7 @@ static void test_ignored_children(void **state)
 {
     struct fake_machine *f = *state;
     f->process->handlers->action[SIGCHLD].handler = 1;
-    struct task *child = child_of(f->task, SIGCHLD);
+    struct task *child = fake_child_of(f->task, SIGCHLD);
     int32_t pid = child->tid;
     assert_int_equal(wait_any(f, 0), CALL_BLOCK);
     ends(child, 0);
@@ -369,7 +352,7 @@ static void test_ignored_children(void **state)
 static void test_orphans(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *child = child_of(f->task, SIGCHLD), *grandchild = child_of(child, SIGCHLD);
+    struct task *child = fake_child_of(f->task, SIGCHLD), *grandchild = fake_child_of(child, SIGCHLD);
     int32_t grandpid = grandchild->tid;
     assert_int_equal(fake_call_as(grandchild, SYS_getppid, (const uint64_t[6]){0}), child->tid);
     ends(child, 0);
@@ -378,8 +361,8 @@ static void test_orphans(void **state)
     assert_null(process_find(f->world, grandpid)); /* the reaper waits at once */
 
     assert_int_equal(fake_call(f, SYS_prctl, PR_SET_CHILD_SUBREAPER, 1), 0);
-    child = child_of(f->task, SIGCHLD);
-    grandchild = child_of(child, SIGCHLD);
+    child = fake_child_of(f->task, SIGCHLD);
+    grandchild = fake_child_of(child, SIGCHLD);
     grandpid = grandchild->tid;
     ends(child, 0);
     assert_int_equal(fake_call_as(grandchild, SYS_getppid, (const uint64_t[6]){0}), f->process->pid);
@@ -408,7 +391,7 @@ static void test_pidfd(void **state)
     assert_int_equal(fake_call(f, SYS_pidfd_open, (uint64_t)pid, 0), -ESRCH);
     assert_int_equal(fake_call(f, SYS_pidfd_open, 0, 0), -EINVAL);
     assert_int_equal(fake_call(f, SYS_pidfd_open, (uint64_t)f->process->pid, 1), -EINVAL);
-    struct task *thread = child_of(f->task, THREAD_FLAGS);
+    struct task *thread = fake_child_of(f->task, THREAD_FLAGS);
     assert_int_equal(fake_call(f, SYS_pidfd_open, (uint64_t)thread->tid, 0), -EINVAL);
     /* A non-blocking one says EAGAIN where WNOHANG would say 0. */
     pid = fake_call(f, SYS_fork, 0);
@@ -424,8 +407,8 @@ static void test_pidfd(void **state)
 static void test_setpgid(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *child = child_of(f->task, SIGCHLD), *other = child_of(f->task, SIGCHLD);
-    struct task *grandchild = child_of(child, SIGCHLD), *thread = child_of(f->task, THREAD_FLAGS);
+    struct task *child = fake_child_of(f->task, SIGCHLD), *other = fake_child_of(f->task, SIGCHLD);
+    struct task *grandchild = fake_child_of(child, SIGCHLD), *thread = fake_child_of(f->task, THREAD_FLAGS);
     uint64_t pid = (uint64_t)child->tid;
     assert_int_equal(fake_call(f, SYS_setpgid, 0, 0), -EPERM); /* it leads a session */
     assert_int_equal(fake_call(f, SYS_setpgid, pid, (uint64_t)-1), -EINVAL);
@@ -447,7 +430,7 @@ static void test_setpgid(void **state)
 static void test_setsid(void **state)
 {
     struct fake_machine *f = *state;
-    struct task *child = child_of(f->task, SIGCHLD), *member = child_of(child, SIGCHLD);
+    struct task *child = fake_child_of(f->task, SIGCHLD), *member = fake_child_of(child, SIGCHLD);
     uint64_t pid = (uint64_t)child->tid;
     assert_int_equal(fake_call(f, SYS_setsid, 0), -EPERM);
     assert_int_equal(fake_call(f, SYS_getsid, pid), f->process->sid);
@@ -458,7 +441,7 @@ static void test_setsid(void **state)
     assert_int_equal(fake_call(f, SYS_getsid, (uint64_t)member->tid), member->tid);
     assert_int_equal(fake_call(f, SYS_getpgid, (uint64_t)member->tid), member->tid);
     /* Also a group whose only members are others, and zombies. */
-    struct task *leader = child_of(f->task, SIGCHLD), *follower = child_of(f->task, SIGCHLD);
+    struct task *leader = fake_child_of(f->task, SIGCHLD), *follower = fake_child_of(f->task, SIGCHLD);
     uint64_t number = (uint64_t)leader->tid;
     assert_int_equal(fake_call(f, SYS_setpgid, number, number), 0);
     assert_int_equal(fake_call(f, SYS_setpgid, (uint64_t)follower->tid, number), 0);
