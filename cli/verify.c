@@ -63,6 +63,7 @@ static char *value_from_anywhere(enum option_id id, const char *value)
     switch (id) {
     case OPTION_MOUNT:
     case OPTION_IMAGE:
+    case OPTION_SIGN:
         return absolute(value);
     case OPTION_PYTHON: /* a bare name is looked for along PATH */
         return strchr(value, '/') != NULL ? absolute(value) : strdup(value);
@@ -85,7 +86,8 @@ static int collect_options(struct verify *v, const struct options *o)
     bool good = add_word(v, strdup("terrarium")) && add_word(v, strdup(v->is_exec ? "exec" : "run"));
     for (size_t i = 0; good && i < o->count; i++) {
         enum option_id id = o->given[i].id;
-        if (id == OPTION_RECORD || id == OPTION_REPORT || id == OPTION_EXPORT)
+        if (id == OPTION_RECORD || id == OPTION_REPORT || id == OPTION_EXPORT || id == OPTION_CAPTURE ||
+            id == OPTION_HAR)
             return command_fail("verify: %s is verify's own business here", option_table[id].name);
         good = add_word(v, strdup(option_table[id].name));
         if (good && option_table[id].value != NULL)

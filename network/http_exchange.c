@@ -166,9 +166,9 @@ struct http_handler *http_exchange_new(const char *file, const char *text, size_
     const json_t *entries = json_object_get(json_object_get(har, "log"), "entries");
     if (r == NULL || har == NULL || !json_is_array(entries)) {
         if (har == NULL)
-            snprintf(why, size, "line %d: %.150s", error.line, error.text);
+            snprintf(why, size, "%.200s: no capture, and no HAR: line %d: %.150s", file, error.line, error.text);
         else
-            snprintf(why, size, "no HAR: log.entries is missing");
+            snprintf(why, size, "%.200s: no HAR: log.entries is missing", file);
         json_decref(har);
         free(r);
         return NULL;
@@ -179,7 +179,7 @@ struct http_handler *http_exchange_new(const char *file, const char *text, size_
     r->entries = calloc(json_array_size(entries) + 1, sizeof *r->entries);
     for (size_t i = 0; r->name != NULL && r->entries != NULL && i < json_array_size(entries); i++)
         if (!read_entry(&r->entries[r->count++], json_array_get(entries, i))) {
-            snprintf(why, size, "log.entries[%zu]: no request and answer that can be given again", i);
+            snprintf(why, size, "%.200s: log.entries[%zu]: no request and answer that can be given again", file, i);
             release(&r->handler);
             return NULL;
         }

@@ -144,7 +144,7 @@ int pattern_read(struct reader *r, const struct node *value, const char *where, 
     }
     if (bytes_read(r, value, where, &bytes) < 0)
         return -1;
-    bool star = value->kind == NODE_SCALAR && memchr(bytes.bytes, '*', bytes.size) != NULL;
+    bool star = value->kind == NODE_SCALAR && bytes.size > 0 && memchr(bytes.bytes, '*', bytes.size) != NULL;
     *out = (struct policy_pattern){star ? PATTERN_GLOB : PATTERN_TEXT, bytes.bytes, bytes.size, NULL};
     return 0;
 }

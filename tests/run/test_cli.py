@@ -25,6 +25,8 @@ MISTAKES = [
     (["verify"], "verify: nothing to run (see 'terrarium verify --help')"),
     (["verify", "-n", "1", "--", "-c", "0"], "verify: -n '1': expected a number from 2 to 10000"),
     (["verify", "--report", "x", "--", "-c", "0"], "verify: --report is verify's own business here"),
+    (["verify", "--capture=c.pcapng", "--", "-c", "0"], "verify: --capture is verify's own business here"),
+    (["verify", "--har", "h", "--", "-c", "0"], "verify: --har is verify's own business here"),
     (["verify", "--polcy", "x"], "verify: unknown option '--polcy' (did you mean '--policy'?) (see 'terrarium verify --help')"),
     (["verify", "none.py"], "none.py: No such file or directory"),
     (["keygen"], "keygen: a file to make, please (see 'terrarium keygen --help')"),
