@@ -43,7 +43,7 @@ static uint64_t hash(const void *bytes, size_t n)
 static size_t plain(const char *name, char out[LONGEST + 1])
 {
     size_t n = 0;
-    for (; name[n] != '\0' && n < LONGEST; n++)
+    for (; n < LONGEST && name[n] != '\0'; n++)
         out[n] = (char)tolower((unsigned char)name[n]);
     if (n > 1 && out[n - 1] == '.')
         n--;

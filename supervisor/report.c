@@ -107,6 +107,7 @@ static json_t *limits(const struct holder *h)
     add(o, "processes", counted(used.processes_peak, allowed->processes));
     add(o, "files", counted(files.bytes_peak, allowed->files));
     add(o, "file_count", counted(files.nodes_peak, allowed->file_count));
+    add(o, "open_files", counted(files.descriptors_peak, allowed->open_files));
     return o;
 }
 

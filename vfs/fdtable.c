@@ -150,6 +150,16 @@ bool fdtable_full(const struct fdtable *t)
     return lowest_free(t, t->lowest) >= t->limit;
 }
 
+static void put_in(struct fdtable *t, uint32_t fd, struct file *f, bool cloexec)
+{
+    t->files[fd] = f;
+    set_bit(t->open, fd, true);
+    set_bit(t->cloexec, fd, cloexec);
+    t->count++;
+    if (t->count > f->vfs->usage.descriptors_peak)
+        f->vfs->usage.descriptors_peak = t->count;
+}
+
 int fdtable_install(struct fdtable *t, struct file *f, int minimum, bool cloexec)
 {
     if (minimum < 0 || (minimum > 0 && (uint32_t)minimum >= t->limit)) /* fcntl(2) F_DUPFD: EINVAL */
@@ -161,10 +171,7 @@ int fdtable_install(struct fdtable *t, struct file *f, int minimum, bool cloexec
     int error = grow(t, fd + 1);
     if (error)
         return error;
-    t->files[fd] = f;
-    set_bit(t->open, fd, true);
-    set_bit(t->cloexec, fd, cloexec);
-    t->count++;
+    put_in(t, fd, f, cloexec);
     if (from == t->lowest)
         t->lowest = fd + 1;
     return (int)fd;
@@ -178,10 +185,7 @@ int fdtable_replace(struct fdtable *t, int fd, struct file *f, bool cloexec)
     if (error)
         return error;
     fdtable_close(t, fd, t);
-    t->files[fd] = f;
-    set_bit(t->open, (uint32_t)fd, true);
-    set_bit(t->cloexec, (uint32_t)fd, cloexec);
-    t->count++;
+    put_in(t, (uint32_t)fd, f, cloexec);
     if (t->lowest == (uint32_t)fd)
         t->lowest++;
     return fd;

@@ -71,10 +71,11 @@ void vfs_free(struct vfs *v);                         /* after every file, dentr
 void vfs_set_view(struct vfs *v, struct view *w, uint32_t first);
 struct dentry *vfs_root(struct vfs *v); /* borrowed */
 
-/* What was used and whether a quota was ever hit: the report's `files` limit. */
+/* What was used and whether a quota was ever hit: the report's `files`, `file_count` and `open_files`. */
 struct vfs_usage {
     uint64_t bytes, bytes_peak, nodes, nodes_peak;
-    uint64_t anonymous; /* bytes of memfds and shared anonymous memory; not in `bytes` */
+    uint64_t anonymous;        /* bytes of memfds and shared anonymous memory; not in `bytes` */
+    uint64_t descriptors_peak; /* most in one table */
     bool quota_hit, anonymous_hit;
 };
 void vfs_usage(const struct vfs *v, struct vfs_usage *out);

@@ -1,4 +1,5 @@
 """Limits that a program sets itself: setrlimit(2), natively and inside."""
+import json
 
 
 def test_a_program_that_does_not_fit_dies_as_natively(same):
@@ -34,7 +35,7 @@ for name in 'AS', 'DATA':
 """)
 
 
-def test_descriptors_are_raised_to_what_the_policy_allows(terrarium):
+def test_descriptors_are_raised_to_what_the_policy_allows(terrarium, tmp_path):
     code = """
 import os, resource
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -52,4 +53,8 @@ except ValueError as e:
 """
     assert terrarium("run", "--", "-c", code).out == "1024 4096\nToo many open files 1023\n4095 True\nnot allowed to raise maximum limit\n"
     assert terrarium("run", "--limit", "open_files=2000", "--", "-c", code).out.startswith("1024 2000\n")
+    result = terrarium("run", "--limit", "open_files=100", "--report", str(tmp_path / "r.json"), "--", "-c", "import os\nwhile True: os.dup(0)")
+    assert "Too many open files" in result.err and result.status == 1
+    limits = json.loads((tmp_path / "r.json").read_text())["limits"]
+    assert limits["open_files"] == {"used": 100, "allowed": 100}
     assert terrarium("run", "--limit", "open_files=100", "--", "-c", "import resource; print(*resource.getrlimit(7))").out == "100 100\n"
