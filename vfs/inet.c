@@ -371,13 +371,31 @@ void inet_unbind(struct inet_socket *s)
     s->bound = false;
 }
 
-/* The most particular one: connected to the sender, then bound to the address, then to any. The first bound of several
- * alike (SO_REUSEPORT spreads them natively; here the choice is the same in every run). */
+/* Which of several alike (SO_REUSEPORT): by the sender, so that they are spread and one sender's datagrams stay together; the same in
+ * every run. */
+static uint32_t spread(const struct inet_address *from, uint32_t n)
+{
+    uint32_t hash = from->port;
+    for (size_t i = 0; i < 16; i++)
+        hash = hash * 31 + from->ip[i];
+    hash *= 2654435761u;
+    return (hash >> 16) % n;
+}
+
+static bool is_alike(const struct inet_socket *s, const struct inet_socket *best, bool stream)
+{
+    return s->local.port == best->local.port && inet_same_ip(&s->local, &best->local) && s->base.reuse_port &&
+           s->base.family == best->base.family && s->remote.port == best->remote.port &&
+           (!stream || s->state == TCP_IS_LISTENING);
+}
+
+/* The most particular one: connected to the sender, then bound to the address, then to any. */
 struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_address *to,
                                 const struct inet_address *from)
 {
     struct inet_socket *best = NULL;
     int best_score = 0;
+    uint32_t alike = 0;
     bool stream = asker->base.type == SOCK_STREAM;
     for (struct inet_socket *s = *slot(asker, to->port); s; s = s->port_next) {
         if (s->local.port != to->port || !covers(s, to) || (stream && s->state != TCP_IS_LISTENING))
@@ -393,5 +411,13 @@ struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_add
             best_score = score;
         }
     }
+    if (!best || !best->base.reuse_port || from->port == 0)
+        return best;
+    for (struct inet_socket *s = *slot(asker, to->port); s; s = s->port_next)
+        alike += is_alike(s, best, stream);
+    uint32_t chosen = alike > 1 ? spread(from, alike) : 0;
+    for (struct inet_socket *s = *slot(asker, to->port); s && alike > 1; s = s->port_next)
+        if (is_alike(s, best, stream) && chosen-- == 0)
+            return s;
     return best;
 }

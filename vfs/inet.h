@@ -63,6 +63,7 @@ struct inet_socket {
     bool finished;            /* it said FIN */
     bool over;                /* RST came, or both ends said FIN: the kernel's TCP_CLOSE */
     bool told_progress;       /* a non-blocking connect said EINPROGRESS and was not asked again */
+    uint8_t congestion;       /* TCP_CONGESTION: vfs/inet_option.c */
     bool buffers_set;         /* SO_SNDBUF or SO_RCVBUF was: no autotuning */
     struct inet_socket *peer; /* TCP: referenced */
     struct remote *far;       /* vfs/remote.c: TCP's other end beyond the world; UDP's, a list of them */

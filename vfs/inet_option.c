@@ -80,8 +80,11 @@ static int tcp_information(const struct inet_socket *s, void *value, socklen_t *
                       : s->state == TCP_IS_CONNECTING ? SYN_SENT
                       : s->state == TCP_IS_LISTENING  ? LISTEN
                                                       : CLOSED,
+        .tcpi_options = s->state == TCP_IS_CONNECTED ? TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE : 0,
+        .tcpi_snd_wscale = 7,
+        .tcpi_rcv_wscale = 7,
         .tcpi_rto = 201000,
-        .tcpi_snd_mss = beyond ? 1460 : 32768,
+        .tcpi_snd_mss = beyond ? 1448 : 32741,
         .tcpi_rcv_mss = 536,
         .tcpi_pmtu = beyond ? 1500 : 65535,
         .tcpi_rtt = beyond ? 20000 : 20,
@@ -93,14 +96,45 @@ static int tcp_information(const struct inet_socket *s, void *value, socklen_t *
     return option_out(&info, sizeof info, value, length);
 }
 
+/* The names that the kernel has built in; what is chosen changes nothing here. */
+static const char *const congestion_controls[] = {"cubic", "reno"};
+enum { CONGESTION_NAME = 16 /* TCP_CA_NAME_MAX */ };
+
+static int set_congestion(struct inet_socket *s, const void *value, socklen_t length)
+{
+    char name[CONGESTION_NAME] = "";
+    if (length < 1)
+        return -EINVAL;
+    memcpy(name, value, length < sizeof name ? length : sizeof name - 1);
+    for (uint8_t i = 0; i < sizeof congestion_controls / sizeof *congestion_controls; i++)
+        if (strcmp(name, congestion_controls[i]) == 0) {
+            s->congestion = i;
+            return 0;
+        }
+    return -ENOENT;
+}
+
+static int get_congestion(const struct inet_socket *s, void *value, socklen_t *length)
+{
+    char name[CONGESTION_NAME] = "";
+    strcpy(name, congestion_controls[s->congestion]);
+    *length = *length < sizeof name ? *length : sizeof name;
+    memcpy(value, name, *length);
+    return 0;
+}
+
 int inet_get_option(struct socket *socket, int level, int name, void *value, socklen_t *length)
 {
     struct inet_socket *s = inet_of(socket);
     int answer, place = place_of(s, level, name);
     if (level == IPPROTO_TCP && name == TCP_INFO && socket->type == SOCK_STREAM)
         return tcp_information(s, value, length);
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION && socket->type == SOCK_STREAM)
+        return get_congestion(s, value, length);
     if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && socket->family == AF_INET6)
         answer = s->only_v6;
+    else if (level == IPPROTO_TCP && name == TCP_MAXSEG && place >= 0 && s->state == TCP_IS_CONNECTED)
+        answer = s->far ? 1448 : 32741; /* of the path's packets, less the timestamp */
     else if (place >= 0)
         answer = table[place].initial + s->options[place];
     else if (level != IPPROTO_TCP)
@@ -115,6 +149,8 @@ int inet_set_option(struct socket *socket, int level, int name, const void *valu
 {
     struct inet_socket *s = inet_of(socket);
     int wanted = 0, place = place_of(s, level, name);
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION && socket->type == SOCK_STREAM)
+        return set_congestion(s, value, length);
     int grouped = membership_set(s, level, name, value, length);
     if (grouped != -ENOPROTOOPT)
         return grouped;

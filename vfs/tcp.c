@@ -182,6 +182,7 @@ static int new_server(struct inet_socket *listener, const struct inet_address *t
     server->base.booleans = listener->base.booleans;
     server->base.reuse_address = listener->base.reuse_address;
     memcpy(server->options, listener->options, sizeof server->options);
+    server->congestion = listener->congestion;
     server->only_v6 = listener->only_v6;
     server->local = *to;
     server->remote = *from;

@@ -21,6 +21,11 @@
     {                                                                                                                  \
         .name = file, .mode = S_IFDIR | 0555, .children = entries                                                      \
     }
+/* stubs/proc/sys_net.c: what stands in /sys/class/net. */
+int sys_net_lookup(const struct synthetic *s, const char *name, struct synthetic *child,
+                   const struct synthetic_entry **entry);
+int sys_net_list(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode);
+
 #define END                                                                                                            \
     {                                                                                                                  \
         .name = NULL                                                                                                   \

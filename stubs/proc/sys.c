@@ -1,4 +1,4 @@
-/* /sys: one processor, a loopback device, and what C libraries and numerical libraries look for. */
+/* /sys: one processor, the network's interfaces, and what C libraries and numerical libraries look for. */
 #include "stubs/proc/entries.h"
 
 CONSTANT(zero, "0")
@@ -11,10 +11,6 @@ CONSTANT(sets, "64")
 CONSTANT(ways, "8")
 CONSTANT(huge, "always [madvise] never")
 CONSTANT(huge_size, "2097152")
-CONSTANT(mtu, "65536")
-CONSTANT(unknown, "unknown")
-CONSTANT(no_address, "00:00:00:00:00:00")
-CONSTANT(loopback_type, "772")
 
 static const struct synthetic_entry nothing[] = {END};
 static const struct synthetic_entry index0_entries[] = {
@@ -66,13 +62,8 @@ static const struct synthetic_entry thp_entries[] = {
 };
 static const struct synthetic_entry mm_entries[] = {DIRECTORY("transparent_hugepage", thp_entries), END};
 static const struct synthetic_entry kernel_entries[] = {DIRECTORY("mm", mm_entries), END};
-static const struct synthetic_entry lo_entries[] = {
-    VALUE("mtu", mtu),     VALUE("operstate", unknown), VALUE("address", no_address), VALUE("type", loopback_type),
-    VALUE("ifindex", one), VALUE("iflink", one),        VALUE("carrier", one),        END,
-};
-static const struct synthetic_entry net_entries[] = {DIRECTORY("lo", lo_entries), END};
 static const struct synthetic_entry class_entries[] = {
-    DIRECTORY("net", net_entries),
+    {.name = "net", .mode = S_IFDIR | 0555, .lookup = sys_net_lookup, .list = sys_net_list},
     DIRECTORY("thermal", nothing),
     DIRECTORY("hwmon", nothing),
     DIRECTORY("power_supply", nothing),

@@ -141,3 +141,37 @@ listener.close()
 print(errno.errorcode[last.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)])
 """)
     assert (done.status, done.out) == (0, "EINPROGRESS\nEINPROGRESS\nETIMEDOUT 127\n[0, 1, 0] ETIMEDOUT\nEINPROGRESS\nECONNREFUSED\n"), done
+
+
+def test_listeners_on_one_port_share_what_comes(inside):
+    """SO_REUSEPORT: by the sender, which is the same in every run; natively which is chance, and that both get some is near certain."""
+    code = """
+import select, socket
+def on(kind, port=0):
+    s = socket.socket(type=kind); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.bind(("127.0.0.1", port))
+    if kind == socket.SOCK_STREAM: s.listen()
+    return s
+for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+    a = on(kind); b = on(kind, a.getsockname()[1]); who = ""
+    for _ in range(40):
+        c = socket.socket(type=kind); c.connect(a.getsockname())
+        if kind == socket.SOCK_DGRAM: c.send(b"x"); c.send(b"y")
+        for s in select.select([a, b], [], [], 9)[0]:
+            who += "ab"[s is b]
+            if kind == socket.SOCK_STREAM: s.accept()
+            else: s.recv(1); assert s.recv(1) == b"y"
+    print(who.count("a") > 4, who.count("b") > 4, len(who))
+    a.close(); c = socket.socket(type=kind); c.connect(b.getsockname())
+"""
+    assert inside(code) == "True True 40\n" * 2
+
+
+def test_congestion_control_has_a_name(same):
+    same("""
+import socket
+s = socket.socket()
+for name in b"reno", b"no such":
+    try: print(s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name), s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).strip(b"\\0"))
+    except OSError as e: print(e.errno)
+print(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 3), s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+""")

@@ -360,6 +360,9 @@ def test_interfaces(terrarium):
         l = socket.create_server(('0.0.0.0', 8080)); c = socket.create_connection(('10.0.2.15', 8080)); d, _ = l.accept()
         print(sorted(line.split()[1:4] for line in list(open('/proc/net/tcp'))[1:]))
         print([line.split(':')[0].strip() for line in list(open('/proc/net/dev'))[2:]])
+        import os
+        print([(i, *(open(f'/sys/class/net/{i}/{f}').read().strip() for f in ('ifindex', 'mtu', 'address', 'operstate')))
+               for i in sorted(os.listdir('/sys/class/net'))], os.path.exists('/sys/class/net/eth9'))
     """)
     eth = "fd00:7e77:a210::f/64"
     assert done.out.splitlines() == [
@@ -374,12 +377,13 @@ def test_interfaces(terrarium):
         "[['00000000:1F90', '00000000:0000', '0A'], ['0F02000A:1F90', '0F02000A:8000', '01'], "
         "['0F02000A:8000', '0F02000A:1F90', '01']]",
         "['lo', 'eth0']",
+        "[('eth0', '2', '1500', '02:00:0a:00:02:0f', 'up'), ('lo', '1', '65536', '00:00:00:00:00:00', 'unknown')] False",
     ]
 
 
 def test_interfaces_without_a_network(terrarium):
-    done = terrarium("run", "--", "-c", "import socket; print(socket.if_nameindex())")
-    assert done.out == "[(1, 'lo')]\n"
+    done = terrarium("run", "--", "-c", "import os, socket; print(socket.if_nameindex(), os.listdir('/sys/class/net'))")
+    assert done.out == "[(1, 'lo')] ['lo']\n"
 
 
 def test_dnspython(terrarium):
@@ -448,3 +452,16 @@ for job in b'STOR', b'RETR':
         print(job.decode(), sum(iter(lambda: len(d.recv(65536)), 0)))
 """, policy='terrarium: 1\nnetwork:\n  - {connect: "ftp.example:21", service: ftp}\n')
     assert (done.status, done.out) == (0, "STOR 0\n" * 5 + "RETR 3000000\n" * 5), done
+
+
+def test_a_name_that_has_only_a_connect_rule_has_no_ipv6_address_but_exists(terrarium):
+    done = terrarium("run", "--", "-c", """
+import dns.resolver, socket
+for family in socket.AF_INET6, socket.AF_INET, socket.AF_UNSPEC:
+    try: print(len({a[4][0] for a in socket.getaddrinfo("api.example", 80, family)}))
+    except socket.gaierror as e: print(e.errno == socket.EAI_NODATA)
+for name in "api.example", "no.such.name":
+    try: dns.resolver.resolve(name, "AAAA")
+    except Exception as e: print(type(e).__name__)
+""", policy='terrarium: 1\nnetwork: [{connect: "api.example:80", http: [{body: hi}]}]\n')
+    assert (done.status, done.out) == (0, "True\n1\n1\nNoAnswer\nNXDOMAIN\n"), done
