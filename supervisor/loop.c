@@ -93,8 +93,11 @@ static bool at_call(struct holder *h, struct tracee *t)
         return true; /* it died at this moment: resuming tells */
     const struct user_regs_struct *r = &t->regs;
     const uint64_t argument[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
-    if ((uint32_t)r->orig_rax == GLASS_COUNT && patch_is_count(task->mm, r->rip)) {
+    int64_t now = clock_elapsed(&h->world->clock);
+    /* A check takes its cost before it stops: where the clock stands since the last one, it is none, but a call like any. */
+    if ((uint32_t)r->orig_rax == GLASS_COUNT && now > t->counted_at && patch_is_count(task->mm, r->rip)) {
         h->count_stops++; /* nothing was asked: the clock has moved, and the loop looks what is due */
+        t->counted_at = now;
         tracee_answer(t, 0);
         return true;
     }

@@ -48,6 +48,7 @@ struct tracee {
     bool killed;              /* SIGKILL was sent to its process */
     int64_t turn_end;         /* the same in elapsed time, for a task that computes without a call */
     uint64_t until;           /* its turn: when task->calls reaches this, others that are ready have theirs */
+    int64_t counted_at;       /* elapsed time of its last stop at a check */
     bool yields;              /* its turn is over: others wait, and it computes */
     struct tracee *next_gone; /* in holder->gone: died while another one was waited for */
     bool suspend;             /* the interrupted call ends as sigsuspend(suspend_mask) */
