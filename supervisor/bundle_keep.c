@@ -26,8 +26,9 @@ struct kept_piece { /* a place of an open table; key 0: free */
     uint8_t digest[EVENT_DIGEST];
 };
 
-struct link_number { /* files with several names: their numbers on the host, and what they are called here */
-    uint64_t dev, ino;
+struct
+    link_number { /* a place of an open table: files with several names, their numbers on the host, and what they are called here */
+    uint64_t dev, ino, number; /* number 0: free */
 };
 
 struct kept_archive {
@@ -46,7 +47,7 @@ struct bundle {
     size_t piece_count, piece_room; /* room: a power of two, half full at most */
     struct digest_set contents;
     struct link_number *links;
-    size_t link_count, link_room;
+    size_t link_count, link_room; /* room: as of pieces */
     struct kept_archive *archives;
     size_t archive_count;
     uint8_t *piece; /* room for one */
@@ -93,26 +94,37 @@ static void pack_text(msgpack_packer *p, const char *text)
         msgpack_pack_nil(p);
 }
 
+static struct link_number *link_place(struct link_number *links, size_t room, uint64_t dev, uint64_t ino)
+{
+    size_t at = (size_t)((ino ^ dev << 40) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (room - 1);
+    while (links[at].number != 0 && (links[at].dev != dev || links[at].ino != ino))
+        at = (at + 1) & (room - 1);
+    return &links[at];
+}
+
 /* The host's inode numbers are nobody's business: which names are of one file is what counts. */
 static uint64_t link_number(struct bundle *b, const struct view_status *s)
 {
     if (S_ISDIR(s->mode) || s->nlink < 2)
         return 0;
-    for (size_t i = 0; i < b->link_count; i++)
-        if (b->links[i].dev == s->dev && b->links[i].ino == s->ino)
-            return i + 1;
-    if (b->link_count == b->link_room) {
+    if (b->link_count * 2 >= b->link_room) {
         size_t room = b->link_room == 0 ? 64 : b->link_room * 2;
-        struct link_number *more = realloc(b->links, room * sizeof *more);
+        struct link_number *more = calloc(room, sizeof *more);
         if (more == NULL) {
             b->error = -ENOMEM;
             return 0;
         }
+        for (size_t i = 0; i < b->link_room; i++)
+            if (b->links[i].number != 0)
+                *link_place(more, room, b->links[i].dev, b->links[i].ino) = b->links[i];
+        free(b->links);
         b->links = more;
         b->link_room = room;
     }
-    b->links[b->link_count++] = (struct link_number){s->dev, s->ino};
-    return b->link_count;
+    struct link_number *l = link_place(b->links, b->link_room, s->dev, s->ino);
+    if (l->number == 0)
+        *l = (struct link_number){s->dev, s->ino, ++b->link_count};
+    return l->number;
 }
 
 static void pack_status(struct bundle *b, msgpack_packer *p, const struct view_status *s, int error)

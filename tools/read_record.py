@@ -133,7 +133,8 @@ class Record:
     def signed(self):
         """The bytes that an Ed25519 signature is over."""
         machine = digest(self.machine) if self.machine is not None else bytes(32)
-        return b"terrarium record signature 1" + self.head + struct.pack("<Q", self.events) + machine
+        manifest = digest(*self.manifest) if self.manifest else bytes(32)
+        return b"terrarium record signature 2" + self.head + struct.pack("<Q", self.events) + machine + manifest
 
     def entries(self):
         """What the run saw of the host, each entry as it stands, its kind by name."""

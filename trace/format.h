@@ -9,7 +9,7 @@
 
 #define RECORD_MAGIC "\211TREC\r\n\032"
 #define RECORD_CHAIN_START "terrarium record 1"      /* hashed: the chain's value before the first event */
-#define RECORD_SIGNED "terrarium record signature 1" /* what is signed begins with it */
+#define RECORD_SIGNED "terrarium record signature 2" /* what is signed begins with it */
 
 enum {
     RECORD_VERSION = 1,
@@ -43,17 +43,19 @@ static inline void record_put_number(uint8_t *at, uint64_t value, unsigned n)
         at[i] = (uint8_t)value;
 }
 
-/* What a signature is over. machine: the hash of the MACH chunk, zero when there is none. */
-enum { RECORD_SIGNED_SIZE = sizeof RECORD_SIGNED - 1 + EVENT_DIGEST + 8 + EVENT_DIGEST };
+/* What a signature is over. machine: the hash of the MACH chunk, manifest: of all MANI chunks, one behind the other; zero when there is none. */
+enum { RECORD_SIGNED_SIZE = sizeof RECORD_SIGNED - 1 + EVENT_DIGEST + 8 + 2 * EVENT_DIGEST };
 
 static inline void record_signed_text(uint8_t text[RECORD_SIGNED_SIZE], const uint8_t head[EVENT_DIGEST],
-                                      uint64_t events, const uint8_t machine[EVENT_DIGEST])
+                                      uint64_t events, const uint8_t machine[EVENT_DIGEST],
+                                      const uint8_t manifest[EVENT_DIGEST])
 {
     memcpy(text, RECORD_SIGNED, sizeof RECORD_SIGNED - 1);
     text += sizeof RECORD_SIGNED - 1;
     memcpy(text, head, EVENT_DIGEST);
     record_put_number(text + EVENT_DIGEST, events, 8);
     memcpy(text + EVENT_DIGEST + 8, machine, EVENT_DIGEST);
+    memcpy(text + EVENT_DIGEST + 8 + EVENT_DIGEST, manifest, EVENT_DIGEST);
 }
 
 #endif

@@ -495,15 +495,38 @@ const uint8_t *reader_machine(const struct reader *r, size_t *n)
     return r->machine;
 }
 
+/* Of all parts of the manifest as they stand in the file. False: they cannot be read. */
+static bool hash_manifest(const struct reader *r, uint8_t digest[EVENT_DIGEST])
+{
+    crypto_generichash_state s;
+    uint8_t bytes[16384];
+    crypto_generichash_init(&s, NULL, 0, EVENT_DIGEST);
+    for (size_t i = 0; i < r->part_count; i++) {
+        uint64_t at = r->parts[i].offset - RECORD_MANIFEST_HEADER,
+                 left = r->parts[i].size + (uint64_t)RECORD_MANIFEST_HEADER;
+        for (size_t n; left > 0; at += n, left -= n) {
+            n = left < sizeof bytes ? (size_t)left : sizeof bytes;
+            if (!read_at(r, at, bytes, n))
+                return false;
+            crypto_generichash_update(&s, bytes, n);
+        }
+    }
+    if (r->part_count > 0)
+        crypto_generichash_final(&s, digest, EVENT_DIGEST);
+    return true;
+}
+
 enum signature reader_signature(const struct reader *r, uint8_t key[32])
 {
-    uint8_t machine[EVENT_DIGEST] = {0}, text[RECORD_SIGNED_SIZE];
+    uint8_t machine[EVENT_DIGEST] = {0}, manifest[EVENT_DIGEST] = {0}, text[RECORD_SIGNED_SIZE];
     if (!r->has_signature)
         return SIGNATURE_NONE;
     if (r->machine != NULL)
         crypto_generichash(machine, sizeof machine, r->machine, r->machine_size, NULL, 0);
-    record_signed_text(text, reader_head(r), reader_events(r), machine);
     memcpy(key, r->signature, crypto_sign_PUBLICKEYBYTES);
+    if (!hash_manifest(r, manifest))
+        return SIGNATURE_BAD;
+    record_signed_text(text, reader_head(r), reader_events(r), machine, manifest);
     return r->whole && crypto_sign_verify_detached(r->signature + crypto_sign_PUBLICKEYBYTES, text, sizeof text,
                                                    r->signature) == 0
                ? SIGNATURE_GOOD

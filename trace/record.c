@@ -27,8 +27,9 @@ struct record {
     int64_t first_time;
     struct event_buffer block;
     ZSTD_CCtx *zstd;
-    uint8_t *chunk;                /* a chunk being put together */
-    uint8_t machine[EVENT_DIGEST]; /* hash of the machine's facts, zero: none */
+    uint8_t *chunk;                 /* a chunk being put together */
+    uint8_t machine[EVENT_DIGEST];  /* hash of the machine's facts, zero: none */
+    uint8_t manifest[EVENT_DIGEST]; /* hash of its chunks, zero: none */
     struct block_entry *index;
     size_t block_count, block_room;
 };
@@ -188,8 +189,10 @@ int record_content(struct record *r, const uint8_t digest[EVENT_DIGEST], const v
 int record_manifest(struct record *r, const void *bytes, size_t n)
 {
     uint8_t *at = r->chunk + RECORD_CHUNK_HEADER;
+    crypto_generichash_state hash;
     if (n > RECORD_MANIFEST_MOST)
         return fail(r, -E2BIG);
+    crypto_generichash_init(&hash, NULL, 0, EVENT_DIGEST);
     for (size_t done = 0, part; done < n && r->error == 0; done += part) {
         part = n - done < EVENT_PIECE_SIZE ? n - done : EVENT_PIECE_SIZE;
         record_put_number(at, part, 8);
@@ -197,8 +200,11 @@ int record_manifest(struct record *r, const void *bytes, size_t n)
         size_t stored = ZSTD_compress2(r->zstd, at + RECORD_MANIFEST_HEADER, room, (const uint8_t *)bytes + done, part);
         if (ZSTD_isError(stored))
             return fail(r, -ENOMEM);
+        crypto_generichash_update(&hash, at, RECORD_MANIFEST_HEADER + stored);
         (void)put_chunk(r, "MANI", RECORD_MANIFEST_HEADER + stored);
     }
+    if (n > 0)
+        crypto_generichash_final(&hash, r->manifest, sizeof r->manifest);
     return r->error;
 }
 
@@ -223,7 +229,7 @@ static int put_index(struct record *r)
 static int put_signature(struct record *r, const uint8_t *secret)
 {
     uint8_t text[RECORD_SIGNED_SIZE], *at = r->chunk + RECORD_CHUNK_HEADER;
-    record_signed_text(text, r->chain, r->events, r->machine);
+    record_signed_text(text, r->chain, r->events, r->machine, r->manifest);
     crypto_sign_ed25519_sk_to_pk(at, secret);
     crypto_sign_detached(at + crypto_sign_PUBLICKEYBYTES, NULL, text, sizeof text, secret);
     return put_chunk(r, "SIGN", RECORD_SIGNATURE);
