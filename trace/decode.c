@@ -363,33 +363,33 @@ enum { LENGTH_RESULT = -1, LENGTH_NONE = -2 };
 static const struct pointer {
     uint16_t nr;
     uint8_t argument;
-    bool written; /* by the call */
-    bool (*print)(const struct memory *m);
+    bool written;  /* by the call */
     int8_t length; /* of a buffer: which argument says it, or LENGTH_* */
+    bool (*print)(const struct memory *m);
 } pointers[] = {
 #define IN(nr, i, kind)                                                                                                \
     {                                                                                                                  \
-        SYS_##nr, i, false, print_##kind, LENGTH_NONE                                                                  \
+        SYS_##nr, i, false, LENGTH_NONE, print_##kind                                                                  \
     }
 #define OUT(nr, i, kind)                                                                                               \
     {                                                                                                                  \
-        SYS_##nr, i, true, print_##kind, LENGTH_NONE                                                                   \
+        SYS_##nr, i, true, LENGTH_NONE, print_##kind                                                                   \
     }
-    {SYS_read, 1, true, print_buffer, LENGTH_RESULT},
-    {SYS_pread64, 1, true, print_buffer, LENGTH_RESULT},
-    {SYS_recvfrom, 1, true, print_buffer, LENGTH_RESULT},
-    {SYS_getrandom, 0, true, print_buffer, LENGTH_RESULT},
-    {SYS_write, 1, false, print_buffer, 2},
-    {SYS_pwrite64, 1, false, print_buffer, 2},
-    {SYS_sendto, 1, false, print_buffer, 2},
-    {SYS_setsockopt, 3, false, print_buffer, 4},
-    {SYS_readlink, 1, true, print_link, LENGTH_RESULT},
-    {SYS_readlinkat, 2, true, print_link, LENGTH_RESULT},
-    {SYS_getcwd, 0, true, print_link, LENGTH_NONE},
-    {SYS_getxattr, 2, true, print_buffer, LENGTH_RESULT},
-    {SYS_lgetxattr, 2, true, print_buffer, LENGTH_RESULT},
-    {SYS_fgetxattr, 2, true, print_buffer, LENGTH_RESULT},
-    {SYS_setxattr, 2, false, print_buffer, 3},
+    {SYS_read, 1, true, LENGTH_RESULT, print_buffer},
+    {SYS_pread64, 1, true, LENGTH_RESULT, print_buffer},
+    {SYS_recvfrom, 1, true, LENGTH_RESULT, print_buffer},
+    {SYS_getrandom, 0, true, LENGTH_RESULT, print_buffer},
+    {SYS_write, 1, false, 2, print_buffer},
+    {SYS_pwrite64, 1, false, 2, print_buffer},
+    {SYS_sendto, 1, false, 2, print_buffer},
+    {SYS_setsockopt, 3, false, 4, print_buffer},
+    {SYS_readlink, 1, true, LENGTH_RESULT, print_link},
+    {SYS_readlinkat, 2, true, LENGTH_RESULT, print_link},
+    {SYS_getcwd, 0, true, LENGTH_NONE, print_link},
+    {SYS_getxattr, 2, true, LENGTH_RESULT, print_buffer},
+    {SYS_lgetxattr, 2, true, LENGTH_RESULT, print_buffer},
+    {SYS_fgetxattr, 2, true, LENGTH_RESULT, print_buffer},
+    {SYS_setxattr, 2, false, 3, print_buffer},
     IN(readv, 1, vector),
     IN(writev, 1, vector),
     IN(preadv, 1, vector),

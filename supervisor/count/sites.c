@@ -337,7 +337,7 @@ static bool stores_of(const struct analysis *a, const char *function, struct sto
     if (code_file_symbol(a->file, function, &symbol))
         read_later(r, symbol.address, 0);
     /* Blocks of less depth first: what is many calls away is read only as far as the budget goes. */
-    for (uint8_t depth = 0; depth <= CALL_DEPTH; depth++)
+    for (int depth = 0; depth <= CALL_DEPTH; depth++)
         for (size_t n = 0; n < r->count; n++)
             if (r->depth[n] == depth)
                 read_block(a, r, n, &budget, out);

@@ -175,7 +175,7 @@ static void answer_object(struct gdb *g, const char *range, const void *object, 
     say(g, "%s", "m");
     uint64_t at = from;
     for (; at < from + n && g->reply_size + 2 < PACKET_MOST; at++) {
-        bool escaped = memchr("}#$*", bytes[at], 4) != NULL;
+        bool escaped = bytes[at] != '\0' && strchr("}#$*", bytes[at]) != NULL;
         if (escaped)
             g->reply[g->reply_size++] = '}';
         g->reply[g->reply_size++] = escaped ? (char)(bytes[at] ^ 0x20) : bytes[at];
