@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <linux/tcp.h>
+#include <stdio.h>
 #include <string.h>
 
 struct option {
@@ -106,9 +107,9 @@ static int set_congestion(struct inet_socket *s, const void *value, socklen_t le
     if (length < 1)
         return -EINVAL;
     memcpy(name, value, length < sizeof name ? length : sizeof name - 1);
-    for (uint8_t i = 0; i < sizeof congestion_controls / sizeof *congestion_controls; i++)
+    for (size_t i = 0; i < sizeof congestion_controls / sizeof *congestion_controls; i++)
         if (strcmp(name, congestion_controls[i]) == 0) {
-            s->congestion = i;
+            s->congestion = (uint8_t)i;
             return 0;
         }
     return -ENOENT;
@@ -117,7 +118,7 @@ static int set_congestion(struct inet_socket *s, const void *value, socklen_t le
 static int get_congestion(const struct inet_socket *s, void *value, socklen_t *length)
 {
     char name[CONGESTION_NAME] = "";
-    strcpy(name, congestion_controls[s->congestion]);
+    snprintf(name, sizeof name, "%s", congestion_controls[s->congestion]);
     *length = *length < sizeof name ? *length : sizeof name;
     memcpy(value, name, *length);
     return 0;
