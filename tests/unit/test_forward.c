@@ -1,4 +1,4 @@
-// rooms: network vfs policy
+// rooms: network vfs policy kernel/sysent
 /* network/forward.c: what the outside does is told before it is acted upon, and is all that a second run needs. */
 #include <setjmp.h>
 #include <stdarg.h>
