@@ -145,7 +145,7 @@ static void what_is_no_interpreter_has_none(void **state)
 static void a_damaged_file_is_no_danger(void **state)
 {
     struct bytes *b = *state;
-    struct code_sites s;
+    struct code_sites s = {0};
     uint32_t chance = 1;
     for (int round = 0; round < 60; round++) {
         size_t where[8];
