@@ -36,7 +36,7 @@ _terrarium()
     esac
     case $command in
     run|exec|verify)
-        [[ $command == verify ]] && options="-n --load --exec $options"
+        [[ $command == verify ]] && options="-n --schedules --load --exec $options"
         if [[ $current == -* ]]; then
             COMPREPLY=($(compgen -W "$options --" -- "$current"))
         else

@@ -97,6 +97,15 @@ def test_options_stand_everywhere():
     assert options == set(listed)
 
 
+@pytest.mark.parametrize("command", ["exec", "doctor", "replay", "trace", "diff", "verify", "keygen"])
+def test_options_of_the_other_commands_too(command):
+    manual = (ROOT / "docs/terrarium.1").read_text()
+    completion = (ROOT / "cli/terrarium.bash").read_text()
+    for option in re.findall(r"^  --([a-z-]+)", call(command, "--help")[1], re.M):
+        assert re.search(rf"^\.(It )?Fl -{option}( |$)", manual, re.M), option
+        assert re.search(rf"--{option}[\s\"]", completion), option
+
+
 @pytest.mark.parametrize("words, completed", [
     ("run --po", "--policy"), ("run --trap ''", "all"), ("doctor --j", "--json"), ("policy ex", "explain"),
     ("run --seed ''", ""), ("run -- --po", ""), ("exec -- --policy gr", "")])
