@@ -162,6 +162,15 @@ static void set_hooks(struct world *w)
 
 /* ---- beginning and end ------------------------------------------------------------------------------------------------ */
 
+/* A limit of the run ends it, whoever reaches it; where the policy says `none`, a full disk is no more than that. */
+static void end_of_room(void *context, enum vfs_quota which)
+{
+    struct world *w = context;
+    const struct policy_limits *l = &w->policy->limits;
+    if (which == VFS_ANONYMOUS ? l->memory != 0 : which == VFS_BYTES ? l->files != 0 : l->file_count != 0)
+        world_end(w, which == VFS_ANONYMOUS ? VERDICT_MEMORY : which == VFS_BYTES ? VERDICT_FILES : VERDICT_FILE_COUNT);
+}
+
 struct world *world_new(const struct policy *p, const struct machine *m, void *machine_context)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -185,6 +194,7 @@ struct world *world_new(const struct policy *p, const struct machine *m, void *m
         .guest_uid = p->user.uid,
         .guest_gid = p->user.gid,
         .io_signal = owner_signal,
+        .exceeded = end_of_room,
     };
     w->vfs = vfs_new(&config);
     w->futexes = futex_table_new();

@@ -183,9 +183,9 @@ static void check_memory(struct holder *h)
     vfs_usage(h->world->vfs, &files);
     if (l->usage.memory > l->usage.memory_peak)
         l->usage.memory_peak = l->usage.memory;
-    if (allowed->memory != 0 && (l->usage.memory > allowed->memory || files.anonymous_hit))
+    if (allowed->memory != 0 && l->usage.memory > allowed->memory)
         world_end(h->world, VERDICT_MEMORY);
-    if (allowed->files != 0 && files.bytes > allowed->files) /* only a mapping can: all else is ENOSPC */
+    if (allowed->files != 0 && files.bytes > allowed->files) /* by a mapping, which asks nobody */
         world_end(h->world, VERDICT_FILES);
 }
 

@@ -26,12 +26,19 @@ enum { EXIT_LIMIT = 124, PATHS_MOST = 100000 };
 static const char *verdict_name(enum verdict v)
 {
     static const char *const name[] = {
-        [VERDICT_OK] = "ok",         [VERDICT_EXIT] = "exit",
-        [VERDICT_SIGNAL] = "signal", [VERDICT_CPU] = "cpu",
-        [VERDICT_WALL] = "wall",     [VERDICT_MEMORY] = "memory",
-        [VERDICT_OUTPUT] = "output", [VERDICT_PROCESSES] = "processes",
-        [VERDICT_FILES] = "files",   [VERDICT_DEADLOCK] = "deadlock",
-        [VERDICT_KILLED] = "killed", [VERDICT_INTERNAL] = "internal",
+        [VERDICT_OK] = "ok",
+        [VERDICT_EXIT] = "exit",
+        [VERDICT_SIGNAL] = "signal",
+        [VERDICT_CPU] = "cpu",
+        [VERDICT_WALL] = "wall",
+        [VERDICT_MEMORY] = "memory",
+        [VERDICT_OUTPUT] = "output",
+        [VERDICT_PROCESSES] = "processes",
+        [VERDICT_FILES] = "files",
+        [VERDICT_FILE_COUNT] = "files",
+        [VERDICT_DEADLOCK] = "deadlock",
+        [VERDICT_KILLED] = "killed",
+        [VERDICT_INTERNAL] = "internal",
     };
     return name[v];
 }
@@ -115,7 +122,7 @@ void report_limit(const struct holder *h, char *text, size_t size)
 {
     const struct policy_limits *allowed = &h->world->policy->limits;
     char room[UNITS_ROOM];
-    const char *most = "";
+    const char *name = verdict_name(h->world->verdict), *most = "";
     switch (h->world->verdict) {
     case VERDICT_CPU:
         most = units_print_duration(allowed->cpu, room);
@@ -136,6 +143,11 @@ void report_limit(const struct holder *h, char *text, size_t size)
     case VERDICT_FILES:
         most = units_print_size(allowed->files, room);
         break;
+    case VERDICT_FILE_COUNT:
+        name = "file_count";
+        snprintf(room, sizeof room, "%" PRIu64, allowed->file_count);
+        most = room;
+        break;
     case VERDICT_DEADLOCK:
         snprintf(text, size, "ended: a deadlock, every task waits for ever");
         deadlock_tell(h, text, size);
@@ -144,7 +156,7 @@ void report_limit(const struct holder *h, char *text, size_t size)
         *text = '\0';
         return;
     }
-    snprintf(text, size, "ended by the limit %s=%s", verdict_name(h->world->verdict), most);
+    snprintf(text, size, "ended by the limit %s=%s", name, most);
     if (h->deadlock != NULL) {
         snprintf(text + strlen(text), size - strlen(text), ": a deadlock");
         deadlock_tell(h, text, size);

@@ -46,10 +46,8 @@ int node_create(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32
 {
     struct vfs *v = fs->vfs;
     struct vfs_usage *u = &v->usage;
-    if (!v->giving && v->config.quota_nodes && u->nodes >= v->config.quota_nodes) {
-        u->quota_hit = true;
-        return -ENOSPC;
-    }
+    if (!v->giving && v->config.quota_nodes && u->nodes >= v->config.quota_nodes)
+        return vfs_exceed(v, VFS_NODES);
     struct node *n = node_new(fs, ops, mode, uid, gid);
     if (!n)
         return -ENOMEM;

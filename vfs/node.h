@@ -255,7 +255,8 @@ struct fs {
 
 struct fs *fs_new(struct vfs *v, const struct fs_ops *ops, void *private); /* in v's list; NULL: out of memory */
 int fs_charge(struct fs *fs, uint64_t bytes);                              /* against both quotas: -ENOSPC */
-void fs_charge_all(struct fs *fs, uint64_t bytes); /* they are taken already, whatever the quotas say */
+int vfs_exceed(struct vfs *v, enum vfs_quota which); /* the tree's own quota is reached, whoever reached it: -ENOSPC */
+void fs_charge_all(struct fs *fs, uint64_t bytes);   /* they are taken already, whatever the quotas say */
 void fs_refund(struct fs *fs, uint64_t bytes);
 
 /* As vfs_mount_fs, for a tree that was made apart: its root, without a parent; the reference is taken over. */

@@ -102,21 +102,25 @@ void vfs_usage(const struct vfs *v, struct vfs_usage *out)
     *out = v->usage;
 }
 
+int vfs_exceed(struct vfs *v, enum vfs_quota which)
+{
+    v->usage.quota_hit = true;
+    if (!v->giving && v->config.exceeded != NULL)
+        v->config.exceeded(v->config.context, which);
+    return -ENOSPC;
+}
+
 int fs_charge(struct fs *fs, uint64_t bytes)
 {
     struct vfs *v = fs->vfs;
     if (fs == v->anonymous) {
-        if (bytes > v->config.quota_anonymous || v->usage.anonymous > v->config.quota_anonymous - bytes) {
-            v->usage.anonymous_hit = true;
-            return -ENOSPC;
-        }
+        if (bytes > v->config.quota_anonymous || v->usage.anonymous > v->config.quota_anonymous - bytes)
+            return vfs_exceed(v, VFS_ANONYMOUS);
         v->usage.anonymous += bytes;
         return 0;
     }
-    if (bytes > v->config.quota_bytes || v->usage.bytes > v->config.quota_bytes - bytes) {
-        v->usage.quota_hit = true;
-        return -ENOSPC;
-    }
+    if (bytes > v->config.quota_bytes || v->usage.bytes > v->config.quota_bytes - bytes)
+        return vfs_exceed(v, VFS_BYTES);
     if (fs->quota_bytes && (bytes > fs->quota_bytes || fs->bytes > fs->quota_bytes - bytes)) {
         v->usage.quota_hit = true;
         return -ENOSPC;

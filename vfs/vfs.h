@@ -50,6 +50,8 @@ struct cred {
     uint32_t securebits;
 };
 
+enum vfs_quota { VFS_BYTES, VFS_NODES, VFS_ANONYMOUS };
+
 struct vfs_config {
     int64_t (*now)(void *context); /* CLOCK_REALTIME of the world, nanoseconds since the epoch; for timestamps */
     void *context;
@@ -61,6 +63,9 @@ struct vfs_config {
     uint32_t guest_uid, guest_gid;
     /* f's owner (F_SETOWN) is to hear of it: POLL_* of siginfo, or OWNER_URGENT (SIGURG). fd: where O_ASYNC was set. May be NULL. */
     void (*io_signal)(void *context, const struct file *f, int fd, int reason);
+    /* The guest asked for more than the whole tree may hold, and is about to get ENOSPC (a mount's own quota is that mount's
+     * affair, as a full disk). May be NULL. */
+    void (*exceeded)(void *context, enum vfs_quota which);
 };
 enum { OWNER_URGENT = 0 };
 
@@ -76,7 +81,7 @@ struct vfs_usage {
     uint64_t bytes, bytes_peak, nodes, nodes_peak;
     uint64_t anonymous;        /* bytes of memfds and shared anonymous memory; not in `bytes` */
     uint64_t descriptors_peak; /* most in one table */
-    bool quota_hit, anonymous_hit;
+    bool quota_hit;
 };
 void vfs_usage(const struct vfs *v, struct vfs_usage *out);
 /* Memory files that are mapped grow unasked: look at up to `most` of them and put what they hold on the account, also beyond

@@ -14,7 +14,7 @@ def ended(terrarium):
         result = terrarium("run", "--limit", limits, "--", "-c", code, report=True, **more)
         assert result.status == 124, result
         assert result.report["verdict"] == verdict, result.report
-        assert f"terrarium: ended by the limit {verdict}=" in result.err, result.err
+        assert f"terrarium: ended by the limit {limits.split('=')[0] if verdict == 'files' else verdict}=" in result.err, result.err
         return result
 
     return call
@@ -234,18 +234,38 @@ while True: f.write(b'x' * (1 << 20)); f.flush()
 """)
 
 
-def test_files_quota(terrarium):
-    result = terrarium("run", "--limit", "files=8MiB", "--", "-c", """
-import errno
+def test_files(ended):
+    """The write that goes beyond is the last call, whatever the program would do about ENOSPC."""
+    result = ended("files", "files=8MiB", """
 f = open('big', 'wb', buffering=0)
+while True:
+    try: f.write(b'x' * 65536)
+    except OSError as e: print('refused', flush=True)
+""")
+    assert result.out == "" and result.report["limits"]["files"]["used"] <= 8 * MIB, result
+    assert result.err.endswith("ended by the limit files=8MiB\n"), result
+
+
+def test_files_by_number(ended):
+    result = ended("files", "file_count=1000", "n = 0\nwhile True: open(str(n), 'w').close(); n += 1")
+    assert result.report["limits"]["file_count"] == {"used": 1000, "allowed": 1000}
+    assert result.err.endswith("ended by the limit file_count=1000\n"), result
+
+
+def test_files_of_a_mount(terrarium, tmp_path):
+    """A mount's own size is that of a disk: a full one is an error like any."""
+    policy = tmp_path / "p.yaml"
+    policy.write_text("terrarium: 1\nlimits: {files: 64MiB}\nmounts:\n  - {at: /small, memory: true, quota: 1MiB}\n")
+    result = terrarium("run", "--policy", policy, "--", "-c", """
+import errno
+f = open('/small/big', 'wb', buffering=0)
 n = 0
 try:
     while True: n += f.write(b'x' * 65536)
 except OSError as e:
-    print(errno.errorcode[e.errno], n <= 8 << 20, n > 7 << 20)
-""", report=True)
-    assert result.out == "ENOSPC True True\n", result
-    assert result.report["limits"]["files"]["used"] <= 8 * MIB
+    print(errno.errorcode[e.errno], n)
+""")
+    assert (result.out, result.status) == (f"ENOSPC {MIB}\n", 0), result
 
 
 def test_files_by_mapping(ended):
