@@ -52,9 +52,12 @@ static void host_release(struct node *n)
 }
 
 /* vfs_config: host ids are never shown. */
-static uint32_t map_id(uint32_t id, uint32_t own, uint32_t guest)
+/* Root's stays root's, and what whoever called owns is the guest's; where that is root, what the guest may change (`mode: cow`) is. */
+static uint32_t map_id(uint32_t id, uint32_t own, uint32_t guest, bool changeable)
 {
-    return id == 0 ? 0 : id == own ? guest : 65534;
+    if (id == own && (own != 0 || changeable))
+        return guest;
+    return id == 0 ? 0 : 65534;
 }
 
 static int64_t nanoseconds(struct statx_timestamp t)
@@ -81,12 +84,12 @@ static const struct node_ops *ops_for(uint32_t mode)
 
 /* Of its times only that of its bytes is the file's own: the others tell when somebody read or copied it on this machine, and a run that
  * reads a file would be another one the next time. They are all that one. */
-static void read_status(const struct vfs *v, const struct statx *s, struct view_status *out)
+static void read_status(const struct vfs *v, const struct statx *s, bool changeable, struct view_status *out)
 {
     *out = (struct view_status){
         .mode = s->stx_mode,
-        .uid = map_id(s->stx_uid, v->host_uid, v->config.guest_uid),
-        .gid = map_id(s->stx_gid, v->host_gid, v->config.guest_gid),
+        .uid = map_id(s->stx_uid, v->host_uid, v->config.guest_uid, changeable),
+        .gid = map_id(s->stx_gid, v->host_gid, v->config.guest_gid, changeable),
         .nlink = s->stx_nlink,
         .size = s->stx_size,
         .rdev = makedev(s->stx_rdev_major, s->stx_rdev_minor),
@@ -130,7 +133,7 @@ static int stat_host(struct node *dir, const char *name, struct view_status *out
         return fd;
     if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &s))
         return -errno;
-    read_status(node_vfs(dir), &s, out);
+    read_status(node_vfs(dir), &s, !dir->fs->read_only, out);
     return 0;
 }
 
@@ -477,7 +480,8 @@ static const struct fs_ops host_fs_ops = {
     .type = "overlay", .magic = OVERLAYFS_SUPER_MAGIC, .release = host_fs_release};
 
 /* What the user named, opened. Its descriptor, or -errno with why. */
-static int open_source(const struct vfs *v, const char *source, struct view_status *out, char *why, size_t n)
+static int open_source(const struct vfs *v, const char *source, enum mount_mode mode, struct view_status *out,
+                       char *why, size_t n)
 {
     /* The user's own word: symlinks of `source` itself are followed, once, here. */
     int fd = open(source, O_PATH | O_CLOEXEC);
@@ -508,7 +512,10 @@ static int open_source(const struct vfs *v, const char *source, struct view_stat
         close(fd);
         return -EINVAL;
     }
-    read_status(v, &s, out);
+    read_status(v, &s, mode == MOUNT_COPY_ON_WRITE, out);
+    if (v->host_uid ==
+        0) /* named by the policy, to be seen: root's own directory would be closed to the guest, and to no other caller's */
+        out->mode |= S_ISDIR(out->mode) ? 0555 : 0444;
     return fd;
 }
 
@@ -516,7 +523,7 @@ int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount
 {
     struct view *w = v->view;
     struct view_status s;
-    int fd = w && w->gives ? -1 : open_source(v, source, &s, why, n);
+    int fd = w && w->gives ? -1 : open_source(v, source, mode, &s, why, n);
     if (fd < 0 && !(w && w->gives))
         return fd;
     int error = w ? w->mounted(w, v->host_mounts, at, &s, 0) : 0;

@@ -1,4 +1,6 @@
 """The least a sandbox must do: run Python, connect its streams, pass its exit status, show a world of its own."""
+import os
+
 import pytest
 
 
@@ -69,3 +71,37 @@ def test_nothing_is_left_running():
     words = [os.environ["TERRARIUM_UNDER_TEST"], "run", "--python", "/usr/bin/python3", "--", "-c", guest]
     done = subprocess.run(["/usr/bin/python3", "-c", watch, *words], capture_output=True, text=True, timeout=60)
     assert done.stdout == "0 nobody\n", done
+
+
+def test_what_the_caller_may_change_the_guest_may(terrarium, tmp_path):
+    """Also where the caller is root, as in many a container: `mode: cow` says so, and the host is not written."""
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    for path in tree / "a", tree / "sub" / "b":
+        path.write_text("given")
+        path.chmod(0o600)
+    (tree / "sub").chmod(0o700)
+    tree.chmod(0o700)
+    result = terrarium("run", "--mount", f"{tree}:/t:cow", "--export", tmp_path / "out", "--", "-c", """
+import os
+open('/t/sub/b', 'a').write('+'); open('/t/sub/new', 'w').write('n'); os.remove('/t/a'); os.mkdir('/t/made')
+print(open('/t/sub/b').read(), {os.stat(p).st_uid for p in ('/t', '/t/sub', '/t/sub/b', '/t/sub/new')} == {os.getuid()})
+""")
+    assert (result.status, result.out) == (0, "given+ True\n"), result
+    assert (tree / "a").read_text() == (tree / "sub" / "b").read_text() == "given" and not (tree / "made").exists()
+    assert (tmp_path / "out" / "t" / "sub" / "b").read_text() == "given+"
+
+
+def test_what_is_shown_can_be_seen(terrarium, tmp_path):
+    """A directory, a file and a script that are named are the guest's to read, whoever calls; what lies deeper in root's own is as root has it."""
+    tree = tmp_path / "tree"
+    (tree / "deeper").mkdir(parents=True)
+    (tree / "a").write_text("given")
+    (tree / "deeper").chmod(0o700)
+    tree.chmod(0o700)
+    for name, text in ("key", "named"), ("s.py", "print(open('/t/a').read(), open('/k').read()); import os; os.listdir('/t/deeper')"):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    result = terrarium("run", "--mount", f"{tree}:/t", "--mount", f"{tmp_path / 'key'}:/k", tmp_path / "s.py")
+    assert result.out == "given named\n", result
+    assert ("Permission denied: '/t/deeper'" in result.err) == (os.geteuid() == 0), result

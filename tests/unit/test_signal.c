@@ -408,7 +408,6 @@ static void test_signalfd(void **state)
 {
     struct fake_machine *f = *state;
     struct signalfd_siginfo got[2];
-    f->task->fds = fdtable_new(16);
     f->blocked = SIGNAL_BIT(SIGUSR1) | SIGNAL_BIT(RT);
     put_set(f, 0, f->blocked);
     assert_int_equal(fake_call(f, SYS_signalfd4, UINT64_MAX, FAKE_BASE, 8, 1), -EINVAL);
@@ -458,8 +457,6 @@ static void test_may_signal(void **state)
     };
     struct fake_machine *f = *state;
     struct process *other = process_new(f->world, f->process);
-    other->handlers = calloc(1, sizeof *other->handlers);
-    other->handlers->references = 1;
     struct task *t = task_new(other, other->pid);
     other->pgid = other->pid;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -517,8 +514,6 @@ static void test_siginfo_of_ones_own(void **state)
     } cases[] = {{SI_QUEUE, 0, 0},      {SI_MESGQ, 0, 0},       {SI_USER, 0, -EPERM},
                  {SI_TKILL, 0, -EPERM}, {SI_KERNEL, 0, -EPERM}, {SEGV_MAPERR, 0, -EPERM}};
     struct process *other = process_new(f->world, f->process);
-    other->handlers = calloc(1, sizeof *other->handlers);
-    other->handlers->references = 1;
     struct task *t = task_new(other, other->pid);
     t->cred = f->task->cred;
     f->blocked = UINT64_MAX;
