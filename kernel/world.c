@@ -167,8 +167,14 @@ static void end_of_room(void *context, enum vfs_quota which)
 {
     struct world *w = context;
     const struct policy_limits *l = &w->policy->limits;
-    if (which == VFS_ANONYMOUS ? l->memory != 0 : which == VFS_BYTES ? l->files != 0 : l->file_count != 0)
-        world_end(w, which == VFS_ANONYMOUS ? VERDICT_MEMORY : which == VFS_BYTES ? VERDICT_FILES : VERDICT_FILE_COUNT);
+    const struct {
+        uint64_t limit;
+        enum verdict verdict;
+    } by[] = {[VFS_BYTES] = {l->files, VERDICT_FILES},
+              [VFS_NODES] = {l->file_count, VERDICT_FILE_COUNT},
+              [VFS_ANONYMOUS] = {l->memory, VERDICT_MEMORY}};
+    if (by[which].limit != 0)
+        world_end(w, by[which].verdict);
 }
 
 struct world *world_new(const struct policy *p, const struct machine *m, void *machine_context)

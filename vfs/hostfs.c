@@ -51,8 +51,7 @@ static void host_release(struct node *n)
     host_object_put(n->host);
 }
 
-/* vfs_config: host ids are never shown. */
-/* Root's stays root's, and what whoever called owns is the guest's; where that is root, what the guest may change (`mode: cow`) is. */
+/* vfs_config: host ids are never shown. Root's stays root's, and what whoever called owns is the guest's; where that is root, what the guest may change (`mode: cow`) is. */
 static uint32_t map_id(uint32_t id, uint32_t own, uint32_t guest, bool changeable)
 {
     if (id == own && (own != 0 || changeable))

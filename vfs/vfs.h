@@ -59,7 +59,8 @@ struct vfs_config {
                              * the machine's memory, as tmpfs(5) */
     uint64_t quota_anonymous; /* the same for what is no file of any directory: memfds, shared anonymous memory */
     uint64_t quota_nodes;     /* nodes that the guest may create; 0 = unlimited; beyond: ENOSPC */
-    /* Host ids are never shown: host uid 0 stays 0, the supervisor's own uid becomes guest_uid, all others 65534. */
+    /* Host ids are never shown: host uid 0 stays 0, the supervisor's own uid becomes guest_uid (also 0, in a mount that is copied
+     * on write), all others 65534. */
     uint32_t guest_uid, guest_gid;
     /* f's owner (F_SETOWN) is to hear of it: POLL_* of siginfo, or OWNER_URGENT (SIGURG). fd: where O_ASYNC was set. May be NULL. */
     void (*io_signal)(void *context, const struct file *f, int fd, int reason);
