@@ -105,8 +105,12 @@ or out; and what the answer itself takes. On a virtual machine a page fault is a
   10 ms, 0.6 to 0.9 %.
 
 Tried, and no gain: PTRACE_GET_SYSCALL_INFO with two PTRACE_POKEUSER in place of GETREGS and SETREGS (a third slower than them on this kernel); regsets
-in their place; SA_NOCLDSTOP; for blocks, fallocate(2) before pwrite(2), copying straight into a mapping of the memfd, and huge pages (a fresh one is filled
-at 3 us a KiB here).
+in their place; SA_NOCLDSTOP; for blocks, fallocate(2) before pwrite(2), and smaller pieces (each costs a process_vm_readv(2) more).
+
+Two ways to save a copy of each block were measured and left. Copying straight into or out of a mapping of the memfd: on this machine a page that is newly
+mapped costs 6.5 us again when it is first touched, populated ahead or not (the hypervisor keeps tables of its own), so 64 KiB by a mapping take 110 to
+145 us, where pwrite(2) takes 15 and pread(2) 9 through the kernel's own mapping, which is always there. Keeping large files in huge pages of the supervisor's:
+4 us a 64 KiB and one copy less where the kernel has one at hand, 60 to 275 us after some seconds of rest, when the guest kernel has given it back to its host.
 
 Measure page faults (`perf record -e page-faults`) before anything else. Under `--realtime` a tick is not heard while the guest computes, since both sides have the
 same priority: numbers of work that only computes are of no ticks at all.
@@ -253,7 +257,18 @@ class Bench:
         if label not in self.work_of or self.bare is None:
             return ""
         native, stops = self.work_of[label]
-        return f" Native's own time and {stops} bare stops are {1 + stops * self.bare / native:.2f}."
+        told = f" Native's own time and {stops} bare stops are {1 + stops * self.bare / native:.2f}."
+        return told + self.copies() if label.startswith("64 KiB blocks") else told
+
+    def copies(self):
+        """What the blocks' copies cost where nobody stops for them: bench/blocks.c."""
+        with tempfile.TemporaryDirectory() as d:
+            subprocess.run(["cc", "-O2", "-o", f"{d}/blocks", str(ROOT / "bench/blocks.c")], check=True)
+            runs = [subprocess.run([f"{d}/blocks"], capture_output=True, check=True).stdout.split() for _ in range(9)]
+        write, read = (statistics.median(float(r[i]) for r in runs) / 1000 for i in (0, 1))
+        native, start = (self.work_of[row][0] * 1000 for row in ("64 KiB blocks, written and read", "`python3 -c pass`"))
+        return (f" The copies alone (bench/blocks.c) take {write:.1f} us a block written and {read:.1f} a block read, {(write + read) * 0.6:.1f} ms "
+                f"in this row, where all that native does beyond its start takes {native - start:.1f}.")
 
     def shortfalls(self):
         lines = ["", "## Where it falls short", ""]
