@@ -15,15 +15,18 @@
 /* ---- keeping (supervisor/bundle_keep.c) ---------------------------------------------------------------------------------- */
 
 struct bundle;
+struct worker;
 
 struct bundle *bundle_new(const struct run_request *r); /* NULL: out of memory */
-/* The hash of a piece that was used, and its size. False: it is of no file of the host. */
-bool bundle_piece(const struct bundle *b, uint64_t ino, uint64_t number, uint8_t digest[EVENT_DIGEST], uint64_t *size);
-/* From now on bytes go to the record as they are used; what was used before is told now. secret: whose bytes are never
- * kept. goes_on: asked between pieces, for a file may be large; false: no more of them. */
-void bundle_begin(struct bundle *b, struct record *record, bool (*secret)(void *context, uint64_t ino),
-                  bool (*goes_on)(void *context), void *context);
-int bundle_finish(struct bundle *b); /* before record_finish: 0 or -errno */
+/* The hash of a piece that was used, which the worker puts there, and its size. NULL: it is of no file of the host. */
+const uint8_t *bundle_piece(const struct bundle *b, uint64_t ino, uint64_t number, uint64_t *size);
+/* From now on bytes go to the record as they are used, by the worker (NULL: at once); what was used before is told now. secret: whose bytes
+ * are never kept. goes_on: asked between pieces, for a file may be large; false: no more of them. */
+void bundle_begin(struct bundle *b, struct record *record, struct worker *worker,
+                  bool (*secret)(void *context, uint64_t ino), bool (*goes_on)(void *context), void *context);
+void bundle_give(struct bundle *b);       /* what was seen so far, to the record: before each of its blocks */
+int bundle_error(const struct bundle *b); /* 0, or the first -errno */
+bool bundle_changed(struct bundle *b);    /* a file was written to before its bytes were hashed; said once */
 void bundle_interpreter(struct bundle *b, const struct interpreter *i);
 void bundle_stream(struct bundle *b, int number, const struct host_stream_past *past);
 struct view *bundle_view(struct bundle *b);

@@ -196,6 +196,8 @@ static int load_seccomp(bool writing, int connector)
     if (error == 0)
         error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: these calls are made at every stop */
     if (error == 0)
+        error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1); /* of every thread */
+    if (error == 0)
         error = seccomp_load(ctx);
     seccomp_release(ctx);
     return error;
@@ -231,14 +233,13 @@ static int load_landlock(const char *writable)
     return result == 0 ? abi : 0;
 }
 
-/* As root one capability stays: reading what a mount shows, whoever owns it. */
-static bool drop_capabilities(void)
+static bool drop_capabilities(uint32_t but)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct now[2], kept[2] = {{0}};
     if (syscall(SYS_capget, &header, now) < 0)
         return false;
-    kept[0].permitted = kept[0].effective = now[0].permitted & (1U << CAP_DAC_READ_SEARCH);
+    kept[0].permitted = kept[0].effective = now[0].permitted & but;
     return syscall(SYS_capset, &header, kept) == 0;
 }
 
@@ -249,9 +250,15 @@ void confine_files(const char *writable, struct confinement *done)
     done->landlock_abi = load_landlock(writable);
 }
 
+void confine_thread(void)
+{
+    (void)drop_capabilities(0);
+}
+
 int confine_self(bool writes, int connector, struct confinement *done, struct run_error *e)
 {
-    done->no_capabilities = drop_capabilities();
+    /* As root one stays: reading what a mount shows, whoever owns it. */
+    done->no_capabilities = drop_capabilities(1U << CAP_DAC_READ_SEARCH);
     done->not_dumpable = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
     int error = load_seccomp(writes, connector);
     done->seccomp = error == 0;

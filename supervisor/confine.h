@@ -14,6 +14,8 @@ struct confinement { /* what took effect, for the report */
  * must inherit it. writable: a host directory or file that an export will be written to after the run, or NULL. Where the kernel has
  * no Landlock nothing happens. */
 void confine_files(const char *writable, struct confinement *done);
+/* A second thread (supervisor/worker.h), of itself: it has no use for capabilities. The seccomp program of confine_self goes for it too. */
+void confine_thread(void);
 /* After it was made: everything else. writes: an export will be written. connector: who makes the connections of `forward:` rules
  * (supervisor/connector.h), or -1. 0, or -1 with *e filled: without the seccomp program
  * nothing is run. */

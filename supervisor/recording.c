@@ -3,6 +3,7 @@
 
 #include "supervisor/bundle.h"
 #include "supervisor/inputs.h"
+#include "supervisor/worker.h"
 #include "trace/facts.h"
 
 #include <errno.h>
@@ -33,13 +34,49 @@ struct event *recording_event(struct recording *r, enum event_kind kind, int32_t
     return e;
 }
 
+/* A file's bytes are hashed a little later than they are used. */
+static void look_for_changes(struct recording *r)
+{
+    static const char what[] = "files: a file of the machine was written to while the run used it";
+    if (r->bundle == NULL || !bundle_changed(r->bundle))
+        return;
+    world_not_reproducible(r->world, what); /* which tells */
+    if (r->world->recorder == NULL)
+        r->recorder.real(&r->recorder, what);
+}
+
 void recording_tell(struct recording *r, struct event *e)
 {
-    int error = r->error != 0 ? 0 : record_add(r->record, e);
+    int error = 0;
+    if (r->record == NULL)
+        e->index = r->events++;
+    else if (r->error == 0)
+        error = record_add(r->record, e);
+    if (error == 0 && r->bundle != NULL)
+        error = bundle_error(r->bundle);
     if (error < 0)
         recording_failed(r, error);
     else if (r->watch != NULL)
         r->watch(r->watch_context, e);
+    look_for_changes(r);
+}
+
+/* Before a block: its events may speak of what was seen since the last. */
+static void before_block(void *recording)
+{
+    struct recording *r = recording;
+    if (r->bundle != NULL)
+        bundle_give(r->bundle);
+}
+
+static void later(void *recording, void (*job)(void *), void *argument)
+{
+    worker_do(((struct recording *)recording)->worker, job, argument);
+}
+
+static void wait_for_worker(void *recording)
+{
+    worker_wait(((struct recording *)recording)->worker);
 }
 
 /* ---- beginning and end --------------------------------------------------------------------------------------------- */
@@ -56,22 +93,20 @@ int recording_open(struct world *w, const struct run_request *request, const str
         return -1;
     }
     struct recording *r = calloc(1, sizeof *r);
-    struct record *record = record_begin(fd);
+    struct record *record = fd >= 0 ? record_begin(fd) : NULL;
     if (r != NULL) {
         *r = (struct recording){.world = w,
                                 .record = record,
-                                .to_file = request->record != NULL,
                                 .watch = request->watch,
                                 .watch_context = request->watch_context,
                                 .secrets = secrets,
                                 .sign = request->sign};
-        crypto_generichash_init(&r->tree, NULL, 0, EVENT_DIGEST);
         recording_calls_tell(&r->recorder);
         recording_events_tell(&r->recorder);
         r->piece = malloc(EVENT_PIECE_SIZE);
         r->path = request->record != NULL ? strdup(request->record) : NULL;
     }
-    if (r == NULL || record == NULL || r->piece == NULL) {
+    if (r == NULL || (fd >= 0 && record == NULL) || r->piece == NULL) {
         snprintf(e->text, sizeof e->text, "out of memory");
         if (r == NULL)
             record_free(record);
@@ -151,13 +186,21 @@ void recording_bundles(struct recording *r, struct bundle *b)
 }
 
 void recording_begin(struct recording *r, const struct run_request *request, const char *program,
-                     const struct exec_arguments *arguments, const struct task *first)
+                     const struct exec_arguments *arguments, const struct task *first, const cpu_set_t *cpus, int cpu)
 {
     if (r == NULL)
         return;
     struct world *w = r->world;
     struct facts f;
-    machine_facts(r);
+    if (r->record != NULL)
+        machine_facts(r);
+    /* Whoever watches wants to know everything at once. */
+    r->worker = r->record != NULL && r->watch == NULL ? worker_new(cpus, cpu) : NULL;
+    if (r->bundle != NULL)
+        bundle_begin(r->bundle, r->record, r->worker, is_secret, goes_on, r);
+    const struct record_elsewhere elsewhere = {later, wait_for_worker, before_block, r};
+    if (r->record != NULL)
+        record_set_elsewhere(r->record, &elsewhere);
     facts_begin(&f);
     run_facts(&f, w, request, program, arguments);
     facts_end(&f);
@@ -171,8 +214,6 @@ void recording_begin(struct recording *r, const struct run_request *request, con
     }
     event_buffer_free(&f.buffer);
     w->recorder = &r->recorder;
-    if (r->bundle != NULL)
-        bundle_begin(r->bundle, r->record, is_secret, goes_on, r);
     for (size_t i = 0; i < w->not_reproducible_count; i++)
         r->recorder.real(&r->recorder, w->not_reproducible[i]);
     r->recorder.born(&r->recorder, (struct task *)first, NULL, 0);
@@ -192,14 +233,19 @@ int recording_finish(struct recording *r, const char *verdict, int status, struc
 {
     if (r == NULL)
         return 0;
+    worker_wait(r->worker);
+    look_for_changes(r);
     struct event *end = recording_event(r, EVENT_END, 0);
     end->end.verdict = recording_text(verdict, 32);
     end->end.status = status;
     end->end.wait_status = r->world->init_status;
     recording_tell(r, end);
+    if (r->error == 0 && r->record != NULL)
+        r->error = record_flush(r->record);
+    worker_wait(r->worker);
     if (r->error == 0 && r->bundle != NULL)
-        r->error = bundle_finish(r->bundle);
-    if (r->error == 0 && r->to_file)
+        r->error = bundle_error(r->bundle);
+    if (r->error == 0 && r->record != NULL)
         r->error = record_finish(r->record, r->sign);
     if (r->error == 0)
         return 0;
@@ -210,16 +256,7 @@ int recording_finish(struct recording *r, const char *verdict, int status, struc
 
 const struct record *recording_file(const struct recording *r)
 {
-    return r != NULL && r->to_file ? r->record : NULL;
-}
-
-bool recording_tree(struct recording *r, uint8_t digest[EVENT_DIGEST])
-{
-    if (r == NULL)
-        return false;
-    crypto_generichash_state copy = r->tree;
-    crypto_generichash_final(&copy, digest, EVENT_DIGEST);
-    return true;
+    return r != NULL ? r->record : NULL;
 }
 
 bool recording_signed(const struct recording *r)
@@ -233,7 +270,9 @@ void recording_free(struct recording *r)
         return;
     if (r->world->recorder == &r->recorder)
         recording_stop(r);
+    worker_free(r->worker);
     recording_calls_free(r);
+    recording_forget_used(r);
     number_set_free(&r->opens);
     number_set_free(&r->files);
     number_set_free(&r->pieces);

@@ -8,14 +8,17 @@
 #include "supervisor/supervisor.h"
 #include "trace/record.h"
 
+#include <sched.h>
+
 struct recording;
 
 /* Opens r->record when there is one, before the supervisor confines itself. *out NULL: nothing is recorded. 0, or -1 with *e. */
 int recording_open(struct world *w, const struct run_request *r, const struct secrets *secrets, struct recording **out,
                    struct run_error *e);
-/* The first program is about to be loaded: from here on everything is told. */
+/* The first program is about to be loaded: from here on everything is told. cpus: where the supervisor could run before it was pinned to
+ * `cpu`, for hashing and writing (supervisor/worker.h). */
 void recording_begin(struct recording *r, const struct run_request *request, const char *program,
-                     const struct exec_arguments *arguments, const struct task *first);
+                     const struct exec_arguments *arguments, const struct task *first, const cpu_set_t *cpus, int cpu);
 /* The run is over: nothing is told any more. Before the guest's processes are killed, as that order is the host's. */
 void recording_stop(struct recording *r);
 /* Writes the end, the signature, the tail. 0, or -1 with *e: the record is not whole, and e says up to where it is. */

@@ -100,7 +100,7 @@ static void real(struct recorder *recorder, const char *what)
 static void waits(struct recorder *recorder)
 {
     struct recording *r = recording_of(recorder);
-    int error = r->error == 0 ? record_flush(r->record) : 0;
+    int error = r->error == 0 && r->record != NULL ? record_flush(r->record) : 0;
     if (error < 0)
         recording_failed(r, error);
 }

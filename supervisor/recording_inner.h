@@ -33,23 +33,33 @@ struct kept {
     bool is_given, is_secret;
 };
 
+/* A given file's name, or a piece of it: what recording_tree() is made of. */
+struct used {
+    char *path; /* NULL: a piece */
+    uint64_t number;
+    const uint8_t *digest; /* the bundle's, which may come later; NULL: it is `own` */
+    uint8_t own[EVENT_DIGEST];
+};
+
 struct recording {
     struct recorder recorder; /* first: the world knows this */
     struct world *world;
-    struct record *record;
+    struct record *record; /* NULL: somebody watches, and nothing is written */
     char *path;
-    bool to_file;
     int error; /* the first; the run ends of it */
     void (*watch)(void *context, const struct event *e);
     void *watch_context;
     struct kept *kept, *spare;
     struct number_set opens, files, pieces, rules;
-    struct bundle *bundle;         /* borrowed; NULL: the record does not stand alone */
+    struct bundle *bundle;         /* borrowed; NULL: nothing is written */
+    struct worker *worker;         /* NULL: everything is done at once */
     const struct secrets *secrets; /* borrowed */
-    crypto_generichash_state tree; /* of the events that name given files and their pieces */
-    uint8_t *piece;                /* room for one */
-    struct event event;            /* the one being made */
-    const uint8_t *sign;           /* Ed25519 secret key, or NULL */
+    struct used *used;             /* what the events named of given files */
+    size_t used_count, used_room;
+    uint64_t events;     /* when there is no record */
+    uint8_t *piece;      /* room for one */
+    struct event event;  /* the one being made */
+    const uint8_t *sign; /* Ed25519 secret key, or NULL */
 };
 
 static inline struct recording *recording_of(struct recorder *r)
@@ -72,6 +82,7 @@ void recording_failed(struct recording *r, int error);
 /* A call can map a file of any length, all of which is hashed: limits and signals are looked at meanwhile. False: the run is over. */
 bool recording_goes_on(struct recording *r);
 bool recording_is_secret(const struct recording *r, uint64_t ino);
+void recording_forget_used(struct recording *r);
 void recording_name_pieces(struct recording *r, const struct task *t, struct file *f, const struct file_given *g,
                            uint64_t offset, uint64_t length);
 

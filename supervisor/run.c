@@ -42,8 +42,10 @@ static void pin(struct holder *h)
 {
     cpu_set_t one;
     h->cpu = sched_getcpu();
-    if (h->cpu < 0)
+    if (h->cpu < 0 || sched_getaffinity(0, sizeof h->cpus, &h->cpus) < 0) {
+        h->cpu = -1;
         return;
+    }
     CPU_ZERO(&one);
     CPU_SET(h->cpu, &one);
     if (sched_setaffinity(0, sizeof one, &one) < 0)
@@ -58,6 +60,7 @@ static void warm_heap(void)
     (void)mallopt(M_MMAP_THRESHOLD, 1 << 20); /* all three, for setting one keeps libc from moving the others */
     (void)mallopt(M_TRIM_THRESHOLD, KEPT);
     (void)mallopt(M_TOP_PAD, HEAP / 4);
+    (void)mallopt(M_ARENA_MAX, 1); /* the worker's few calls are worth no heap of their own */
     char *heap = malloc(HEAP);
     /* cppcheck-suppress uninitdata ; an address */
     uintptr_t from = ((uintptr_t)heap + page - 1) / page * page;
@@ -83,7 +86,7 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     if (error == 0) {
         if (h->report != NULL)
             inputs_begin(h->inputs, program, &arguments);
-        recording_begin(h->recording, r, program, &arguments, first);
+        recording_begin(h->recording, r, program, &arguments, first, &h->cpus, h->cpu);
         error = exec_start(first, &at, program, &arguments);
     }
     exec_arguments_free(&arguments);

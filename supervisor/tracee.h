@@ -9,6 +9,7 @@
 #include "kernel/world.h"
 #include "supervisor/confine.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <sys/user.h>
 
@@ -94,6 +95,7 @@ struct holder {
     bool suspended;                /* ^Z came from the caller's terminal (tick_suspend) */
     bool any_killed;               /* some tracee has `killed` set */
     int cpu;                       /* the one both sides are pinned to, or -1 */
+    cpu_set_t cpus;                /* where the supervisor could run before */
     struct limits *limits;         /* supervisor/limits.c */
     bool no_proc;                  /* the host's /proc is not mounted: stops tell what is in memory */
     struct fast_clock *fast_clock; /* supervisor/fast_clock.c */

@@ -128,6 +128,7 @@ struct event {
         struct {
             uint64_t file, number, size;
             const uint8_t *digest; /* EVENT_DIGEST bytes, of the piece's `size` bytes */
+            bool later;            /* it is not known yet (trace/record.h); no part of the event */
         } piece;
         struct {
             uint32_t index;

@@ -23,7 +23,9 @@ enum {
     RECORD_INDEX_ENTRY = 24,    /* INDX: u64 offset of the block's chunk, u64 first event, i64 its time */
     RECORD_SIGNATURE = 96,      /* SIGN: public key [32], signature [64] */
     RECORD_TAIL = 64, /* TAIL: u64 offset of the index, u64 events, head [32], u64 offset of this chunk, magic [8] */
-    RECORD_BLOCK_TARGET = 256 << 10, /* a block is closed when it holds this many bytes of events … */
+    RECORD_BLOCK_FIRST =
+        16 << 10, /* the first block has this many bytes of events, a later one as many as all before it … */
+    RECORD_BLOCK_TARGET = 256 << 10,                      /* … but no more than this … */
     RECORD_BLOCK_MOST = RECORD_BLOCK_TARGET + EVENT_MOST, /* … so that it never holds more than these */
     RECORD_MANIFEST_MOST = 256 << 20, /* of all parts of a manifest together: hundreds of thousands of files */
     RECORD_CHUNK_MOST = 2 << 20,      /* of EVTS, CONT, MANI and MACH: longer is no record */

@@ -1,10 +1,12 @@
-/* Writing a record (trace/record.h). */
+/* Writing a record (trace/record.h). Events are packed where they happen; what a block costs besides (its hash chain, its compression, the
+ * file) may be done elsewhere, a block at a time: everything of struct record that such a job touches is touched by jobs alone. */
 #include "trace/record.h"
 
 #include "trace/format.h"
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -16,20 +18,38 @@ struct block_entry {
     int64_t time;
 };
 
+struct digest_place { /* of a piece whose hash was not known yet when its event was packed */
+    size_t at;
+    const uint8_t *digest;
+};
+
+struct filling { /* a block: its events, and where each ends */
+    struct record *record;
+    struct event_buffer events, ends;
+    struct digest_place *places;
+    size_t place_count, place_room;
+    uint64_t first;
+    uint32_t count;
+    int64_t first_time;
+};
+
 struct record {
     int fd;
-    int error;                       /* the first -errno; nothing is written after it */
-    uint64_t bytes;                  /* written */
-    uint64_t events, events_written; /* added; in the file */
-    uint8_t chain[EVENT_DIGEST];     /* after the last event */
-    uint8_t before[EVENT_DIGEST];    /* … before the block being filled */
-    uint64_t first;                  /* event of the block being filled */
-    int64_t first_time;
-    struct event_buffer block;
-    ZSTD_CCtx *zstd;
-    uint8_t *chunk;                 /* a chunk being put together */
+    _Atomic int error; /* the first -errno; nothing is written after it */
+    uint64_t events;   /* added */
+    uint64_t packed;   /* bytes of them */
+    struct filling *block;
+    struct record_elsewhere elsewhere;
+
+    /* Of jobs, and of anybody when all are done. */
+    uint64_t bytes, events_written; /* in the file */
+    uint8_t chain[EVENT_DIGEST];    /* after the last event of it */
     uint8_t machine[EVENT_DIGEST];  /* hash of the machine's facts, zero: none */
-    uint8_t manifest[EVENT_DIGEST]; /* hash of its chunks, zero: none */
+    bool has_manifest;
+    crypto_generichash_state manifest; /* of its chunks */
+    uint64_t manifest_bytes;           /* uncompressed */
+    ZSTD_CCtx *zstd;
+    uint8_t *chunk; /* a chunk being put together */
     struct block_entry *index;
     size_t block_count, block_room;
 };
@@ -43,9 +63,19 @@ static size_t chunk_room(void)
 
 static int fail(struct record *r, int error)
 {
-    if (r->error == 0)
-        r->error = error;
+    int none = 0;
+    (void)atomic_compare_exchange_strong(&r->error, &none, error);
     return r->error;
+}
+
+static void free_block(struct filling *b)
+{
+    if (b == NULL)
+        return;
+    event_buffer_free(&b->events);
+    event_buffer_free(&b->ends);
+    free(b->places);
+    free(b);
 }
 
 static int put(struct record *r, const uint8_t *bytes, size_t n)
@@ -91,7 +121,6 @@ struct record *record_begin(int fd)
     ZSTD_CCtx_setParameter(r->zstd, ZSTD_c_compressionLevel, LEVEL);
     crypto_generichash(r->chain, sizeof r->chain, (const uint8_t *)RECORD_CHAIN_START, strlen(RECORD_CHAIN_START), NULL,
                        0);
-    memcpy(r->before, r->chain, sizeof r->before);
     record_put_number(header + RECORD_MAGIC_SIZE, RECORD_VERSION, 2);
     (void)put(r, header, sizeof header);
     return r;
@@ -106,6 +135,19 @@ int record_machine(struct record *r, const void *map, size_t n)
     return put_chunk(r, "MACH", n);
 }
 
+void record_set_elsewhere(struct record *r, const struct record_elsewhere *e)
+{
+    r->elsewhere = *e;
+}
+
+void record_settle(struct record *r)
+{
+    if (r->elsewhere.wait != NULL)
+        r->elsewhere.wait(r->elsewhere.context);
+}
+
+/* ---- a block ------------------------------------------------------------------------------------------------------ */
+
 /* after = BLAKE2b-256(before, the event's bytes) */
 static void chain_event(struct record *r, const uint8_t *bytes, size_t n)
 {
@@ -116,27 +158,7 @@ static void chain_event(struct record *r, const uint8_t *bytes, size_t n)
     crypto_generichash_final(&s, r->chain, EVENT_DIGEST);
 }
 
-int record_add(struct record *r, struct event *e)
-{
-    size_t before = r->block.size;
-    if (r->error != 0)
-        return r->error;
-    e->index = r->events;
-    if (event_pack(&r->block, e) < 0)
-        return fail(r, -ENOMEM);
-    size_t n = r->block.size - before;
-    if (n > EVENT_MOST) {
-        r->block.size = before;
-        return fail(r, -E2BIG);
-    }
-    if (before == 0)
-        r->first_time = e->time;
-    chain_event(r, r->block.bytes + before, n);
-    r->events++;
-    return r->block.size >= RECORD_BLOCK_TARGET ? record_flush(r) : 0;
-}
-
-static int remember_block(struct record *r)
+static int remember_block(struct record *r, const struct filling *b)
 {
     if (r->block_count == r->block_room) {
         size_t room = r->block_room == 0 ? 64 : r->block_room * 2;
@@ -146,31 +168,127 @@ static int remember_block(struct record *r)
         r->index = more;
         r->block_room = room;
     }
-    r->index[r->block_count++] = (struct block_entry){r->bytes, r->first, r->first_time};
+    r->index[r->block_count++] = (struct block_entry){r->bytes, b->first, b->first_time};
     return 0;
+}
+
+static void chain_block(struct record *r, const struct filling *b)
+{
+    size_t from = 0, end;
+    for (size_t i = 0; i < b->place_count; i++)
+        memcpy(b->events.bytes + b->places[i].at, b->places[i].digest, EVENT_DIGEST);
+    for (uint32_t i = 0; i < b->count; i++, from = end) {
+        memcpy(&end, b->ends.bytes + i * sizeof end, sizeof end);
+        chain_event(r, b->events.bytes + from, end - from);
+    }
+}
+
+static void put_block(struct record *r, const struct filling *b)
+{
+    uint8_t *at = r->chunk + RECORD_CHUNK_HEADER;
+    record_put_number(at, b->first, 8);
+    record_put_number(at + 8, b->count, 4);
+    record_put_number(at + 12, b->events.size, 4);
+    memcpy(at + 16, r->chain, EVENT_DIGEST);
+    chain_block(r, b);
+    memcpy(at + 48, r->chain, EVENT_DIGEST);
+    size_t room = chunk_room() - RECORD_CHUNK_HEADER - RECORD_BLOCK_HEADER;
+    size_t n = ZSTD_compress2(r->zstd, at + RECORD_BLOCK_HEADER, room, b->events.bytes, b->events.size);
+    if (ZSTD_isError(n))
+        fail(r, -ENOMEM);
+    else if (remember_block(r, b) == 0 && put_chunk(r, "EVTS", RECORD_BLOCK_HEADER + n) == 0)
+        r->events_written = b->first + b->count;
+}
+
+static void write_block(void *block)
+{
+    struct filling *b = block;
+    if (b->record->error == 0)
+        put_block(b->record, b);
+    free_block(b);
+}
+
+static void close_block(struct record *r)
+{
+    struct filling *b = r->block;
+    if (b == NULL || b->count == 0)
+        return;
+    r->block = NULL;
+    r->packed += b->events.size;
+    if (r->elsewhere.before_block != NULL)
+        r->elsewhere.before_block(r->elsewhere.context);
+    if (r->elsewhere.later != NULL)
+        r->elsewhere.later(r->elsewhere.context, write_block, b);
+    else
+        write_block(b);
+}
+
+static struct filling *open_block(struct record *r)
+{
+    if (r->block == NULL && (r->block = calloc(1, sizeof *r->block)) != NULL) {
+        r->block->record = r;
+        r->block->first = r->events;
+    }
+    return r->block;
+}
+
+/* The digest is the last field of its event. */
+static int remember_place(struct filling *b, const uint8_t *digest)
+{
+    if (b->place_count == b->place_room) {
+        size_t room = b->place_room == 0 ? 16 : b->place_room * 2;
+        struct digest_place *more = realloc(b->places, room * sizeof *more);
+        if (more == NULL)
+            return -ENOMEM;
+        b->places = more;
+        b->place_room = room;
+    }
+    b->places[b->place_count++] = (struct digest_place){b->events.size - EVENT_DIGEST, digest};
+    return 0;
+}
+
+/* The first blocks are short: of a run that is killed early there is something, too. */
+static size_t block_target(const struct record *r)
+{
+    return r->packed < RECORD_BLOCK_FIRST    ? RECORD_BLOCK_FIRST
+           : r->packed < RECORD_BLOCK_TARGET ? (size_t)r->packed
+                                             : RECORD_BLOCK_TARGET;
+}
+
+int record_add(struct record *r, struct event *e)
+{
+    if (r->error != 0)
+        return r->error;
+    struct filling *b = open_block(r);
+    size_t before = b != NULL ? b->events.size : 0;
+    e->index = r->events;
+    if (b == NULL || event_pack(&b->events, e) < 0)
+        return fail(r, -ENOMEM);
+    size_t end = b->events.size;
+    if (end - before > EVENT_MOST) {
+        b->events.size = before;
+        return fail(r, -E2BIG);
+    }
+    if (event_buffer_append(&b->ends, &end, sizeof end) < 0 ||
+        (e->kind == EVENT_PIECE && e->piece.later && remember_place(b, e->piece.digest) < 0))
+        return fail(r, -ENOMEM);
+    if (b->count++ == 0)
+        b->first_time = e->time;
+    r->events++;
+    if (end >= block_target(r))
+        close_block(r);
+    return r->error;
 }
 
 int record_flush(struct record *r)
 {
-    if (r->error != 0 || r->block.size == 0)
-        return r->error;
-    uint8_t *at = r->chunk + RECORD_CHUNK_HEADER;
-    record_put_number(at, r->first, 8);
-    record_put_number(at + 8, r->events - r->first, 4);
-    record_put_number(at + 12, r->block.size, 4);
-    memcpy(at + 16, r->before, EVENT_DIGEST);
-    memcpy(at + 48, r->chain, EVENT_DIGEST);
-    size_t room = chunk_room() - RECORD_CHUNK_HEADER - RECORD_BLOCK_HEADER;
-    size_t n = ZSTD_compress2(r->zstd, at + RECORD_BLOCK_HEADER, room, r->block.bytes, r->block.size);
-    if (ZSTD_isError(n))
-        return fail(r, -ENOMEM);
-    if (remember_block(r) < 0 || put_chunk(r, "EVTS", RECORD_BLOCK_HEADER + n) < 0)
-        return r->error;
-    r->block.size = 0;
-    r->first = r->events_written = r->events;
-    memcpy(r->before, r->chain, EVENT_DIGEST);
-    return 0;
+    if (r->error == 0)
+        close_block(r);
+    record_settle(r);
+    return r->error;
 }
+
+/* ---- what is kept besides events ---------------------------------------------------------------------------------- */
 
 int record_content(struct record *r, const uint8_t digest[EVENT_DIGEST], const void *bytes, size_t n)
 {
@@ -189,10 +307,12 @@ int record_content(struct record *r, const uint8_t digest[EVENT_DIGEST], const v
 int record_manifest(struct record *r, const void *bytes, size_t n)
 {
     uint8_t *at = r->chunk + RECORD_CHUNK_HEADER;
-    crypto_generichash_state hash;
-    if (n > RECORD_MANIFEST_MOST)
+    if (n > RECORD_MANIFEST_MOST - r->manifest_bytes)
         return fail(r, -E2BIG);
-    crypto_generichash_init(&hash, NULL, 0, EVENT_DIGEST);
+    if (n > 0 && !r->has_manifest)
+        crypto_generichash_init(&r->manifest, NULL, 0, EVENT_DIGEST);
+    r->has_manifest |= n > 0;
+    r->manifest_bytes += n;
     for (size_t done = 0, part; done < n && r->error == 0; done += part) {
         part = n - done < EVENT_PIECE_SIZE ? n - done : EVENT_PIECE_SIZE;
         record_put_number(at, part, 8);
@@ -200,11 +320,9 @@ int record_manifest(struct record *r, const void *bytes, size_t n)
         size_t stored = ZSTD_compress2(r->zstd, at + RECORD_MANIFEST_HEADER, room, (const uint8_t *)bytes + done, part);
         if (ZSTD_isError(stored))
             return fail(r, -ENOMEM);
-        crypto_generichash_update(&hash, at, RECORD_MANIFEST_HEADER + stored);
+        crypto_generichash_update(&r->manifest, at, RECORD_MANIFEST_HEADER + stored);
         (void)put_chunk(r, "MANI", RECORD_MANIFEST_HEADER + stored);
     }
-    if (n > 0)
-        crypto_generichash_final(&hash, r->manifest, sizeof r->manifest);
     return r->error;
 }
 
@@ -228,8 +346,10 @@ static int put_index(struct record *r)
 
 static int put_signature(struct record *r, const uint8_t *secret)
 {
-    uint8_t text[RECORD_SIGNED_SIZE], *at = r->chunk + RECORD_CHUNK_HEADER;
-    record_signed_text(text, r->chain, r->events, r->machine, r->manifest);
+    uint8_t text[RECORD_SIGNED_SIZE], manifest[EVENT_DIGEST] = {0}, *at = r->chunk + RECORD_CHUNK_HEADER;
+    if (r->has_manifest)
+        crypto_generichash_final(&r->manifest, manifest, sizeof manifest);
+    record_signed_text(text, r->chain, r->events, r->machine, manifest);
     crypto_sign_ed25519_sk_to_pk(at, secret);
     crypto_sign_detached(at + crypto_sign_PUBLICKEYBYTES, NULL, text, sizeof text, secret);
     return put_chunk(r, "SIGN", RECORD_SIGNATURE);
@@ -285,7 +405,7 @@ void record_free(struct record *r)
         return;
     if (r->fd >= 0)
         close(r->fd);
-    event_buffer_free(&r->block);
+    free_block(r->block);
     ZSTD_freeCCtx(r->zstd);
     free(r->chunk);
     free(r->index);

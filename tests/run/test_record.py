@@ -220,6 +220,32 @@ def test_signed(tmp_path):
     assert call("run", "--sign", key, "--", "-c", "0")[::2] == (125, "terrarium: --sign: only a record can be signed (--record FILE)\n")
 
 
+def test_hashing_elsewhere_changes_nothing(tmp_path):
+    """On one processor everything is done at once, on two by a thread: the same file, byte for byte."""
+    code = "import json, os, mmap; f = open('/usr/bin/python3', 'rb'); print(len(mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)))"
+    one = {min(os.sched_getaffinity(0))}
+    for name, where in (("one", one), ("all", os.sched_getaffinity(0))):
+        for bundle in ((), ("--bundle",)):
+            assert call("run", *bundle, "--record", tmp_path / f"{name}{len(bundle)}", "--python", PYTHON, "--", "-c", code,
+                        preexec_fn=lambda: os.sched_setaffinity(0, where))[0] == 0
+    for n in (0, 1):
+        assert (tmp_path / f"one{n}").read_bytes() == (tmp_path / f"all{n}").read_bytes()
+
+
+def test_every_thread_of_the_supervisor_is_confined(tmp_path):
+    run = subprocess.Popen([TERRARIUM, "run", "--record", tmp_path / "r", "--python", PYTHON, "--", "-c", "print(1, flush=True); input()"],
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert run.stdout.readline() == b"1\n"
+    threads = list(pathlib.Path(f"/proc/{run.pid}/task").iterdir())
+    assert len(threads) == (2 if len(os.sched_getaffinity(0)) > 1 else 1)
+    for thread in threads:
+        facts = dict(line.split(":\t") for line in (thread / "status").read_text().splitlines() if ":\t" in line)
+        assert (facts["Seccomp"], facts["NoNewPrivs"]) == ("2", "1")
+        assert int(facts["CapEff"], 16) in ((0, 1 << 2) if thread.name == str(run.pid) else (0,))  # the guest's holder may read as root
+    run.communicate(b"\n", timeout=60)
+    assert run.returncode == 0
+
+
 def test_report_names_the_head(tmp_path):
     record(tmp_path / "r", "print(1)", "--report", tmp_path / "report.json")
     said = json.loads((tmp_path / "report.json").read_text())["record"]
