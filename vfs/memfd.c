@@ -95,9 +95,15 @@ static ssize_t put_into_memfd(struct io *io, const void *from, size_t n)
 static int copy_pages(struct node *n, int fd)
 {
     uint64_t at = 0, end;
-    for (; memory_reserved(n, &at, &end); at = end)
+    for (; memory_stretch(n, false, &at, &end); at = end)
         if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)))
             return -errno;
+    /* Beyond the end too pages may count as data, since they were reserved twice: so they are here. */
+    at = (n->size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+    for (; n->memory->beyond > n->size && memory_stretch(n, true, &at, &end); at = end)
+        for (int twice = 0; twice < 2; twice++)
+            if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)))
+                return -errno;
     at = 0;
     while (at < n->size) {
         int64_t data = memory_seek(n, at, false);
@@ -216,12 +222,14 @@ static ssize_t transfer(struct node *n, struct io *io, uint64_t offset, size_t l
     return got > 0 ? write_all(n->memory->fd, buffer, (size_t)got, offset) : got;
 }
 
-/* The bytes of new pages below `end`, as far as they are known without asking the host: there are none beyond the file's end, and
- * below it none are missing where it has as many as its size takes. -1: it must be asked. */
+/* The bytes of new pages below `end`, as far as they are known without asking the host: there are none after the file's end and what was
+ * reserved beyond it, and before that none are missing where it has as many as that takes. -1: it must be asked. */
 static int64_t known_growth(const struct node *n, uint64_t offset, uint64_t end)
 {
-    uint64_t had = (n->size + PAGE - 1) / PAGE, first = offset / PAGE, last = (end + PAGE - 1) / PAGE;
-    if (node_vfs(n)->giving || (first < had && n->memory->pages < had))
+    const struct memory *m = n->memory;
+    uint64_t reach = m->beyond > n->size ? m->beyond : n->size;
+    uint64_t had = (reach + PAGE - 1) / PAGE, first = offset / PAGE, last = (end + PAGE - 1) / PAGE;
+    if (node_vfs(n)->giving || (first < had && m->pages < had))
         return -1;
     first = first > had ? first : had;
     return last > first ? (int64_t)((last - first) * PAGE) : 0;
@@ -261,22 +269,18 @@ int memfd_resize(struct node *n, uint64_t size)
 
 int memfd_punch(struct node *n, uint64_t from, uint64_t to)
 {
-    /* To the end: the last page goes too, though the file ends within it. */
-    bool whole = from < to && to >= n->size && (n->memory->seals & (F_SEAL_SHRINK | F_SEAL_GROW)) == 0 &&
-                 ftruncate(n->memory->fd, (off_t)from) == 0;
-    if (whole && ftruncate(n->memory->fd, (off_t)n->size))
-        return -errno;
-    if (!whole && from < to &&
+    if (from < to &&
         fallocate(n->memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)))
         return -errno;
     recount(n);
     return 0;
 }
 
-int memfd_reserve(struct node *n, uint64_t from, uint64_t to)
+int memfd_reserve(struct node *n, uint64_t from, uint64_t to, bool keep_size)
 {
-    int error = check_room(n, missing(n, from, to));
-    if (!error && fallocate(n->memory->fd, 0, (off_t)from, (off_t)(to - from)))
+    int64_t growth = known_growth(n, from, to);
+    int error = check_room(n, growth >= 0 ? (uint64_t)growth : missing(n, from, to));
+    if (!error && fallocate(n->memory->fd, keep_size ? FALLOC_FL_KEEP_SIZE : 0, (off_t)from, (off_t)(to - from)))
         error = -errno;
     recount(n);
     return error;

@@ -55,12 +55,6 @@ static ssize_t memory_node_write(struct node *n, struct io *io, uint64_t offset)
     return done;
 }
 
-/* The end of the page the last byte is in: pages go whole when nothing of them is left. */
-static uint64_t last_page_end(const struct node *n)
-{
-    return (n->size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-}
-
 static int memory_node_resize(struct node *n, uint64_t size)
 {
     if (size < n->size && sealed(n, F_SEAL_SHRINK))
@@ -70,11 +64,14 @@ static int memory_node_resize(struct node *n, uint64_t size)
     int error = 0;
     if (in_memfd(n))
         error = memfd_resize(n, size);
-    else if (size < n->size)
-        error = memory_punch(n, size, last_page_end(n));
-    if (!error)
-        n->size = size;
-    return error;
+    else if (size <= n->size) /* also what was reserved beyond the end, as tmpfs */
+        error = memory_punch(n, size, MEMORY_END);
+    if (error)
+        return error;
+    if (n->memory && size <= n->size)
+        n->memory->beyond = 0;
+    n->size = size;
+    return 0;
 }
 
 static int punch(struct node *n, uint64_t from, uint64_t to)
@@ -137,22 +134,21 @@ static int memory_node_allocate(struct node *n, int mode, uint64_t offset, uint6
     if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
         if (sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
             return -EPERM;
-        uint64_t last = last_page_end(n);
-        int error = offset < n->size ? punch(n, offset, end < last ? end : last) : 0;
+        int error = punch(n, offset, end);
         if (error || mode & FALLOC_FL_PUNCH_HOLE)
             return error;
     }
-    bool grow = !(mode & FALLOC_FL_KEEP_SIZE) && end > n->size;
-    if (grow && sealed(n, F_SEAL_GROW))
+    if (end > n->size && sealed(n, F_SEAL_GROW)) /* with KEEP_SIZE too: shmem_fallocate */
         return -EPERM;
-    if (mode & FALLOC_FL_KEEP_SIZE && end > n->size)
-        end = offset < n->size ? n->size : offset; /* nothing is kept beyond the end: pages there would have no owner */
-    int error = 0;
-    if (end > offset)
-        error = in_memfd(n) ? memfd_reserve(n, offset, end) : memory_reserve(n, offset, end);
-    if (!error && grow)
+    bool keep_size = mode & FALLOC_FL_KEEP_SIZE;
+    int error = in_memfd(n) ? memfd_reserve(n, offset, end, keep_size) : memory_reserve(n, offset, end);
+    if (error || end <= n->size)
+        return error;
+    if (!keep_size)
         n->size = end;
-    return error;
+    else if (end > n->memory->beyond)
+        n->memory->beyond = end;
+    return 0;
 }
 
 static int64_t memory_node_seek(struct node *n, uint64_t offset, bool hole)

@@ -368,7 +368,7 @@ static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_
         uint32_t start = page * PAGE, end = page_end(c, page);
         if (!(c->present >> page & 1))
             continue;
-        if (from <= start && to >= end) {
+        if (from <= start && to >= start + PAGE) {
             c->present &= (uint16_t) ~(1u << page);
             c->written &= c->present;
             m->pages--;
@@ -390,7 +390,7 @@ int memory_punch(struct node *n, uint64_t from, uint64_t to)
     struct memory *m = n->memory;
     if (!m || from >= to)
         return 0;
-    if (from == 0 && to >= n->size && to >= CHUNK) {
+    if (from == 0 && to == MEMORY_END) {
         memory_forget(n);
         memory_refund(n, m->charged);
         return 0;
@@ -440,10 +440,11 @@ int memory_reserve(struct node *n, uint64_t from, uint64_t to)
         if (error)
             return error;
         for (uint32_t page = a / PAGE; page * PAGE < b; page++) {
-            if (c->present >> page & 1)
-                continue;
-            memset(c->bytes + page * PAGE, 0, page_end(c, page) - page * PAGE);
-            page_mark(m, c, page, false);
+            bool there =
+                c->present >> page & 1; /* what was reserved before becomes data: shmem_get_folio, SGP_FALLOC */
+            if (!there)
+                memset(c->bytes + page * PAGE, 0, page_end(c, page) - page * PAGE);
+            page_mark(m, c, page, there);
         }
         from += b - a;
     }
@@ -474,18 +475,18 @@ int64_t memory_seek(const struct node *n, uint64_t offset, bool hole)
     return hole ? (int64_t)n->size : -ENXIO;
 }
 
-bool memory_reserved(const struct node *n, uint64_t *from, uint64_t *to)
+bool memory_stretch(const struct node *n, bool written, uint64_t *from, uint64_t *to)
 {
     const struct chunk *c;
     for (uint64_t index = *from / CHUNK, found; (c = chunk_next(n->memory, index, &found)); index = found + 1) {
-        uint16_t reserved = (uint16_t)(c->present & ~c->written);
+        uint16_t wanted = (uint16_t)(c->present & (written ? c->written : ~c->written));
         uint32_t page = found == *from / CHUNK ? (uint32_t)(*from % CHUNK / PAGE) : 0;
-        while (page < CHUNK_PAGES && !(reserved >> page & 1))
+        while (page < CHUNK_PAGES && !(wanted >> page & 1))
             page++;
         if (page == CHUNK_PAGES)
             continue;
         *from = found * CHUNK + page * PAGE;
-        while (page < CHUNK_PAGES && reserved >> page & 1)
+        while (page < CHUNK_PAGES && wanted >> page & 1)
             page++;
         *to = found * CHUNK + page * PAGE;
         return true;

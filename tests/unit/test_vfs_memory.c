@@ -110,11 +110,47 @@ static void test_holes_cost_nothing(void **state)
     assert_true(file_seek(f, 5, SEEK_HOLE) == 5);
     assert_true(file_seek(f, 1ll << 40, SEEK_HOLE) == (1ll << 40) + 4096);
     assert_int_equal(file_allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, INT64_MAX), 0);
+    assert_int_equal(usage_of(w).bytes, 4096); /* the last page is not whole, so it stays: tmpfs */
+    assert_int_equal(file_truncate(f, 0), 0);
     assert_true(file_seek(f, 0, SEEK_DATA) == -ENXIO);
     assert_int_equal(usage_of(w).bytes, 0);
     assert_int_equal(file_allocate(f, 0, 0, 1ull << 40), -ENOSPC); /* more than the quota, and at once */
     assert_int_equal(usage_of(w).bytes, 0);
     file_put(f);
+}
+
+/* What was reserved beyond the end is taken, is its file's own to write to whatever the quota says, and goes with a cut at the end. */
+static void test_reserved_beyond_the_end(void **state)
+{
+    struct world_fixture *w = *state;
+    static char bytes[900 * 1024];
+    for (int mapped = 0; mapped < 2; mapped++) {
+        struct file *f = open_as(&w->at, "/f", O_RDWR | O_CREAT | O_TRUNC, 0644);
+        struct file *other = open_as(&w->at, "/other", O_RDWR | O_CREAT | O_TRUNC, 0644);
+        struct file_mapping m;
+        struct statx s;
+        if (mapped == 1)
+            assert_int_equal(file_map(f, 0, 4096, true, &m), 0);
+        assert_int_equal(file_allocate(f, FALLOC_FL_KEEP_SIZE, 0, sizeof bytes), 0);
+        assert_int_equal(file_stat(f, &s), 0);
+        assert_int_equal(s.stx_size, 0);
+        assert_int_equal(s.stx_blocks, sizeof bytes / 512);
+        assert_true(usage_of(w).bytes >= sizeof bytes);
+        assert_int_equal(file_seek(f, 0, SEEK_DATA), -ENXIO);
+        assert_int_equal(write_at(other, bytes, 124 * 1024, 0), 124 * 1024);
+        assert_int_equal(write_at(other, bytes, 4096, 124 * 1024), -ENOSPC);
+        for (size_t at = 0; at < sizeof bytes / 2; at += 50 * 1024)
+            assert_int_equal(write_at(f, bytes, 50 * 1024, at), 50 * 1024);
+        assert_int_equal(file_stat(f, &s), 0);
+        assert_int_equal(s.stx_blocks, sizeof bytes / 512);
+        assert_int_equal(file_truncate(f, sizeof bytes / 2), 0);
+        assert_int_equal(file_stat(f, &s), 0);
+        assert_int_equal(s.stx_size, sizeof bytes / 2);
+        assert_int_equal(s.stx_blocks, (sizeof bytes / 2 + 4095) / 4096 * 8);
+        assert_int_equal(write_at(other, bytes, 4096, 124 * 1024), 4096);
+        file_put(other);
+        file_put(f);
+    }
 }
 
 static void test_quota_of_bytes(void **state)
@@ -399,6 +435,7 @@ int main(void)
         CASE(test_write_that_faults),
         SMALL(test_holes_cost_nothing),
         SMALL(test_quota_of_bytes),
+        SMALL(test_reserved_beyond_the_end),
         SMALL(test_quota_of_nodes),
         SMALL(test_quota_of_a_mount),
         CASE(test_shared_mapping),

@@ -19,9 +19,8 @@ struct pair {
     struct world_fixture *w;
     int native; /* the host directory */
     bool tmpfs;
-    bool cow;      /* half way the vfs goes on with a host mount: no FIFOs (the host's do not open), no owners
+    bool cow; /* half way the vfs goes on with a host mount: no FIFOs (the host's do not open), no owners
                     * (they are mapped), links of directories are not counted */
-    bool reserves; /* this round reserves pages: tmpfs calls them holes until they are written, the vfs data */
     uint64_t seed, random;
     char log[512]; /* the last call, for the message */
 };
@@ -160,17 +159,12 @@ static void use_file(struct pair *p, struct file *f, int fd, int flags)
         static const int modes[] = {0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                     FALLOC_FL_PUNCH_HOLE};
         int mode = modes[pick(p, 4)];
-        if (!p->reserves && !(mode & FALLOC_FL_PUNCH_HOLE))
-            break;
-        if (mode == FALLOC_FL_KEEP_SIZE && offset + size > (uint64_t)st.st_size)
-            break; /* pages beyond the end: the kernel keeps them, the vfs does not */
         LOG("fallocate %x %lu %lu", (unsigned)mode, (unsigned long)offset, (unsigned long)size);
         same(p, file_allocate(f, mode, offset, size), fallocate(fd, mode, (off_t)offset, (off_t)size));
         break;
     }
     default:
-        if (!p->reserves)
-            compare_holes(p, f, fd, (uint64_t)st.st_size);
+        compare_holes(p, f, fd, (uint64_t)st.st_size);
     }
     if (pick(p, 10) == 0 && (flags & O_ACCMODE) == O_RDWR) { /* from here on its bytes are in a memfd */
         struct file_mapping m;
@@ -362,8 +356,7 @@ static void remove_native(const char *base)
 /* cow: half way the vfs mounts a copy of what was made so far, so that whiteouts and promotion take part. */
 static void one_round(uint64_t seed, bool cow)
 {
-    struct pair pair = {.seed = seed, .cow = cow, .random = 0x9e3779b97f4a7c15ull * (seed + 1), .reserves = seed % 2},
-                *p = &pair;
+    struct pair pair = {.seed = seed, .cow = cow, .random = 0x9e3779b97f4a7c15ull * (seed + 1)}, *p = &pair;
     char base[64], copy[64] = "", command[256], why[256];
     open_native(p, base);
     p->w = fixture_new(0, 0);
