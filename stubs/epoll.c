@@ -97,8 +97,9 @@ static int64_t make_inotify(struct call *c, uint32_t flags)
 {
     if (flags & ~(uint32_t)(IN_CLOEXEC | IN_NONBLOCK))
         return -EINVAL;
-    struct file *f = inotify_new(c->world->vfs, (int)(flags & IN_NONBLOCK));
-    return f ? install_file(c, f, 0, flags & IN_CLOEXEC) : -ENOMEM;
+    struct file *f;
+    int error = inotify_new(c->world->vfs, (int)(flags & IN_NONBLOCK), &f);
+    return error ? error : install_file(c, f, 0, flags & IN_CLOEXEC);
 }
 
 int64_t stub_inotify_init(struct call *c)

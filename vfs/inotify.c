@@ -13,9 +13,11 @@
 #include <sys/ioctl.h>
 
 enum {
-    MAX_QUEUED = 16384,  /* /proc/sys/fs/inotify/max_queued_events */
-    MAX_WATCHES = 65536, /* of a world; /proc/sys/fs/inotify/max_user_watches */
-    TABLE_SIZE = 64,     /* of a new instance; a power of two */
+    MAX_QUEUED = 16384,     /* /proc/sys/fs/inotify/max_queued_events */
+    MAX_INSTANCES = 128,    /* of a world; /proc/sys/fs/inotify/max_user_instances */
+    MAX_WATCHES = 65536,    /* of a world; /proc/sys/fs/inotify/max_user_watches */
+    WORLD_QUEUED = 1 << 17, /* in all queues, which are the supervisor's memory; Linux has its memory cgroup for it */
+    TABLE_SIZE = 64,        /* of a new instance; a power of two */
 };
 
 /* Told to who watches the parent directory alone, or the node alone; all others to both. */
@@ -80,10 +82,12 @@ static bool repeats(const struct event *e, int32_t wd, uint32_t mask, const char
 
 static void queue_event(struct inotify *n, int32_t wd, uint32_t mask, uint32_t cookie, const char *name)
 {
-    size_t length = name ? strlen(name) : 0;
+    name = name ? name : "";
+    size_t length = strlen(name);
     if (repeats(n->last, wd, mask, name, length))
         return;
-    if (n->queued >= MAX_QUEUED) {
+    uint32_t *all = &n->vfs->objects.inotify_queued;
+    if (n->queued >= MAX_QUEUED || *all >= WORLD_QUEUED) {
         if (n->overflowed)
             return;
         n->overflowed = true;
@@ -102,6 +106,7 @@ static void queue_event(struct inotify *n, int32_t wd, uint32_t mask, uint32_t c
     *(n->last ? &n->last->next : &n->first) = e;
     n->last = e;
     n->queued++;
+    ++*all;
     n->bytes += event_size(e);
     waitq_wake(&n->wait, EPOLLIN | EPOLLRDNORM);
 }
@@ -113,6 +118,7 @@ static void drop_first(struct inotify *n)
     if (!n->first)
         n->last = NULL;
     n->queued--;
+    n->vfs->objects.inotify_queued--;
     n->bytes -= event_size(e);
     if (e->mask & IN_Q_OVERFLOW)
         n->overflowed = false;
@@ -199,7 +205,7 @@ static struct watch *watches_of(const struct node *node)
 static void remove_watch(struct watch *w)
 {
     struct watch *first = watches_of(w->node), **at = &first;
-    while (*at != w)
+    while (*at != w) /* NOLINT(clang-analyzer-core.NullDereference): a watch is in its node's list */
         at = &(*at)->node_next;
     *at = w->node_next;
     w->node->extra->watches = first;
@@ -322,11 +328,12 @@ static void inotify_release(struct file *f)
 {
     struct inotify *n = f->private;
     for (uint32_t i = 0; i < n->table_size; i++)
-        while (n->table[i])
+        while (n->table[i]) /* NOLINT(clang-analyzer-unix.Malloc): remove_watch takes it out of the table */
             remove_watch(n->table[i]);
     while (n->first)
         drop_first(n);
     waitq_destroy(&n->wait);
+    n->vfs->objects.inotify_instances--;
     free(n->table);
     free(n);
 }
@@ -340,19 +347,23 @@ static const struct file_ops inotify_ops = {
     .release = inotify_release,
 };
 
-struct file *inotify_new(struct vfs *v, int flags)
+int inotify_new(struct vfs *v, int flags, struct file **out)
 {
+    if (v->objects.inotify_instances >= MAX_INSTANCES)
+        return -EMFILE;
     struct inotify *n = calloc(1, sizeof *n);
     struct watch **table = calloc(TABLE_SIZE, sizeof *table);
     struct file *f = n && table ? file_new(v, &inotify_ops, O_RDONLY | (flags & O_NONBLOCK), n) : NULL;
     if (!f) {
         free(n);
         free(table);
-        return NULL;
+        return -ENOMEM;
     }
+    v->objects.inotify_instances++;
     n->vfs = v;
     n->table = table;
     n->table_size = TABLE_SIZE;
     waitq_init(&n->wait);
-    return f;
+    *out = f;
+    return 0;
 }

@@ -206,10 +206,12 @@ void dentry_detach(struct dentry *d); /* out of it */
 void dentry_rename(struct dentry *d, struct dentry *parent, char *name, size_t length, uint32_t hash);
 struct directory *directory_of(struct dentry *d); /* made on demand; NULL: out of memory */
 void directory_clear(struct dentry *d);           /* forget every child, recursively */
-int directory_reserve(struct dentry *d);          /* room for one entry more: the next attach cannot fail. -ENOMEM */
-int directory_populate(struct dentry *d);         /* 0, or why the host could not be read */
-int directory_complete(struct dentry *d);         /* during populate: build the listing order, mark complete */
-bool directory_empty(struct dentry *d);           /* no positive child (populates) */
+int directory_reserve(struct dentry *d,
+                      uint32_t n); /* room for n entries more (1, 2): the next attaches cannot fail. -ENOMEM */
+uint32_t directory_slot(const struct directory *c, uint64_t cookie); /* the first slot whose cookie is at least that */
+int directory_populate(struct dentry *d);                            /* 0, or why the host could not be read */
+int directory_complete(struct dentry *d); /* during populate: build the listing order, mark complete */
+bool directory_empty(struct dentry *d);   /* no positive child (populates) */
 /* The child of that name: referenced in *out, or NULL when there is none (then *cached may tell a negative dentry that
  * stands in the table, borrowed; cached may be NULL). No permission is checked. */
 int dentry_child(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct dentry **out,
@@ -275,6 +277,8 @@ struct objects {
     uint64_t epoll_wave;          /* vfs/epoll.c: the wake-up being passed on … */
     uint32_t epoll_depth;         /* … through that many epolls */
     uint32_t epoll_items;         /* in all of them */
+    uint32_t inotify_instances;   /* vfs/inotify.c: open ones … */
+    uint32_t inotify_queued;      /* … and the events in all their queues */
     uint32_t lock_records;        /* vfs/lock.c: of the whole world */
     struct lock_edge *lock_edges; /* vfs/lock.c: who waits for whose POSIX lock */
     struct locks *loose_locks;    /* vfs/lock.c: of what has no node */
@@ -337,6 +341,8 @@ int memory_set(struct node *n, const void *bytes, size_t size); /* fill an empty
 extern const struct file_ops regular_file_ops;
 extern const struct file_ops directory_file_ops;
 extern const struct file_ops path_file_ops; /* O_PATH */
+/* f itself, or what is behind an O_PATH description of a file without a path (vfs/open.c). Borrowed. */
+struct file *file_behind(struct file *f);
 /* Opens a node as its kind says: no permission is checked, nothing truncated. d may be NULL (then the file holds n). */
 int node_open(struct node *n, struct dentry *d, int flags, const struct cred *c, struct file **out);
 
@@ -378,7 +384,6 @@ void walked_release(struct walked *w);
 int pipe_open_again(struct file *f, int flags, const struct cred *c, struct file **out);
 int fifo_open(struct vfs *v, struct node *n, int flags, struct file **out);
 bool fifo_open_waits(struct file *f, struct poll_table *t);
-void fifo_release(struct pipe *p); /* the node goes (no file is open any more) */
 void lock_file_closed(struct file *f,
                       void *owner);      /* a descriptor of f was closed: owner's POSIX locks on the node go */
 void lock_file_released(struct file *f); /* the last reference: flock and OFD locks go */

@@ -50,7 +50,8 @@ int memfd_add_seals(struct file *f,
                     int seals); /* F_ADD_SEALS; -EPERM once F_SEAL_SEAL is set, -EBUSY with writable maps */
 
 /* inotify(7) */
-struct file *inotify_new(struct vfs *v, int flags);
+int inotify_new(struct vfs *v, int flags,
+                struct file **out); /* IN_NONBLOCK. -EMFILE: a world has 128, as a user of Linux; -ENOMEM */
 bool file_is_inotify(const struct file *f);
 int inotify_add(struct file *inotify, struct dentry *d, uint32_t mask); /* the watch descriptor or -errno */
 int inotify_remove(struct file *inotify, int wd);
@@ -122,6 +123,8 @@ struct host_stream_hooks {
      * harmless when nobody else can run meanwhile. True: there is no use in waiting for the rest any more. NULL: never.
      */
     bool (*pieces)(void *context, bool nothing_yet);
+    /* Asked while input is waited for: is there no time any more, since a limit was reached or a signal came? NULL: never. */
+    bool (*over)(void *context);
     /* What poll(2) was found to say of a stream, each time that is another answer than before; NULL: nobody asks. */
     void (*looked)(void *context, int stream, uint32_t events);
     /* Again, in the host's place: the next bytes of stream 0 (0: it ends), and what poll(2) says. */

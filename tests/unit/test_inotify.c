@@ -34,7 +34,7 @@ static void twins_make(struct twins *t)
     t->root.capabilities = UINT64_MAX;
     t->at = (struct place){.vfs = t->v, .cred = &t->root, .root = vfs_root(t->v), .start = vfs_root(t->v)};
     assert_non_null(mkdtemp(t->host));
-    t->file = inotify_new(t->v, IN_NONBLOCK);
+    assert_int_equal(inotify_new(t->v, IN_NONBLOCK, &t->file), 0);
     t->fd = inotify_init1(IN_NONBLOCK);
     assert_int_equal(vfs_mkdir(&t->at, "/d", 0755), native(mkdir(host(t, "/d"), 0755)));
     assert_int_equal(vfs_mkdir(&t->at, "/e", 0755), native(mkdir(host(t, "/e"), 0755)));
@@ -237,13 +237,48 @@ static void the_queue_is_bounded(void **state)
     twins_end(&t);
 }
 
+/* What many instances hold is the supervisor's memory: one name told to all of them must not cost without end. */
+static void a_world_is_bounded(void **state)
+{
+    enum { INSTANCES = 128 };
+    struct vfs *v = test_vfs();
+    struct cred root = {.capabilities = UINT64_MAX};
+    struct place at = {.vfs = v, .cred = &root, .root = vfs_root(v), .start = vfs_root(v)};
+    struct file *files[INSTANCES], *one_more;
+    struct dentry *d = NULL;
+    char bytes[32];
+    struct inotify_event last;
+    assert_int_equal(vfs_mkdir(&at, "/d", 0755), 0);
+    assert_int_equal(vfs_walk(&at, "/d", 0, &d), 0);
+    for (int i = 0; i < INSTANCES; i++) {
+        assert_int_equal(inotify_new(v, IN_NONBLOCK, &files[i]), 0);
+        assert_true(inotify_add(files[i], d, IN_CREATE | IN_DELETE) > 0);
+    }
+    dentry_put(d);
+    assert_int_equal(inotify_new(v, 0, &one_more), -EMFILE);
+    for (int i = 0; i < 1000; i++) {
+        vfs_mkdir(&at, "/d/x", 0755);
+        vfs_rmdir(&at, "/d/x");
+    }
+    assert_int_equal(v->objects.inotify_queued, (1 << 17) + INSTANCES);
+    for (int i = 0; i < INSTANCES; i++) { /* each is told that it missed something */
+        while (get(files[i], bytes, sizeof bytes) > 0)
+            memcpy(&last, bytes, sizeof last);
+        assert_int_equal(last.mask, IN_Q_OVERFLOW);
+    }
+    assert_int_equal(v->objects.inotify_queued, 0);
+    file_put(files[0]);
+    assert_int_equal(inotify_new(v, 0, &files[0]), 0);
+    for (int i = 0; i < INSTANCES; i++)
+        file_put(files[i]);
+    vfs_free(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_lives_and_dies),
-        cmocka_unit_test(names_move),
-        cmocka_unit_test(masks),
-        cmocka_unit_test(the_queue_is_bounded),
+        cmocka_unit_test(a_file_lives_and_dies), cmocka_unit_test(names_move),         cmocka_unit_test(masks),
+        cmocka_unit_test(the_queue_is_bounded),  cmocka_unit_test(a_world_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
