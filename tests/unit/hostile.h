@@ -25,6 +25,7 @@ struct hostile {
     bool twice;
     size_t twice_at;
     unsigned serial; /* sub-areas given out in this call */
+    bool end_given;  /* a pointer to the last bytes there are was given out in this call */
 };
 
 enum {
@@ -308,8 +309,11 @@ static inline uint64_t hostile_pointer(struct hostile *h, size_t area)
         return 0;
     case 1:
         return FAKE_BASE + sizeof h->f->memory + FAKE_PAGE; /* nothing is there */
-    case 2:
-        return FAKE_BASE + sizeof h->f->memory - 8; /* it ends in the middle */
+    case 2: /* it ends in the middle; to one argument alone, or its bytes would be those of two */
+        if (h->end_given)
+            return 0;
+        h->end_given = true;
+        return FAKE_BASE + sizeof h->f->memory - 8;
     case 3:
         return UINT64_C(0xffff888000000000);
     case 4:
@@ -445,6 +449,7 @@ static inline int64_t hostile_call(struct hostile *h, uint64_t nr)
     struct task *t = h->f->task;
     uint64_t arg[6] = {0};
     h->serial = 0;
+    h->end_given = false;
     for (unsigned i = 0; i < 6; i++)
         arg[i] = s != NULL && i < s->argument_count ? hostile_argument(h, s->argument[i], FAKE_PAGE + i * HOSTILE_AREA)
                                                     : hostile_number(h);

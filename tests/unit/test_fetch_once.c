@@ -49,6 +49,22 @@ static void every_call(void **state)
     assert_true(calls > 15000 && read > 100000); /* the arguments do lead somewhere */
 }
 
+/* Two pointers to the same bytes would be no call's fault: none is given out (found by fuzz-calls, tests/fuzz/seeds/calls). */
+static void two_offsets_at_the_end(void **state)
+{
+    static const uint8_t text[] = {0x21, 0x7a, 0x0b, 0x7a, 0x0b};
+    const struct machine *machine;
+    struct hostile *h = calloc(1, sizeof *h);
+    h->choices = text;
+    h->size = sizeof text;
+    hostile_setup(h, &machine);
+    hostile_call(h, SYS_copy_file_range);
+    assert_false(h->twice);
+    hostile_settle(h);
+    hostile_teardown(h);
+    free(h);
+}
+
 /* The seam itself: a byte that is read twice is seen. */
 static void a_second_look_is_seen(void **state)
 {
@@ -71,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_look_is_seen),
+        cmocka_unit_test(two_offsets_at_the_end),
         cmocka_unit_test(every_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
