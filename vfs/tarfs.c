@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { ENTRIES_MOST = 1000000, BLOCK = 64 * 1024, ALIGN = 4096 };
+enum { NAMES_MOST = 1000000, BLOCK = 64 * 1024, ALIGN = 4096 };
 static const uint64_t spool_most = 1ull << 40; /* of declared sizes: holes are free, but not without end */
 
 struct tar_slice {
@@ -36,7 +36,7 @@ struct reader {
     struct archive *archive;
     uint64_t end;             /* of the spool */
     uint64_t data, data_most; /* bytes of data taken so far, and allowed */
-    uint64_t entries;
+    uint64_t names;
     const char *path; /* of the entry at hand, for `why` */
     const char *problem;
 };
@@ -119,9 +119,27 @@ static int refuse(struct reader *r, const char *problem, int error)
     return error;
 }
 
+/* One name more, of an entry or of a directory above it that has none: a path of 4095 bytes makes two thousand. */
+static int count_name(struct reader *r)
+{
+    return ++r->names > NAMES_MOST ? refuse(r, "is one too many: an archive may hold a million names", -EFBIG) : 0;
+}
+
+/* Bytes that are kept, in the spool or in memory. */
+static int count_bytes(struct reader *r, size_t n)
+{
+    if (n > r->data_most - r->data)
+        return refuse(r, "is one too many: the archive holds more data than half of the memory", -EFBIG);
+    r->data += n;
+    return 0;
+}
+
 static int make_directory(struct reader *r, struct dentry *dir, const char *name, size_t length, uint32_t hash,
                           struct dentry **out)
 {
+    int too_many = count_name(r);
+    if (too_many)
+        return too_many;
     struct node *n = node_new(r->fs, &directory_ops, S_IFDIR | 0755, 0, 0);
     if (!n)
         return -ENOMEM;
@@ -219,10 +237,9 @@ static int spool_entry(struct reader *r, struct archive_entry *e, uint64_t *size
         if (offset < 0 || (uint64_t)offset > spool_most - r->end || n > spool_most - r->end - (uint64_t)offset ||
             (declared && (uint64_t)offset + n > *size))
             return refuse(r, "has data beyond its size", -EFBIG);
-        if (n > r->data_most - r->data)
-            return refuse(r, "is one too many: the archive holds more data than half of the memory", -EFBIG);
-        r->data += n;
-        int error = write_all(m->fd, block, n, r->end + (uint64_t)offset);
+        int error = count_bytes(r, n);
+        if (!error)
+            error = write_all(m->fd, block, n, r->end + (uint64_t)offset);
         if (error)
             return error;
         if (!declared && (uint64_t)offset + n > *size)
@@ -253,8 +270,9 @@ static int64_t nanoseconds(time_t seconds, long ns)
     return all;
 }
 
-static void set_attributes(struct archive_entry *e, struct node *n)
+static int set_attributes(struct reader *r, struct archive_entry *e, struct node *n)
 {
+    int error = 0;
     const char *name;
     const void *value;
     size_t size;
@@ -267,8 +285,10 @@ static void set_attributes(struct archive_entry *e, struct node *n)
     if (archive_entry_atime_is_set(e))
         n->atime = nanoseconds(archive_entry_atime(e), archive_entry_atime_nsec(e));
     archive_entry_xattr_reset(e);
-    while (archive_entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK)
-        (void)xattr_give(n, name, value, size); /* namespaces the world does not know are left out */
+    while (!error && archive_entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK)
+        if (xattr_give(n, name, value, size) == 0) /* namespaces the world does not know are left out */
+            error = count_bytes(r, size + strlen(name));
+    return error;
 }
 
 static int make_node(struct reader *r, struct archive_entry *e, struct node **out)
@@ -297,7 +317,7 @@ static int make_node(struct reader *r, struct archive_entry *e, struct node **ou
             return refuse(r, "is a symlink to nothing or too much", -EINVAL);
         n->target = strdup(target);
         n->size = length;
-        return n->target ? 0 : -ENOMEM;
+        return n->target ? count_bytes(r, length) : -ENOMEM;
     }
     if (type == S_IFCHR || type == S_IFBLK)
         n->rdev = archive_entry_rdev(e);
@@ -360,7 +380,7 @@ static int add_entry(struct reader *r, struct archive_entry *e)
         error = dentry_child(dir, name, length, hash, &old, NULL);
     struct dentry *there = length ? old : r->root;
     if (!error && directory && there && node_is(there->node, S_IFDIR)) {
-        set_attributes(e, there->node); /* a directory said twice, or after what it holds */
+        error = set_attributes(r, e, there->node); /* a directory said twice, or after what it holds */
     } else if (!error && !length) {
         error = refuse(r, "is no directory, but has the place of the archive's own", -ENOTDIR);
     } else if (!error) {
@@ -374,7 +394,8 @@ static int add_entry(struct reader *r, struct archive_entry *e)
             node_get(n);
             error = dentry_create(dir, name, length, hash, n, NULL);
             node_link_directory(dir->node, node_is(n, S_IFDIR));
-            set_attributes(e, n);
+            if (!error)
+                error = set_attributes(r, e, n);
         }
     }
     node_put(n);
@@ -427,9 +448,9 @@ static int read_entries(struct reader *r)
             r->path = archive_entry_pathname_utf8(e);
         if (!r->path)
             return refuse(r, "an entry has a name that cannot be read", -EINVAL);
-        if (++r->entries > ENTRIES_MOST)
-            return refuse(r, "is one too many: an archive may hold a million entries", -EFBIG);
-        int error = add_entry(r, e);
+        int error = count_name(r);
+        if (!error)
+            error = add_entry(r, e);
         if (error)
             return error;
     }

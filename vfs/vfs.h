@@ -102,7 +102,7 @@ int vfs_mount_memory(struct vfs *v, const char *at, uint32_t mode, uint32_t uid,
                      char *why, size_t n);
 int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount_mode mode, char *why, size_t n);
 /* vfs_mount_tar: read once, now. Names stay below `at` (".." is refused, a leading "/" dropped), the last of two equal names
- * counts, and number of entries (a million), data (half of the memory) and declared sizes (1 TiB) are bounded. */
+ * counts, and number of names (a million, with the directories above them), data (half of the memory) and declared sizes (1 TiB) are bounded. */
 int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount_mode mode, char *why, size_t n);
 /* A filesystem made elsewhere (proc, dev): takes the reference to `fs` over. */
 int vfs_mount_fs(struct vfs *v, const char *at, struct fs *fs, char *why, size_t n);

@@ -169,7 +169,21 @@ static void test_hostile_archives(void **state)
             fail_msg("case %zu: why is: %s", i, why);
         assert_int_equal(stat_error(&w->at, "/bad"), -ENOENT);
     }
+    /* Directories that only paths name are names too: 520 entries, a million of them. */
+    static char paths[520][4002];
+    static struct entry deep[520];
+    for (size_t i = 0; i < 520; i++) {
+        int n = snprintf(paths[i], sizeof paths[i], "%zu", 100 + i);
+        memset(paths[i] + n, 'a', sizeof paths[i] - (size_t)n - 1);
+        for (size_t at = (size_t)n; at < sizeof paths[i] - 1; at += 2)
+            paths[i][at] = '/';
+        deep[i] = (struct entry)FILE_ENTRY(paths[i], 0644, "x");
+        deep[i].mode = S_IFDIR | 0755;
+    }
     char why[512] = "";
+    const char *many = make_archive(w, "deep.tar.zst", deep, 520);
+    assert_true(vfs_mount_tar(w->vfs, "/bad", many, MOUNT_READ_ONLY, why, sizeof why) == -EFBIG);
+    assert_non_null(strstr(why, "a million names"));
     host_put(w, "list.mtree", "#mtree\n./shadow type=file contents=/etc/passwd\n");
     assert_true(vfs_mount_tar(w->vfs, "/bad", host_path(w, "list.mtree"), MOUNT_READ_ONLY, why, sizeof why) < 0);
     host_put(w, "noise", "this is no archive at all");
