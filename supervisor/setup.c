@@ -6,6 +6,8 @@
 #include "stubs/proc/proc.h"
 #include "supervisor/bundle.h"
 #include "supervisor/interpreter.h"
+#include "supervisor/limits.h"
+#include "supervisor/tick.h"
 #include "supervisor/trust.h"
 #include "supervisor/replaying.h"
 #include "vfs/synthetic.h"
@@ -343,8 +345,16 @@ int setup_tree(struct world *w, const struct run_request *r, struct contents *co
 
 /* ---- the first process ----------------------------------------------------------------------------------------------- */
 
+/* Whoever feeds the caller's input a byte at a time keeps neither a limit nor a signal waiting. */
+static bool input_over(void *context)
+{
+    const struct world *w = context;
+    return tick_signalled() || limits_wall_left(w->machine_context) == 0;
+}
+
 static int open_streams(struct world *w, struct task *t, const struct run_request *r, struct bundle *bundle)
 {
+    w->streams.over = input_over;
     for (int i = 0; i < 3; i++) {
         struct host_stream_past past;
         if (r->again == NULL)

@@ -88,6 +88,14 @@ bool tick_came(void)
     return any_arrived != 0;
 }
 
+bool tick_signalled(void)
+{
+    for (int i = 0; i < LISTENED; i++)
+        if (listened[i] != SIGALRM && arrived[listened[i]] != 0)
+            return true;
+    return false;
+}
+
 bool tick_terminated(void)
 {
     return arrived[SIGTERM] != 0 || arrived[SIGHUP] != 0;

@@ -18,6 +18,7 @@ void tick_stop(void);         /* puts the old handlers back */
 void tick_pause(bool paused); /* an idle world has no ticks */
 int64_t tick_period(void);
 bool tick_came(void);
+bool tick_signalled(void);  /* a signal came, and was not taken yet */
 bool tick_terminated(void); /* what came, and was not taken yet, ends terrarium: SIGTERM, SIGHUP */
 void tick_hold(
     sigset_t *mask_before); /* no signal of the caller's arrives until tick_let_go, or a ppoll(2) with mask_before */

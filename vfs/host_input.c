@@ -11,7 +11,7 @@
 
 enum { QUIET_MS = 250 };
 
-bool host_input_settled(int fd, size_t want)
+bool host_input_settled(int fd, size_t want, bool (*over)(void *context), void *context)
 {
     int seen = -1, quiet = 0;
     for (;;) {
@@ -23,6 +23,8 @@ bool host_input_settled(int fd, size_t want)
             return true;
         if (ioctl(fd, FIONREAD, &there) < 0 || (there > 0 && (size_t)there >= want))
             return true;
+        if (over && over(context))
+            return false;
         if (there != seen) {
             seen = there;
             quiet = 0;

@@ -10,7 +10,7 @@
 enum { HOST_INPUT_MOST = 32768 };
 
 /* fd: a pipe or a socket. Waits until `want` bytes (1 to HOST_INPUT_MOST) can be read, or the other end is closed: true. False:
- * nothing more came for a while. */
-bool host_input_settled(int fd, size_t want);
+ * nothing more came for a while, or over(context) said that the wait is over (NULL: nobody is asked). */
+bool host_input_settled(int fd, size_t want, bool (*over)(void *context), void *context);
 
 #endif

@@ -120,7 +120,7 @@ static void settle(struct host_stream *s, size_t want, bool waits)
 {
     if (s->again || s->pieces || !s->hooks || !s->hooks->pieces || (s->type != S_IFIFO && s->type != S_IFSOCK))
         return;
-    if (!host_input_settled(s->fd, want < HOST_INPUT_MOST ? want : HOST_INPUT_MOST))
+    if (!host_input_settled(s->fd, want < HOST_INPUT_MOST ? want : HOST_INPUT_MOST, s->hooks->over, s->hooks->context))
         s->pieces = s->hooks->pieces(s->hooks->context, waits && !host_events(s, POLLIN));
 }
 
@@ -133,10 +133,10 @@ static ssize_t read_host(struct host_stream *s, void *to, size_t n)
         ssize_t got = s->no_nowait ? read(s->fd, to, n) : preadv2(s->fd, &vec, 1, -1, RWF_NOWAIT);
         if (got >= 0)
             return got;
-        if ((errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) && !s->no_nowait)
+        bool unknown = (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) && !s->no_nowait;
+        bool not_cached = errno == EAGAIN && s->type == S_IFREG; /* that is no wait a guest knows of */
+        if (unknown || not_cached)
             s->no_nowait = true;
-        else if (errno == EAGAIN && s->type == S_IFREG)
-            s->no_nowait = true; /* not in the page cache: that is no wait a guest knows of */
         else if (errno != EINTR)
             return -errno;
     }
@@ -171,6 +171,17 @@ static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
     return got > 0 ? io_put(io, buffer, (size_t)got) : got;
 }
 
+static ssize_t read_at(struct host_stream *s, void *to, size_t n, off_t at)
+{
+    ssize_t got;
+    if (s->again)
+        return s->hooks->again_input(s->hooks->context, to, n);
+    do
+        got = pread(s->fd, to, n, at);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
 static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
 {
     struct host_stream *s = f->private;
@@ -183,10 +194,7 @@ static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
     ssize_t got = 0, put = 0;
     while (io->left > 0) {
         size_t want = io->left < sizeof buffer ? io->left : sizeof buffer;
-        got = s->again ? s->hooks->again_input(s->hooks->context, buffer, want)
-                       : pread(s->fd, buffer, want, at + (off_t)done);
-        if (got < 0 && errno == EINTR)
-            continue;
+        got = read_at(s, buffer, want, at + (off_t)done);
         if (got <= 0 || (put = io_put(io, buffer, (size_t)got)) <= 0)
             break;
         tell_input(s, buffer, (size_t)put);
@@ -200,7 +208,7 @@ static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
             lseek(s->fd, (off_t)*position, SEEK_SET);
         return (ssize_t)done;
     }
-    return got < 0 ? -errno : got == 0 ? 0 : put;
+    return got <= 0 ? got : put;
 }
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */

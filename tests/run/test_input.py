@@ -1,7 +1,9 @@
 """Of what stands in the caller's pipe the bytes count, and not when they came."""
 import os
+import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -34,3 +36,44 @@ def fed(pieces):
 def test_how_many_bytes_wait(size, said):
     for piece in (size, 999, 7001):
         assert fed([bytes(piece)] * (size // piece) + [bytes(size % piece)]) == said
+
+
+def dribbled(*options, code):
+    """A run whose input comes a byte at a time for as long as it lives: what it reads is never all there."""
+    run = subprocess.Popen([TERRARIUM, "run", *options, "--", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def feed():
+        while run.poll() is None:
+            try:
+                os.write(run.stdin.fileno(), b"x")
+            except BrokenPipeError:
+                return
+            time.sleep(0.02)
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    return run, feeder
+
+
+READS = "import sys; print('reads', flush=True); sys.stdin.buffer.read(10 ** 6)"
+
+
+def ended(run, feeder):
+    try:
+        return run.wait(timeout=60), run.stderr.read()
+    finally:
+        run.kill()
+        feeder.join()
+
+
+def test_a_limit_does_not_wait_for_input():
+    status, said = ended(*dribbled("--limit", "wall=2s", code=READS))
+    assert status == 124 and b"wall=2s" in said
+
+
+def test_a_signal_does_not_wait_for_input():
+    run, feeder = dribbled(code=READS)
+    assert run.stdout.readline() == b"reads\n"
+    time.sleep(0.3)  # into the read, as a rule; before it, it is the same
+    run.send_signal(signal.SIGINT)
+    status, said = ended(run, feeder)
+    assert status == 130 and b"KeyboardInterrupt" in said
