@@ -219,7 +219,7 @@ void inet_free(struct inet_table *t)
 struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room)
 {
     struct inet_chunk *c = NULL;
-    if (t->bytes + room > INET_BYTES_MAX)
+    if (t->bytes + sizeof *c + room > INET_BYTES_MAX)
         return NULL;
     if (room == INET_CHUNK && t->spare) {
         c = t->spare;
@@ -229,13 +229,13 @@ struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room)
         return NULL;
     }
     *c = (struct inet_chunk){.room = room};
-    t->bytes += room;
+    t->bytes += sizeof *c + room;
     return c;
 }
 
 void inet_chunk_free(struct inet_table *t, struct inet_chunk *c)
 {
-    t->bytes -= c->room;
+    t->bytes -= sizeof *c + c->room;
     if (c->room != INET_CHUNK || t->spare_count == SPARE_MOST) {
         free(c);
         return;

@@ -19,7 +19,7 @@ enum {
 
 static const struct socket_ops tcp_ops;
 static void stop_knocking(struct inet_socket *s);
-static void turn_away(struct inet_socket *listener);
+static void stop_listening(struct inet_socket *listener);
 static const uint32_t ALL_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 int tcp_new(struct vfs *v, int family, struct socket **out)
@@ -92,11 +92,7 @@ static void die(struct inet_socket *s, bool reset)
     s->dead = true;
     inet_unbind(s);
     stop_knocking(s);
-    turn_away(s);
-    for (struct inet_socket *p; (p = s->pending_first);) {
-        s->pending_first = p->pending_next;
-        die(p, true); /* one level: who is pending listens to nobody */
-    }
+    stop_listening(s);
     bool abort = reset || s->first || (s->base.linger.l_onoff && !s->base.linger.l_linger);
     leave_peer(s, abort && s->base.shutdown != SHUTDOWN_BOTH); /* when both ends said FIN, it is over already */
     while (s->first)
@@ -120,7 +116,7 @@ static int tcp_shutdown(struct socket *socket, int mask)
         inet_unbind(s); /* it listens no more */
         s->state = TCP_IS_CLOSED;
         s->base.listening = false;
-        turn_away(s);
+        stop_listening(s);
     } else if (s->state == TCP_IS_CONNECTING) { /* inet_shutdown, TCP_SYN_SENT */
         disconnect(s);
         s->base.error = 0;
@@ -240,7 +236,7 @@ static int meet(struct inet_socket *s, struct inet_socket *listener, const struc
 static int disconnect(struct inet_socket *s)
 {
     stop_knocking(s);
-    turn_away(s);
+    stop_listening(s);
     leave_peer(s, true);
     while (s->first)
         inet_drop_first(s);
@@ -327,13 +323,18 @@ static void stop_knocking(struct inet_socket *s)
     s->knock_timer = 0;
 }
 
-/* It listens no more. */
-static void turn_away(struct inet_socket *listener)
+/* inet_csk_listen_stop: who knocks is refused, and who was not accepted is reset. */
+static void stop_listening(struct inet_socket *listener)
 {
     for (struct inet_socket *s; (s = listener->knock_first);) {
         stop_knocking(s);
         tcp_settled(s, -ECONNREFUSED);
     }
+    for (struct inet_socket *p; (p = listener->pending_first);) {
+        listener->pending_first = p->pending_next;
+        die(p, true); /* one level: who is pending listens to nobody */
+    }
+    listener->pending = 0;
 }
 
 static void on_given_up(void *argument)

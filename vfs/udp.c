@@ -85,9 +85,14 @@ static uint16_t coverage(const struct inet_socket *s, size_t n)
     return (size_t)asked < n + UDPLITE_HEADER ? (uint16_t)asked : 0;
 }
 
+static bool has_room(const struct inet_socket *s, size_t n)
+{
+    return s->unread + n + OVERHEAD <= s->base.receive_buffer;
+}
+
 static bool enqueue(struct inet_socket *target, struct inet_chunk *c)
 {
-    if (target->unread + (c->end - c->start) + OVERHEAD > target->base.receive_buffer)
+    if (!has_room(target, c->end - c->start))
         return false;
     inet_queue(target, c);
     target->unread += OVERHEAD;
@@ -98,7 +103,7 @@ bool udp_arrived(struct inet_socket *s, const struct inet_address *from, const v
 {
     if (s->remote.port && (s->remote.port != from->port || !inet_same_ip(&s->remote, from)))
         return false;
-    struct inet_chunk *c = n <= DATAGRAM_MAX ? inet_chunk_new(inet_table_of(s), n) : NULL;
+    struct inet_chunk *c = n <= DATAGRAM_MAX && has_room(s, n) ? inet_chunk_new(inet_table_of(s), n) : NULL;
     if (!c)
         return false;
     memcpy(c->data, bytes, n);
@@ -106,10 +111,7 @@ bool udp_arrived(struct inet_socket *s, const struct inet_address *from, const v
     c->from = *from;
     c->to = s->local;
     c->marks = (struct inet_marks){.ttl = 64};
-    if (enqueue(s, c))
-        return true;
-    inet_chunk_free(inet_table_of(s), c);
-    return false;
+    return enqueue(s, c);
 }
 
 /* To every member of the world: each gets a copy of its own, as far as it has room. */

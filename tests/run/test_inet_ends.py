@@ -175,3 +175,18 @@ for name in b"reno", b"no such":
     except OSError as e: print(e.errno)
 print(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 3), s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
 """)
+
+
+def test_who_was_not_accepted_is_reset(same):
+    same(HEAD + """
+import ctypes
+libc = ctypes.CDLL(None)
+def stops(how):
+    listener = socket.create_server(('127.0.0.1', 0))
+    clients = [socket.create_connection(listener.getsockname(), 5) for _ in range(2)]
+    clients[0].send(b'unread')
+    how(listener)
+    return [(tried(c.recv, 9), tried(c.recv, 9)) for c in clients], tried(listener.accept), tried(socket.create_connection, listener.getsockname(), 5)
+print(stops(lambda s: s.shutdown(socket.SHUT_RD)))
+print(stops(lambda s: libc.connect(s.fileno(), bytes(16), 16))[0])
+""")
