@@ -24,24 +24,20 @@ static int emit(struct dirent_sink *s, uint64_t *position, const char *name, con
 static int list_table(struct dentry *dir, struct dirent_sink *s, uint64_t *position)
 {
     const struct directory *c = dir->children;
-    uint32_t low = 0, high = c->slot_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (c->slots[middle].cookie < *position)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < c->slot_count; low++) {
-        struct dentry *d = c->slots[low].dentry;
+    for (uint32_t i = directory_slot(c, *position), next; i < c->slot_count; i = next) {
+        struct dentry *d = c->slots[i].dentry;
+        next = i + 1;
         if (!d)
             continue;
         if (d->flags & DENTRY_LISTED && d->type == DT_UNKNOWN) {
+            uint64_t after = c->slots[i].cookie + 1;
             int error = dentry_resolve(d);
             if (error)
                 return error;
-            if (!d->node) /* gone: its slot is empty now */
+            if (!d->node) { /* gone: its slot is empty now, or all of them have moved up */
+                next = directory_slot(c, after);
                 continue;
+            }
         }
         bool listed = d->flags & DENTRY_LISTED;
         uint64_t ino = listed ? d->listed_ino : d->node->ino;
@@ -76,7 +72,7 @@ static int directory_getdents(struct file *f, struct dirent_sink *s)
 static int64_t directory_seek(struct file *f, int64_t offset, int whence)
 {
     if (whence == SEEK_CUR && __builtin_add_overflow(offset, (int64_t)f->position, &offset))
-        return -EOVERFLOW;
+        return -EINVAL;
     if (offset < 0 || (whence != SEEK_CUR && whence != SEEK_SET))
         return -EINVAL;
     f->position = (uint64_t)offset;

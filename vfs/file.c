@@ -254,6 +254,7 @@ ssize_t file_name(struct file *f, const struct dentry *root, char *buf, size_t n
 {
     if (f->dentry)
         return dentry_path(f->dentry, root, buf, n);
+    f = file_behind(f);
     const char *kind = f->ops->kind;
     int length;
     if (!strcmp(kind, "pipe") || !strcmp(kind, "socket"))

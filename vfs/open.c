@@ -99,16 +99,41 @@ int vfs_open_dentry(const struct place *at, struct dentry *d, int flags, struct 
     return open_existing(at, d, flags & ~(O_CREAT | O_EXCL), out);
 }
 
+/* O_PATH of what has no path (private: the file, referenced): it says what it is, and does nothing. */
+static int pathless_stat(struct file *f, struct statx *out)
+{
+    return file_stat(f->private, out);
+}
+
+static void pathless_release(struct file *f)
+{
+    file_put(f->private);
+}
+
+static const struct file_ops pathless_ops = {.kind = "path", .stat = pathless_stat, .release = pathless_release};
+
+struct file *file_behind(struct file *f)
+{
+    return f->ops == &pathless_ops ? f->private : f;
+}
+
 /* What /proc/self/fd/N opens when there is no path behind it: a pipe again, and a stream of the caller's by its own description. */
 static int open_again(struct file *f, int flags, const struct cred *c, struct file **out)
 {
+    f = file_behind(f);
     if (flags & O_DIRECTORY)
         return -ENOTDIR;
-    if (f->node && !(flags & O_PATH))
+    if (flags & O_PATH) {
+        *out = file_new(f->vfs, &pathless_ops, flags & (O_PATH | O_NOFOLLOW), f);
+        if (*out)
+            file_get(f);
+        return *out ? 0 : -ENOMEM;
+    }
+    if (f->node)
         return node_open(f->node, NULL, flags, c, out);
-    if (file_is_pipe(f) && !(flags & O_PATH))
+    if (file_is_pipe(f))
         return pipe_open_again(f, flags, c, out);
-    if (host_stream_fd(f) < 0 && !(flags & O_PATH)) /* a socket, an anonymous inode: no_open */
+    if (host_stream_fd(f) < 0) /* a socket, an anonymous inode: no_open */
         return -ENXIO;
     int have = f->flags & O_ACCMODE, want = flags & O_ACCMODE;
     if (have != O_RDWR && have != want)
@@ -123,6 +148,7 @@ static int create(const struct place *at, const struct walked *w, int flags, uin
     struct dentry *dir = w->parent, *d;
     struct node *n;
     uint32_t gid;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): of what is absent there is a parent (vfs/walk.c, step) */
     int error = dir->node->ops->list ? -EACCES : may_create(dir, at->cred);
     if (error)
         return error;

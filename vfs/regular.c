@@ -92,9 +92,7 @@ static int64_t regular_seek(struct file *f, int64_t offset, int whence)
     default:
         return -EINVAL;
     }
-    if (__builtin_add_overflow(base, offset, &base))
-        return -EOVERFLOW;
-    if (base < 0)
+    if (__builtin_add_overflow(base, offset, &base) || base < 0) /* vfs_setpos */
         return -EINVAL;
     f->position = (uint64_t)base;
     return base;

@@ -299,7 +299,7 @@ static ssize_t text_write(struct file *f, struct io *io, uint64_t *position)
 static int64_t text_seek(struct file *f, int64_t offset, int whence)
 {
     if (whence == SEEK_CUR && __builtin_add_overflow(offset, (int64_t)f->position, &offset))
-        return -EOVERFLOW;
+        return -EINVAL;
     if (offset < 0 || (whence != SEEK_SET && whence != SEEK_CUR)) /* as the kernel's seq_lseek */
         return -EINVAL;
     f->position = (uint64_t)offset;

@@ -70,3 +70,32 @@ for fd in again[1], again[2], again[4], again[5]:
 print(os.read(again[0], 9), len({os.fstat(fd).st_ino for fd in (r, again[0], again[3])}), os.fstat(r).st_uid == os.getuid())
 print([told(os.open, way % fd, os.O_RDONLY) for fd in (os.eventfd(0), select.epoll().fileno(), socket.socket().fileno())])
 """)
+
+
+def test_a_path_to_what_has_none(same):
+    """O_PATH of it is a descriptor that says what it is, and does nothing: not another name of the open file."""
+    same(HEAD + """
+r, w = os.pipe()
+left, right = socket.socketpair()
+for fd in r, w, left.fileno(), os.eventfd(0), select.epoll().fileno():
+    p = os.open('/proc/self/fd/%d' % fd, os.O_PATH)
+    print(oct(os.fstat(p).st_mode), os.fstat(p).st_ino == os.fstat(fd).st_ino, fcntl.fcntl(p, fcntl.F_GETFL) & os.O_PATH)
+    print(os.readlink('/proc/self/fd/%d' % p) == os.readlink('/proc/self/fd/%d' % fd))
+    print(told(os.write, p, b'x'), told(os.read, p, 1), told(fcntl.fcntl, p, fcntl.F_SETFL, 0), told(os.set_blocking, p, False))
+    print(told(os.open, '/proc/self/fd/%d' % p, os.O_RDONLY | os.O_DIRECTORY))
+again = os.open('/proc/self/fd/%d' % os.open('/proc/self/fd/%d' % r, os.O_PATH), os.O_RDONLY | os.O_NONBLOCK)
+os.write(w, b'through')
+print(os.read(again, 9))
+""")
+
+
+def test_offsets_beyond_all_files(same):
+    same(HEAD + """
+most = 2 ** 63 - 1
+file = os.memfd_create('of a tmpfs')
+os.write(file, b'hello')
+for fd in file, os.open('/tmp', os.O_RDONLY), os.open('/proc/self/status', os.O_RDONLY):
+    os.lseek(fd, 5, os.SEEK_SET)
+    print(told(os.lseek, fd, most, os.SEEK_CUR), told(os.lseek, fd, most, os.SEEK_SET), told(os.lseek, fd, -6, os.SEEK_CUR))
+print(told(os.lseek, file, most, os.SEEK_END))
+""")
