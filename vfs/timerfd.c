@@ -75,9 +75,10 @@ static void look(struct timerfd *t)
         return;
     t->fired = false;
     int64_t late = present > t->deadline ? present - t->deadline : 0;
-    int64_t periods = late / t->interval; /* beyond the one that fired */
+    int64_t periods = late / t->interval, ahead; /* periods: beyond the one that fired */
     t->ticks += (uint64_t)periods;
-    if (__builtin_add_overflow(t->deadline, (periods + 1) * t->interval, &t->deadline))
+    if (__builtin_mul_overflow(periods + 1, t->interval, &ahead) ||
+        __builtin_add_overflow(t->deadline, ahead, &t->deadline))
         t->deadline = INT64_MAX;
     start(t);
 }

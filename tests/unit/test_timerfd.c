@@ -191,6 +191,22 @@ static void refusals_and_extremes(void **state)
     end(v, f, &c);
 }
 
+/* A clock that has jumped by centuries: the next firing is beyond what a number holds, and so never. */
+static void a_period_beyond_all_time(void **state)
+{
+    WITH_TIMER(CLOCK_MONOTONIC);
+    struct itimerspec set = {.it_value = {0, 1}, .it_interval = {5000000000, 0}};
+    assert_int_equal(timerfd_set(f, 0, &set, NULL), 0);
+    advance(&c, 9000000000 * SECOND);
+    assert_int_equal(get(f, &ticks, 8), 8);
+    assert_int_equal(ticks, 2);
+    assert_int_equal(timerfd_get(f, &set), 0);
+    assert_true(set.it_value.tv_sec > 0);
+    advance(&c, SECOND);
+    assert_int_equal(get(f, &ticks, 8), -EAGAIN);
+    end(v, f, &c);
+}
+
 static void a_late_clock_is_not_believed(void **state)
 {
     WITH_TIMER(CLOCK_MONOTONIC);
@@ -210,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_tiny_period_costs_nothing),
         cmocka_unit_test(absolute_times),
         cmocka_unit_test(refusals_and_extremes),
+        cmocka_unit_test(a_period_beyond_all_time),
         cmocka_unit_test(a_late_clock_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
