@@ -213,7 +213,7 @@ fuzz: needs-fuzz
 # less.
 LINT_NEEDS := clang-format clang-tidy cppcheck
 C_FILES = $(shell git ls-files '*.c' '*.h')
-TIDY ?= $(SOURCES)
+TIDY ?= $(SOURCES) $(UNITS)
 lint: needs-test
 	$(call install_missing,$(LINT_NEEDS))
 	clang-format --dry-run -Werror $(C_FILES)

@@ -46,7 +46,7 @@ static int check(const char *file, int argc, char **argv)
 static int explain(const char *file, int argc, char **argv)
 {
     struct policy *p;
-    struct policy_error e;
+    struct policy_error e = {0};
     char *text;
     int status = load(file, &p);
     if (status != 0)

@@ -218,7 +218,11 @@ static int read_paths(struct reader *r, const struct node *value, const char *wh
         return reader_fail(r, value, "%s.path: expected 1 to %d patterns", where, MOST_GLOBS);
     rule->globs = policy_allocate(r->policy, count * sizeof *rule->globs);
     struct glob *glob = malloc(sizeof *glob);
-    int result = rule->globs && glob ? 0 : reader_out_of_memory(r);
+    if (!rule->globs || !glob) {
+        free(glob);
+        return reader_out_of_memory(r);
+    }
+    int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
         const struct node *item = items[i];
         const char *why;

@@ -39,7 +39,7 @@ static int emit(struct dirent_sink *s, const char *name, uint64_t ino, uint8_t t
     memcpy(at, &ino, sizeof ino);
     memcpy(at + 8, &next, sizeof next);
     memcpy(at + 16, &record, sizeof record);
-    memcpy(at + l->layout->name, name, length);
+    memcpy(at + l->layout->name, name, length); /* NOLINT(bugprone-not-null-terminated-result): zeros stand behind it */
     at[l->layout->old ? size - 1 : 18] = (char)type;
     l->used += size;
     return 0;

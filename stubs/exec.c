@@ -149,7 +149,7 @@ static int follow_script(struct executing *x, char *line, const char *path, char
         free(new.arguments.bytes);
         return error;
     }
-    strcpy(interpreter, name); /* shorter than the line it was in */
+    memcpy(interpreter, name, strlen(name) + 1); /* shorter than the line it was in */
     free(x->arguments.bytes);
     x->arguments.bytes = new.arguments.bytes;
     x->arguments.size = new.arguments.size;
@@ -184,8 +184,8 @@ static int resolve_scripts(struct executing *x, const char *path, struct dentry 
         if (error < 0)
             return error;
         const struct place at = {t->world->vfs, &t->cred, t->fs->root, t->fs->cwd};
-        struct dentry *next_dentry;
-        struct file *next;
+        struct dentry *next_dentry = NULL;
+        struct file *next = NULL;
         error = open_program(t, &at, interpreter, 0, &next_dentry, &next);
         if (error < 0)
             return error;

@@ -217,7 +217,7 @@ int64_t stub_sendto(struct call *c)
 int64_t stub_sendmsg(struct call *c)
 {
     struct file *f;
-    struct guest_message m;
+    struct guest_message m = {0};
     int error = socket_argument(c, &f);
     if (error == 0)
         error = call_read(c, c->arg[1], &m, sizeof m);

@@ -81,7 +81,7 @@ static int64_t set_name(struct call *c)
     if (n < 0 && n != -ENAMETOOLONG) /* too long is cut */
         return n;
     name[sizeof name - 1] = '\0';
-    strcpy(c->task->comm, name);
+    memcpy(c->task->comm, name, sizeof name);
     return 0;
 }
 

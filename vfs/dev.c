@@ -182,7 +182,7 @@ static int lookup_pts(const struct synthetic *s, const char *name, struct synthe
     if (*end || number >= PTS_MAX || !pts_exists(dev->vfs, (uint32_t)number, NULL, NULL, NULL))
         return -ENOENT;
     snprintf(again, sizeof again, "%lu", number);
-    if (strcmp(again, name)) /* "00", "+1", " 1" name nothing */
+    if (strcmp(again, name) != 0) /* "00", "+1", " 1" name nothing */
         return -ENOENT;
     if (!dev->pts[number]) {
         struct synthetic_entry *e = calloc(1, sizeof *e);

@@ -28,10 +28,6 @@ __attribute__((weak)) bool fifo_open_waits(struct file *f, struct poll_table *t)
     return false;
 }
 
-__attribute__((weak)) void fifo_release(struct pipe *p)
-{
-}
-
 __attribute__((weak)) void lock_file_closed(struct file *f, void *owner)
 {
 }

@@ -89,7 +89,7 @@ static bool put_before(char *buffer, size_t *at, const char *name)
     if (buffer[*at])
         buffer[--*at] = '/';
     *at -= length;
-    memcpy(buffer + *at, name, length);
+    memcpy(buffer + *at, name, length); /* NOLINT(bugprone-not-null-terminated-result): what follows is there already */
     return true;
 }
 
@@ -182,7 +182,7 @@ struct host_object *host_object_new(struct host_mount *m, struct host_object *pa
     struct host_object *o = calloc(1, sizeof *o + length + 1);
     if (!o)
         return NULL;
-    memcpy(o->name, name, length);
+    memcpy(o->name, name, length + 1);
     o->mount = m;
     o->references = 1;
     o->fd = -1;

@@ -180,7 +180,7 @@ static int node_for_child(struct node *dir, const char *name, const struct view_
 static int host_lookup(struct dentry *dir, const char *name, size_t length, uint32_t hash, struct dentry **out)
 {
     char copy[VFS_NAME_MAX + 1];
-    struct view_status s;
+    struct view_status s = {0};
     struct node *n = NULL;
     memcpy(copy, name, length);
     copy[length] = 0;
@@ -206,7 +206,7 @@ static int host_lookup(struct dentry *dir, const char *name, size_t length, uint
 
 static int host_resolve(struct dentry *dir, struct dentry *child)
 {
-    struct view_status s;
+    struct view_status s = {0};
     struct node *n = NULL;
     uint64_t ino = child->listed_ino;
     int error = stat_child(dir->node, child->name, &s);
@@ -521,7 +521,7 @@ static int open_source(const struct vfs *v, const char *source, enum mount_mode 
 int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount_mode mode, char *why, size_t n)
 {
     struct view *w = v->view;
-    struct view_status s;
+    struct view_status s = {0};
     int fd = w && w->gives ? -1 : open_source(v, source, mode, &s, why, n);
     if (fd < 0 && !(w && w->gives))
         return fd;

@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LOWER_UP = 1 << 16 };
@@ -51,6 +52,11 @@ static void put_ipv4(struct sockaddr *to, const uint8_t ip[4])
     memcpy(to, &in, sizeof in);
 }
 
+static void put_name(struct ifreq *r, const struct interface *i)
+{
+    snprintf(r->ifr_name, sizeof r->ifr_name, "%s", i->name);
+}
+
 static int64_t configuration(const struct vfs *v, uint64_t argument, const struct umem *m)
 {
     struct {
@@ -66,7 +72,7 @@ static int64_t configuration(const struct vfs *v, uint64_t argument, const struc
         struct ifreq r = {0};
         if (conf.at && conf.size - done < (int32_t)sizeof r)
             break;
-        strcpy(r.ifr_name, list[i].name);
+        put_name(&r, &list[i]);
         put_ipv4(&r.ifr_addr, list[i].ipv4);
         if (conf.at && m->write(m, conf.at + (uint64_t)done, &r, sizeof r) < 0)
             return -EFAULT;
@@ -89,8 +95,6 @@ static int answer(const struct interface *i, uint32_t command, struct ifreq *r)
         r->ifr_flags = (short)i->flags;
         return 0;
     case SIOCGIFADDR:
-        put_ipv4(&r->ifr_addr, i->ipv4);
-        return 0;
     case SIOCGIFDSTADDR:
         put_ipv4(&r->ifr_addr, i->ipv4);
         return 0;
@@ -140,7 +144,7 @@ int64_t interface_ioctl(const struct vfs *v, uint32_t command, uint64_t argument
     if (command == SIOCGIFNAME) {
         for (size_t i = 0; i < count; i++)
             if (list[i].index == r.ifr_ifindex) {
-                strcpy(r.ifr_name, list[i].name);
+                put_name(&r, &list[i]);
                 return m->write(m, argument, &r, sizeof r) < 0 ? -EFAULT : 0;
             }
         return -ENODEV;

@@ -70,15 +70,12 @@ static void delist(struct memory *m)
 
 size_t vfs_recount(struct vfs *v, size_t most)
 {
-    size_t all = 0;
-    for (const struct memory *m = v->memfds; m; m = m->next_memfd)
-        all++;
-    for (size_t i = 0; i < all && i < most; i++) {
+    for (size_t i = 0; i < v->memfd_count && i < most; i++) {
         struct memory *m = v->recount_next ? v->recount_next : v->memfds;
         v->recount_next = m->next_memfd;
         recount(m->node);
     }
-    return all;
+    return v->memfd_count;
 }
 
 static ssize_t put_into_memfd(struct io *io, const void *from, size_t n)

@@ -39,7 +39,6 @@ static ssize_t memory_node_write(struct node *n, struct io *io, uint64_t offset)
     if (!in_memfd(n) && offset + io->left > PAGES_MOST)
         memory_grows_large(n);
     while (io->left > 0) {
-        size_t want = io->left;
         ssize_t got = in_memfd(n) ? memfd_write(n, io, offset) : memory_write(n, io, offset);
         if (got < 0)
             return done ? done : got;
@@ -49,8 +48,6 @@ static ssize_t memory_node_write(struct node *n, struct io *io, uint64_t offset)
         offset += (uint64_t)got;
         if (offset > n->size)
             n->size = offset;
-        if ((size_t)got < want && io->left == want) /* the other side faulted */
-            break;
     }
     return done;
 }
@@ -98,6 +95,8 @@ static int move_down(struct node *n, uint64_t from, uint64_t to)
         if (error || data < 0)
             break;
         int64_t hole = next(n, at, true);
+        if (hole < 0)
+            error = (int)hole;
         while (!error && at < (uint64_t)hole) {
             size_t length = (uint64_t)hole - at < CHUNK ? (uint64_t)hole - at : CHUNK;
             struct io in = io_over_buffer(buffer, length);

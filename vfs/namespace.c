@@ -181,64 +181,76 @@ static void lost_name(struct dentry *d, struct dentry *dir, uint32_t is_director
     inotify_event(d, IN_DELETE | is_directory, 0);
 }
 
+static int may_unlink(const struct walked *w, const struct cred *c)
+{
+    struct dentry *d = w->dentry;
+    if (!w->parent)
+        return -EISDIR;
+    if (!d)
+        return -ENOENT; /* before the mount is asked: see vfs/perm.c, may_delete */
+    bool directory = node_is(d->node, S_IFDIR);
+    int error = node_writable(w->parent->node);
+    if (!error && w->slash)
+        error = directory ? -EISDIR : -ENOTDIR;
+    if (!error)
+        error = may_delete(w->parent, d, c);
+    if (error)
+        return error;
+    if (directory)
+        return -EISDIR;
+    if (d->flags & DENTRY_MOUNT)
+        return -EBUSY;
+    return d->flags & DENTRY_HASHED ? 0 : -EPERM; /* synthetic */
+}
+
 int vfs_unlink(const struct place *at, const char *path)
 {
     struct walked w;
     int error = walk(at, path, WALK_PARENT, 0, &w);
     if (error)
         return error;
-    struct dentry *d = w.dentry;
-    if (!w.parent)
-        error = -EISDIR;
-    else if (!d)
-        error = -ENOENT; /* before the mount is asked: see vfs/perm.c, may_delete */
-    else if ((error = node_writable(w.parent->node)))
-        ;
-    else if (w.slash)
-        error = node_is(d->node, S_IFDIR) ? -EISDIR : -ENOTDIR;
-    else if ((error = may_delete(w.parent, d, at->cred)))
-        ;
-    else if (node_is(d->node, S_IFDIR))
-        error = -EISDIR;
-    else if (d->flags & DENTRY_MOUNT)
-        error = -EBUSY;
-    else if (!(d->flags & DENTRY_HASHED))
-        error = -EPERM; /* synthetic */
-    else
-        error = dentry_remove(d);
+    error = may_unlink(&w, at->cred);
+    if (!error)
+        error = dentry_remove(w.dentry);
     if (!error) {
-        node_unlinked(d->node);
-        lost_name(d, w.parent, 0);
+        node_unlinked(w.dentry->node);
+        lost_name(w.dentry, w.parent, 0);
     }
     walked_release(&w);
     return error;
 }
 
-int vfs_rmdir(const struct place *at, const char *path)
+static int may_rmdir(const struct walked *w, const struct place *at)
 {
     static const int refusals[] = {[LAST_ROOT] = -EBUSY, [LAST_DOT] = -EINVAL, [LAST_DOTDOT] = -ENOTEMPTY};
+    struct dentry *d = w->dentry;
+    if (!w->parent)
+        return refusals[w->last];
+    if (!d)
+        return -ENOENT; /* before the mount is asked: see vfs/perm.c, may_delete */
+    int error = node_writable(w->parent->node);
+    if (!error)
+        error = may_delete(w->parent, d, at->cred);
+    if (error)
+        return error;
+    if (!node_is(d->node, S_IFDIR))
+        return -ENOTDIR;
+    if (d->flags & DENTRY_MOUNT || d == at->vfs->root)
+        return -EBUSY;
+    if (!(d->flags & DENTRY_HASHED) || d->node->ops->list)
+        return -EPERM;
+    return directory_empty(d) ? 0 : -ENOTEMPTY;
+}
+
+int vfs_rmdir(const struct place *at, const char *path)
+{
     struct walked w;
     int error = walk(at, path, WALK_PARENT, 0, &w);
     if (error)
         return error;
     struct dentry *d = w.dentry;
-    if (!w.parent)
-        error = refusals[w.last];
-    else if (!d)
-        error = -ENOENT; /* before the mount is asked: see vfs/perm.c, may_delete */
-    else if ((error = node_writable(w.parent->node)))
-        ;
-    else if ((error = may_delete(w.parent, d, at->cred)))
-        ;
-    else if (!node_is(d->node, S_IFDIR))
-        error = -ENOTDIR;
-    else if (d->flags & DENTRY_MOUNT || d == at->vfs->root)
-        error = -EBUSY;
-    else if (!(d->flags & DENTRY_HASHED) || d->node->ops->list)
-        error = -EPERM;
-    else if (!directory_empty(d))
-        error = -ENOTEMPTY;
-    else
+    error = may_rmdir(&w, at);
+    if (!error)
         error = dentry_remove(d);
     if (!error) {
         directory_clear(d); /* what was cached as absent below */

@@ -167,16 +167,17 @@ static void put_route(struct answer *a, const struct interface *i, uint8_t famil
 
 static void put_routes(struct answer *a, const struct interface *list, size_t count, uint8_t family)
 {
-    const struct interface *eth = count > 1 ? &list[1] : NULL;
+    const struct interface *eth = &list[count - 1];
+    bool beyond = count > 1;
     uint8_t network4[4] = {10, 0, 2, 0}, network6[16];
-    if (eth && family != AF_INET6) {
+    if (beyond && family != AF_INET6) {
         put_route(a, eth, AF_INET, NULL, 0);
         put_route(a, eth, AF_INET, network4, eth->prefix4);
     }
     if (family == AF_INET)
         return;
     put_route(a, &list[0], AF_INET6, list[0].ipv6, 128);
-    if (eth) {
+    if (beyond) {
         memcpy(network6, eth->ipv6, 16);
         memset(network6 + 8, 0, 8);
         put_route(a, eth, AF_INET6, network6, eth->prefix6);

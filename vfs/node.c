@@ -77,8 +77,6 @@ void node_put(struct node *n)
             inotify_node_released(n);
         if (extra->locks)
             lock_node_released(n);
-        if (extra->fifo)
-            fifo_release(extra->fifo);
         xattr_free(extra);
         free(extra);
     }
@@ -178,7 +176,7 @@ void node_accessed(struct node *n)
     n->flags |= NODE_READ;
     if (n->fs->read_only)
         return;
-    const int64_t day = 86400ll * 1000000000;
+    const int64_t day = INT64_C(86400) * 1000000000;
     int64_t now = vfs_now(node_vfs(n));
     if (n->atime <= n->mtime || n->atime <= n->ctime || now - n->atime >= day)
         n->atime = now;

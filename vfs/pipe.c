@@ -491,11 +491,6 @@ bool fifo_open_waits(struct file *f, struct poll_table *t)
     return e->waits;
 }
 
-void fifo_release(struct pipe *p)
-{
-    /* Open descriptions hold the node, and the pipe goes with the last of them: nothing is left to free here. */
-}
-
 /* ---- what fcntl(2) and stat(2) ask --------------------------------------------------------------------------- */
 
 bool file_is_pipe(const struct file *f)
@@ -571,11 +566,6 @@ int pipe_set_capacity(struct file *f, uint32_t bytes, bool privileged)
     return (int)(slots * PIPE_SLOT_SIZE);
 }
 
-static int pipe_set_flags(struct file *f, int flags)
-{
-    return 0; /* O_DIRECT, O_NONBLOCK: all of them may change */
-}
-
 static int pipe_stat(struct file *f, struct statx *out)
 {
     *out = (struct statx){
@@ -598,6 +588,5 @@ static const struct file_ops pipe_ops = {
     .poll = pipe_poll,
     .ioctl = pipe_ioctl,
     .stat = pipe_stat,
-    .set_flags = pipe_set_flags,
     .release = pipe_release,
 };

@@ -657,8 +657,8 @@ void remote_forget_all(struct inet_socket *s)
     while (s->far) {
         struct remote *r = s->far;
         over(r);
-        if (s->far == r) { /* on the stack: its last operation frees it */
-            s->far = r->next;
+        if (s->far == r) {    /* on the stack: its last operation frees it */
+            s->far = r->next; /* NOLINT(clang-analyzer-unix.Malloc): over takes what it frees off s->far */
             r->socket = NULL;
             r->next = r->table->orphans;
             r->table->orphans = r;

@@ -103,7 +103,7 @@ static int exchange(struct walked *from, struct walked *to)
 {
     struct dentry *a = from->dentry, *b = to->dentry;
     char *a_name = strdup(to->name), *b_name = strdup(from->name);
-    if (!a_name || !b_name || directory_reserve(from->parent) || directory_reserve(to->parent)) {
+    if (!a_name || !b_name || directory_reserve(from->parent, 2) || directory_reserve(to->parent, 2)) {
         free(a_name);
         free(b_name);
         return -ENOMEM;
@@ -137,7 +137,7 @@ static int move(struct walked *from, struct walked *to)
     uint8_t from_type = dentry_given_type(old), to_type = there ? dentry_given_type(there) : 0;
     struct dentry *absent = dentry_new(from->parent, old->name, old->length, old->hash, NULL);
     char *name = strdup(to->name);
-    if (!absent || !name || directory_reserve(to->parent)) {
+    if (!absent || !name || directory_reserve(to->parent, 1)) {
         dentry_put(absent);
         free(name);
         return -ENOMEM;

@@ -49,9 +49,7 @@ static int timeout_in(int64_t *ns, const void *value, socklen_t length)
         return -EDOM;
     if (both[0] < 0) /* sock_set_timeout: a negative time is none at all */
         *ns = 0;
-    else if (both[0] == 0 && both[1] == 0)
-        *ns = -1;
-    else if (both[0] > INT64_MAX / 1000000000 - 1)
+    else if ((both[0] == 0 && both[1] == 0) || both[0] > INT64_MAX / 1000000000 - 1)
         *ns = -1;
     else
         *ns = both[0] * 1000000000 + both[1] * 1000;

@@ -68,7 +68,7 @@ void dentry_put(struct dentry *d)
         if (!(d->flags & DENTRY_LISTED))
             node_put(d->node);
         if (d->flags & DENTRY_OWN_NAME)
-            free((char *)d->name);
+            free((char *)d->name); /* NOLINT(clang-analyzer-unix.Malloc): the flag says that it is not the inline one */
         directory_free(d->children);
         free(d);
         d = parent;
@@ -208,8 +208,7 @@ static void drop_negatives(struct directory *c)
     c->negative = 0;
 }
 
-/* The first slot whose cookie is at least `cookie`. */
-static uint32_t slot_find(const struct directory *c, uint64_t cookie)
+uint32_t directory_slot(const struct directory *c, uint64_t cookie)
 {
     uint32_t low = 0, high = c->slot_count;
     while (low < high) {
@@ -222,9 +221,9 @@ static uint32_t slot_find(const struct directory *c, uint64_t cookie)
     return low;
 }
 
-static int slot_room(struct directory *c)
+static int slot_room(struct directory *c, uint32_t n)
 {
-    if (c->slot_count < c->slot_room)
+    if (c->slot_room - c->slot_count >= n)
         return 0;
     uint32_t room = c->slot_room ? c->slot_room * 2 : 4;
     struct directory_slot *slots = reallocarray(c->slots, room, sizeof *slots);
@@ -237,7 +236,7 @@ static int slot_room(struct directory *c)
 
 static void slot_remove(struct directory *c, const struct dentry *d)
 {
-    uint32_t i = slot_find(c, d->cookie);
+    uint32_t i = directory_slot(c, d->cookie);
     if (i >= c->slot_count || c->slots[i].dentry != d)
         return;
     c->slots[i].dentry = NULL;
@@ -252,10 +251,10 @@ static void slot_remove(struct directory *c, const struct dentry *d)
     c->slot_dead = 0;
 }
 
-int directory_reserve(struct dentry *d)
+int directory_reserve(struct dentry *d, uint32_t n)
 {
     struct directory *c = directory_of(d);
-    return c ? slot_room(c) : -ENOMEM;
+    return c ? slot_room(c, n) : -ENOMEM;
 }
 
 int dentry_attach(struct dentry *d)
@@ -264,7 +263,7 @@ int dentry_attach(struct dentry *d)
     if (!c)
         return -ENOMEM;
     bool positive = dentry_positive(d);
-    if (positive && c->complete && slot_room(c))
+    if (positive && c->complete && slot_room(c, 1))
         return -ENOMEM;
     if (droppable(d)) {
         if (c->negative >= NEGATIVE_MOST)
@@ -484,7 +483,7 @@ int dentry_remove(struct dentry *d)
     dentry_put(d);
     if (absent) {
         int error = dentry_attach(absent); /* cannot fail: the table stands, and a negative one takes no slot */
-        dentry_put(absent);
+        dentry_put(absent);                /* NOLINT(clang-analyzer-unix.Malloc): the table and this function hold it */
         return error;
     }
     return 0;

@@ -465,7 +465,7 @@ int64_t tty_read_wait(const struct tty *t)
     const unsigned char *cc = t->termios.c_cc;
     if (local(t, ICANON) || !cc[VTIME] || (cc[VMIN] && t->head == t->tail))
         return -1;
-    return cc[VTIME] * 100000000ll; /* tenths of a second */
+    return cc[VTIME] * INT64_C(100000000); /* tenths of a second */
 }
 
 size_t tty_unread(const struct tty *t)

@@ -74,7 +74,8 @@ static size_t process(struct tty *t, unsigned char c, unsigned char *to)
             t->column = 0;
         if (flags & ONLCR) {
             t->canon_column = t->column = 0;
-            memcpy(to, "\r\n", 2);
+            to[0] = '\r';
+            to[1] = '\n';
             return 2;
         }
         t->canon_column = t->column;

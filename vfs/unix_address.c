@@ -56,8 +56,8 @@ static struct unix_socket **name_slot(struct netstack *n, const struct unix_addr
 static struct unix_socket *find_abstract(struct netstack *n, const struct unix_address *a, int type)
 {
     struct unix_socket *s = *name_slot(n, a, type);
-    while (s &&
-           (s->base.type != type || s->address->length != a->length || memcmp(&s->address->name, &a->name, a->length)))
+    while (s && (s->base.type != type || s->address->length != a->length ||
+                 memcmp(&s->address->name, &a->name, a->length) != 0))
         s = s->name_next;
     return s;
 }

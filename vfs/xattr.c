@@ -39,7 +39,7 @@ void xattr_free(struct node_extra *extra)
 static struct xattr **find(struct node *n, const char *name)
 {
     struct xattr **link = &n->extra->xattrs;
-    while (*link && strcmp((*link)->name, name))
+    while (*link && strcmp((*link)->name, name) != 0)
         link = &(*link)->next;
     return link;
 }

@@ -37,7 +37,7 @@ static const char *comm_of(const struct subject *who)
 
 static int32_t id_of(const struct subject *who, const struct synthetic *s)
 {
-    return s->key & PROC_TASK ? who->task->tid : who->process->pid;
+    return s->key & PROC_TASK && who->task ? who->task->tid : who->process->pid;
 }
 
 int proc_stat(const struct synthetic *s, const struct cred *c, struct text *out)
@@ -50,7 +50,7 @@ int proc_stat(const struct synthetic *s, const struct cred *c, struct text *out)
     const struct process *p = who.process;
     const struct mm *mm = who.task ? who.task->mm : NULL;
     bool see = subject_open_to(&who, c);
-    int64_t cpu = s->key & PROC_TASK ? who.task->cpu : process_cpu(p);
+    int64_t cpu = s->key & PROC_TASK && who.task ? who.task->cpu : process_cpu(p);
     long long start = ticks(p->start_time + who.world->clock.boot);
     handler_masks(p, &ignored, &caught);
     memory_use(&who, &use);

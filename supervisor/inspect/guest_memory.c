@@ -108,7 +108,7 @@ uint64_t guest_symbol(struct guest_memory *g, uint64_t base, const char *name)
     uint64_t bias = 0, dynamic = dynamic_section(g, base, &bias);
     struct {
         uint32_t buckets, first, bloom, shift;
-    } header;
+    } header = {0};
     if (dynamic == 0 || !find_tables(g, dynamic, bias, &t) || !guest_read(g, t.hash, &header, sizeof header) ||
         header.buckets == 0)
         return 0;

@@ -203,10 +203,9 @@ static void other_calls(void **state)
 {
     struct fake_machine *f = *state;
     struct open_how how = {.flags = O_RDONLY, .resolve = RESOLVE_IN_ROOT};
-    uint64_t path = fake_string(f, 0, "/secret/k1");
     memcpy(fake_bytes(f, PAGE), &how, sizeof how);
     int data = (int)open_at(f, AT_FDCWD, "/data", O_RDONLY);
-    path = fake_string(f, 0, "/secret/k1");
+    uint64_t path = fake_string(f, 0, "/secret/k1");
     assert_int_equal(fake_call(f, SYS_openat2, (uint64_t)data, path, fake_at(PAGE), sizeof how), -EACCES);
     how.flags |= UINT64_C(1) << 40;
     memcpy(fake_bytes(f, PAGE), &how, sizeof how);
