@@ -201,6 +201,14 @@ void process_reaper_init(struct world *w)
     set_default_limits(p);
 }
 
+void process_set_program(struct process *p, struct dentry *d)
+{
+    struct dentry *before = p->program_dentry;
+    p->program_dentry = d != NULL && vfs_execute(d) == 0 ? d : NULL;
+    if (before != NULL)
+        vfs_executed(before);
+}
+
 static void process_free(struct process *p)
 {
     struct world *w = p->world;
@@ -216,7 +224,7 @@ static void process_free(struct process *p)
     waitq_destroy(&p->signal_wait);
     waitq_destroy(&p->child_wait);
     handlers_put(p->handlers);
-    dentry_put(p->program_dentry);
+    process_set_program(p, NULL);
     free(p->program);
     free(p);
 }
@@ -340,9 +348,7 @@ static struct process *clone_process(struct task *parent, uint64_t flags)
         process_free(p);
         return NULL;
     }
-    p->program_dentry = from->program_dentry;
-    if (p->program_dentry != NULL)
-        dentry_get(p->program_dentry);
+    process_set_program(p, from->program_dentry);
     p->pgid = from->pgid;
     p->sid = from->sid;
     p->tty = from->tty;
@@ -540,6 +546,7 @@ static void process_ended(struct process *p, int status)
 {
     struct world *w = p->world;
     p->zombie = true;
+    process_set_program(p, NULL);
     if (p->world->sysv)
         p->world->sysv_process_ended(p->world->sysv, p);
     p->stopped = false;

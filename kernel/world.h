@@ -140,7 +140,7 @@ struct process {
     int64_t cpu_ended;             /* of threads that ended */
     uint32_t uid;                  /* the real uid of its last thread, once that ended: SIGCHLD's si_uid */
     char *program;                 /* guest path of the executable, for /proc/PID/exe */
-    struct dentry *program_dentry; /* referenced */
+    struct dentry *program_dentry; /* process_set_program; NULL of a zombie */
     bool child_subreaper;
     uint64_t personality;
     int32_t nice, io_priority;
@@ -251,6 +251,8 @@ uint64_t world_open_files(const struct world *w); /* what the policy allows a pr
 void world_not_reproducible(struct world *w, const char *why); /* why: a literal; told once */
 
 /* ---- tasks and processes (kernel/process.c) ----------------------------------------------------------------- */
+/* The file that p runs, which nobody writes to meanwhile; NULL: none. */
+void process_set_program(struct process *p, struct dentry *d);
 struct process *process_new(struct world *w, struct process *parent); /* a pid, no threads yet; NULL: ENOMEM */
 void process_reaper_init(struct world *w);
 struct task *task_new(struct process *p, int32_t tid);      /* tid 0: the next pid */

@@ -235,7 +235,12 @@ int64_t stub_truncate(struct call *c)
         return error;
     if (vfs_stat(&at, text, 0, &st) == 0 && c->arg[1] > st.stx_size && over_size_limit(c, c->arg[1]))
         return -EFBIG;
-    return vfs_truncate(&at, text, c->arg[1]);
+    struct waitq *queue = NULL;
+    error = vfs_truncate(&at, text, c->arg[1], &queue);
+    if (error != -EWOULDBLOCK || !queue)
+        return error;
+    call_wait_on(c, queue);
+    return call_block(c, -1, -CALL_RESTART_SYS);
 }
 
 int64_t stub_ftruncate(struct call *c)

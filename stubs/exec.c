@@ -117,9 +117,19 @@ static int open_program(struct task *t, const struct place *at, const char *path
     error = check_executable(t, *d);
     if (error == 0)
         error = vfs_open_dentry(at, *d, O_RDONLY | O_LARGEFILE, f);
+    if (error == 0 && (error = vfs_execute(*d)) < 0)
+        file_put(*f);
     if (error < 0)
         dentry_put(*d);
     return error;
+}
+
+/* What open_program gave. */
+static void close_program(struct dentry *d, struct file *f)
+{
+    file_put(f);
+    vfs_executed(d);
+    dentry_put(d);
 }
 
 /* "#! INTERPRETER [ARGUMENT]": argv becomes INTERPRETER [ARGUMENT] PATH argv[1]... */
@@ -189,8 +199,7 @@ static int resolve_scripts(struct executing *x, const char *path, struct dentry 
         error = open_program(t, &at, interpreter, 0, &next_dentry, &next);
         if (error < 0)
             return error;
-        dentry_put(*d);
-        file_put(*f);
+        close_program(*d, *f);
         *d = next_dentry;
         *f = next;
     }
@@ -206,9 +215,7 @@ static void set_names(struct task *t, struct dentry *d, const char *path)
         snprintf(full, sizeof full, "%s", path);
     free(p->program);
     p->program = strdup(full);
-    dentry_put(p->program_dentry);
-    p->program_dentry = d;
-    dentry_get(d);
+    process_set_program(p, d);
 }
 
 /* Set-user-id programs of the world's: credentials(7). Nothing of it reaches the real process. */
@@ -244,8 +251,7 @@ static int start_program(struct executing *x, struct dentry *d, struct file *f, 
         process_exec_done(t);
     }
     exec_arguments_free(&x->arguments);
-    file_put(f);
-    dentry_put(d);
+    close_program(d, f);
     return error;
 }
 
@@ -276,8 +282,7 @@ static int64_t execute(struct call *c, const struct place *at, const char *path,
         error = start_program(&x, d, f, name);
     } else {
         exec_arguments_free(&x.arguments);
-        file_put(f);
-        dentry_put(d);
+        close_program(d, f);
     }
     return error == 0 || error == -ESRCH ? CALL_GONE : error;
 }

@@ -1,6 +1,7 @@
 /* fcntl(2), flock(2), ioctl(2): what is asked of a descriptor. */
 #include "stubs/places.h"
 #include "stubs/stubs.h"
+#include "vfs/objects.h"
 #include "vfs/socket.h"
 
 #include <limits.h>
@@ -66,9 +67,14 @@ int64_t stub_flock(struct call *c)
 
 static bool owner_exists(struct call *c, int32_t type, int32_t pid)
 {
-    if (pid == 0 || type == F_OWNER_PGRP)
+    if (pid == 0)
         return true;
-    return type == F_OWNER_TID ? task_find(c->world, pid) != NULL : process_find(c->world, pid) != NULL;
+    if (type != F_OWNER_PGRP)
+        return type == F_OWNER_TID ? task_find(c->world, pid) != NULL : process_find(c->world, pid) != NULL;
+    for (const struct process *p = c->world->processes; p != NULL; p = p->next)
+        if (p->pgid == (pid < 0 ? -pid : pid))
+            return true;
+    return false;
 }
 
 static int64_t remember_owner(struct call *c, struct file *f)
@@ -104,9 +110,16 @@ static int64_t set_owner_ex(struct call *c, struct file *f)
     return remember_owner(c, f);
 }
 
+/* 0 when it is gone (fs/fcntl.c, f_getown). */
+static int32_t get_owner(struct call *c, const struct file *f)
+{
+    return owner_exists(c, f->owner_type, f->owner_pid) ? f->owner_pid : 0;
+}
+
 static int64_t get_owner_ex(struct call *c, struct file *f)
 {
-    struct f_owner_ex out = {.type = f->owner_type, .pid = f->owner_pid < 0 ? -f->owner_pid : f->owner_pid};
+    int32_t pid = get_owner(c, f);
+    struct f_owner_ex out = {.type = f->owner_type, .pid = pid < 0 ? -pid : pid};
     return call_write(c, c->arg[2], &out, sizeof out);
 }
 
@@ -131,6 +144,16 @@ static int64_t set_flags(struct call *c, struct file *f)
         return -EPERM;
     int error = file_set_flags(f, flags);
     return error ? error : file_set_async(f, (int)c->arg[0], flags & O_ASYNC);
+}
+
+/* Whoever sets a lease hears of its end, if the file has no other owner (fs/locks.c, lease_setup). */
+static int64_t set_lease(struct call *c, struct file *f)
+{
+    int type = (int)c->arg[2];
+    int error = lease_set(f, (int)c->arg[0], type, &c->task->cred, &c->world->timer_clock);
+    if (!error && type != F_UNLCK && f->owner_pid == 0)
+        return set_owner(c, f, c->task->process->pid);
+    return error;
 }
 
 int64_t stub_fcntl(struct call *c)
@@ -165,7 +188,7 @@ int64_t stub_fcntl(struct call *c)
     case F_OFD_SETLKW:
         return record_lock(c, f, command);
     case F_GETOWN:
-        return f->owner_pid;
+        return get_owner(c, f);
     case F_SETOWN:
         return set_owner(c, f, (int32_t)c->arg[2]);
     case F_GETOWN_EX:
@@ -188,9 +211,9 @@ int64_t stub_fcntl(struct call *c)
     case F_ADD_SEALS:
         return memfd_add_seals(f, (int)c->arg[2]);
     case F_GETLEASE:
-        return F_UNLCK;
-    case F_SETLEASE: /* nobody ever has the file to himself */
-        return is_regular(f) && c->arg[2] <= F_UNLCK ? -EAGAIN : -EINVAL;
+        return lease_get(f);
+    case F_SETLEASE:
+        return set_lease(c, f);
     case F_NOTIFY: /* dnotify gave way to inotify: to take a watch away that was never set is all that works */
         if (((uint32_t)c->arg[2] & ~(uint32_t)DN_MULTISHOT) == 0) /* no event named (fs/notify/dnotify/dnotify.c) */
             return 0;
@@ -215,7 +238,7 @@ static int64_t set_flag(struct call *c, struct file *f, int flag)
 /* FIOSETOWN and FIOGETOWN, and by their older names: of sockets (net/socket.c, sock_ioctl). */
 static int64_t socket_owner(struct call *c, struct file *f, bool set)
 {
-    int32_t pid = f->owner_pid;
+    int32_t pid = get_owner(c, f);
     if (!set)
         return call_write(c, c->arg[2], &pid, sizeof pid);
     return call_read(c, c->arg[2], &pid, sizeof pid) ? -EFAULT : set_owner(c, f, pid);

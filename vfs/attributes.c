@@ -171,7 +171,7 @@ int vfs_utimens(const struct place *at, const char *path, unsigned walk_flags, c
     return error;
 }
 
-int vfs_truncate(const struct place *at, const char *path, uint64_t size)
+int vfs_truncate(const struct place *at, const char *path, uint64_t size, struct waitq **wait_on)
 {
     struct walked w;
     if (size > INT64_MAX)
@@ -186,6 +186,14 @@ int vfs_truncate(const struct place *at, const char *path, uint64_t size)
         error = node_writable(n);
     if (!error)
         error = node_permission(n, at->cred, MAY_WRITE);
+    if (!error && n->writers < 0)
+        error = -ETXTBSY;
+    struct waitq *broken = error ? NULL : lease_break(n, O_WRONLY);
+    if (broken) {
+        error = -EWOULDBLOCK;
+        if (wait_on)
+            *wait_on = broken;
+    }
     if (!error)
         error = node_truncate(n, size);
     if (!error) {

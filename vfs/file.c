@@ -40,6 +40,10 @@ void file_put(struct file *f)
         epoll_file_released(f);
     if (f->node || f->vfs->objects.loose_locks)
         lock_file_released(f);
+    if (f->node && f->node->extra && f->node->extra->leases)
+        lease_file_released(f);
+    if (f->counted)
+        file_count_closed(f);
     if (f->ops->release)
         f->ops->release(f);
     if (!f->dentry)
@@ -247,6 +251,8 @@ int file_set_flags(struct file *f, int flags)
 
 bool file_open_waits(struct file *f, struct poll_table *t)
 {
+    if (f->opening)
+        return lease_open_waits(f, t);
     return f->node && node_is(f->node, S_IFIFO) && !is_path(f) && fifo_open_waits(f, t);
 }
 

@@ -1,5 +1,5 @@
-/* What a vfs without pipes, locks, watches and epoll answers. Each is weak: the object that has more to say
- * (vfs/pipe.c, lock.c, inotify.c, epoll.c) defines it for good, and a unit test may link without them. */
+/* What a vfs without pipes, locks, leases, watches and epoll answers. Each is weak: the object that has more to say
+ * (vfs/pipe.c, lock.c, lease.c, inotify.c, epoll.c) defines it for good, and a unit test may link without them. */
 #include "vfs/node.h"
 #include "vfs/objects.h"
 
@@ -37,6 +37,33 @@ __attribute__((weak)) void lock_file_released(struct file *f)
 }
 
 __attribute__((weak)) void lock_node_released(struct node *n)
+{
+}
+
+__attribute__((weak)) struct waitq *lease_break(struct node *n, int flags)
+{
+    return NULL;
+}
+
+__attribute__((weak)) bool lease_open_waits(struct file *f, struct poll_table *t)
+{
+    return false;
+}
+
+__attribute__((weak)) void lease_file_released(struct file *f)
+{
+}
+
+__attribute__((weak)) void lease_node_released(struct node *n)
+{
+}
+
+__attribute__((weak)) int file_count_open(struct file *f)
+{
+    return 0;
+}
+
+__attribute__((weak)) void file_count_closed(struct file *f)
 {
 }
 

@@ -77,6 +77,8 @@ void node_put(struct node *n)
             inotify_node_released(n);
         if (extra->locks)
             lock_node_released(n);
+        if (extra->leases)
+            lease_node_released(n);
         xattr_free(extra);
         free(extra);
     }

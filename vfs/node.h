@@ -51,6 +51,7 @@ enum node_flags {
 struct node_extra {
     struct xattr *xattrs;       /* vfs/xattr.c */
     void *locks;                /* vfs/lock.c: record locks and flock(2) */
+    void *leases;               /* vfs/lease.c */
     void *watches;              /* vfs/inotify.c */
     struct pipe *fifo;          /* vfs/pipe.c: the pipe of a FIFO while it is open */
     struct unix_socket *socket; /* vfs/unix.c: bound to this name; it holds the node */
@@ -64,6 +65,9 @@ struct node {
     uint32_t mode, uid, gid, nlink;
     uint64_t ino;  /* from the vfs's own sequence: never the host's */
     uint64_t size; /* bytes; of a symlink its length */
+    int32_t
+        writers; /* descriptions that may write to this regular file; negative: processes that run it (vfs/lease.c) */
+    uint32_t readers; /* … that may only read */
     uint64_t rdev;
     int64_t atime, mtime, ctime, btime; /* ns since the epoch */
     struct node_extra *extra;           /* NULL until needed */
@@ -388,6 +392,16 @@ void lock_file_closed(struct file *f,
                       void *owner);      /* a descriptor of f was closed: owner's POSIX locks on the node go */
 void lock_file_released(struct file *f); /* the last reference: flock and OFD locks go */
 void lock_node_released(struct node *n); /* extra->locks is set: free it */
+/* Somebody opens n with these flags, or cuts it: leases in the way are broken. The queue that is woken when one of them is given up,
+ * or NULL when there is none. */
+struct waitq *lease_break(struct node *n, int flags);
+bool lease_open_waits(struct file *f, struct poll_table *t); /* f->opening is set; false: the open is complete */
+void lease_file_released(struct file *f);
+void lease_node_released(struct node *n); /* extra->leases is set: free it */
+/* Counts f among those who have its node open. -ETXTBSY. f->counted says whether file_count_closed must follow. */
+int file_count_open(struct file *f);
+void file_count_closed(struct file *f);
+int file_truncate_opened(struct file *f); /* O_TRUNC (vfs/open.c) */
 /* Something happened to d: tell who watches its node, and who watches its parent (by d's name). mask: IN_*, with IN_ISDIR.
  * IN_CREATE, IN_DELETE and IN_MOVED_* are told to the parent alone, IN_*_SELF to the node alone. move: pairs two moves. */
 void inotify_event(struct dentry *d, uint32_t mask, uint32_t move);

@@ -33,6 +33,11 @@ int timerfd_set(struct file *f, int flags, const struct itimerspec *value,
                 struct itimerspec *old); /* old may be NULL */
 int timerfd_get(struct file *f, struct itimerspec *value);
 
+/* Leases: fcntl(2), F_SETLEASE (type: F_RDLCK, F_WRLCK, F_UNLCK) and F_GETLEASE. fd is for the signal that tells of its breaking, time
+ * comes from `clock`. */
+int lease_set(struct file *f, int fd, int type, const struct cred *c, const struct timer_clock *clock);
+int lease_get(const struct file *f);
+
 /* epoll(7): level, edge, oneshot, EPOLLEXCLUSIVE, nested (ELOOP at 5 and on cycles). */
 struct epoll_event; /* <sys/epoll.h> */
 struct file *epoll_new(struct vfs *v, int flags);

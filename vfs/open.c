@@ -50,7 +50,22 @@ int node_open(struct node *n, struct dentry *d, int flags, const struct cred *c,
     }
     if (f->ops == &regular_file_ops && cred_has(c, CAP_FSETID))
         f->private = f; /* writes leave setuid and setgid alone */
-    *out = f;
+    error = file_count_open(f);
+    if (error)
+        file_put(f);
+    else
+        *out = f;
+    return error;
+}
+
+int file_truncate_opened(struct file *f)
+{
+    int error = node_truncate(f->node, 0);
+    if (error)
+        return error;
+    if (!f->private)
+        node_drop_privileges(f->node);
+    node_event(f->dentry, IN_MODIFY);
     return 0;
 }
 
@@ -80,15 +95,22 @@ static int open_existing(const struct place *at, struct dentry *d, int flags, st
         error = -ENOTDIR;
     if (error)
         return error;
-    if (flags & O_TRUNC && node_is(d->node, S_IFREG) && !d->node->ops->open) {
-        error = node_truncate(d->node, 0);
-        if (error)
-            return error;
-        if (!cred_has(at->cred, CAP_FSETID))
-            node_drop_privileges(d->node);
-        node_event(d, IN_MODIFY);
-    }
+    bool regular = node_is(d->node, S_IFREG) && !d->node->ops->open && !(flags & O_PATH);
+    if (regular && access_wanted(flags) & MAY_WRITE && d->node->writers < 0)
+        return -ETXTBSY;
+    bool broken = regular && lease_break(d->node, flags);
+    if (broken && flags & O_NONBLOCK)
+        return -EWOULDBLOCK;
     error = node_open(d->node, d, flags, at->cred, out);
+    if (!error && broken) {
+        (*out)->opening = (flags & O_TRUNC) | 1; /* file_open_waits does the rest */
+        return 0;
+    }
+    if (!error && regular && flags & O_TRUNC) {
+        error = file_truncate_opened(*out);
+        if (error)
+            file_put(*out);
+    }
     if (!error && !(flags & O_PATH))
         node_event(d, node_is(d->node, S_IFDIR) ? IN_OPEN | IN_ISDIR : IN_OPEN);
     return error;

@@ -172,7 +172,11 @@ int vfs_chown(const struct place *at, const char *path, unsigned walk_flags, uin
               uint32_t gid); /* (uint32_t)-1: leave */
 /* times: [0] access, [1] modification, with UTIME_NOW and UTIME_OMIT in tv_nsec; NULL: both now. utimensat(2). */
 int vfs_utimens(const struct place *at, const char *path, unsigned walk_flags, const struct timespec times[2]);
-int vfs_truncate(const struct place *at, const char *path, uint64_t size);
+/* -EWOULDBLOCK: somebody has a lease on the file, and *wait_on (wait_on may be NULL) is woken when it is given up. */
+int vfs_truncate(const struct place *at, const char *path, uint64_t size, struct waitq **wait_on);
+/* A process runs the file at d, which is referenced until vfs_executed: nobody may write to it meanwhile. -ETXTBSY: somebody may. */
+int vfs_execute(struct dentry *d);
+void vfs_executed(struct dentry *d);
 struct vfs_statfs {
     uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags, fsid;
 };
@@ -241,6 +245,8 @@ struct file {
     uint64_t id; /* of this description, from the vfs's own sequence; the ino of anonymous files */
     int flags;   /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECT, O_PATH …; O_CLOEXEC belongs to the descriptor */
     uint32_t references;
+    bool counted;  /* among its node's readers or writers (vfs/lease.c) */
+    int opening;   /* not 0: the open waits for leases; then O_TRUNC is still to do, if asked */
     void *private; /* the kind's own */
     /* F_SETOWN, F_SETSIG: kept here, used by the signal side of the kernel. */
     int32_t owner_pid;  /* >0 process, <0 process group */
@@ -274,7 +280,8 @@ int file_stat(struct file *f, struct statx *out);
 int file_set_flags(struct file *f,
                    int flags); /* F_SETFL: O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC; others ignored */
 int file_set_async(struct file *f, int fd, bool on); /* what F_SETFL's O_ASYNC brings about. -ENOMEM */
-/* True while an opened FIFO waits for its other end (fifo(7)): poll the file; when it is false the open is complete. */
+/* True while an opened FIFO waits for its other end (fifo(7)), or an opened file for whoever has a lease on it to give it up: poll the
+ * file; when it is false the open is complete. */
 bool file_open_waits(struct file *f, struct poll_table *t);
 /* Text of /proc/self/fd/N: a path, or "pipe:[7]", "anon_inode:[eventfd]". Returns its length or -errno. */
 ssize_t file_name(struct file *f, const struct dentry *root, char *buf, size_t n);

@@ -32,6 +32,7 @@ CONSTANT(mmap_min_addr, "65536")
 CONSTANT(file_max, "1048576")
 CONSTANT(file_nr, "64\t0\t1048576")
 CONSTANT(pipe_max_size, "1048576")
+CONSTANT(lease_break_time, "45")
 CONSTANT(inotify_events, "16384")
 CONSTANT(inotify_instances, "128")
 CONSTANT(inotify_watches, "65536")
@@ -144,6 +145,7 @@ static const struct synthetic_entry fs_entries[] = {
     VALUE("file-max", file_max),         VALUE("file-nr", file_nr),
     VALUE("nr_open", file_max),          VALUE("pipe-max-size", pipe_max_size),
     VALUE("protected_symlinks", zero),   VALUE("protected_hardlinks", zero),
+    VALUE("leases-enable", one),         VALUE("lease-break-time", lease_break_time),
     VALUE("suid_dumpable", zero),        DIRECTORY("inotify", inotify_entries),
     DIRECTORY("mqueue", mqueue_entries), END,
 };

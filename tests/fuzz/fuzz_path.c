@@ -107,7 +107,7 @@ static void step(struct text *t, const struct place *at)
         (void)vfs_readlink(at, one, flags, out, sizeof out);
         break;
     case 10:
-        (void)vfs_truncate(at, one, (uint64_t)choose(t, 256) << choose(t, 40));
+        (void)vfs_truncate(at, one, (uint64_t)choose(t, 256) << choose(t, 40), NULL);
         break;
     case 11:
         (void)vfs_setxattr(at, one, flags, "user.a", two, choose(t, 200), (int)choose(t, 3));

@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (vfs_stat(&w->at, "/outside", WALK_NOFOLLOW, &st) < 0 || st.stx_size != 9)
         abort();
     (void)vfs_rename(&w->at, "/m/a", &w->at, "/m/b", 0);
-    (void)vfs_truncate(&w->at, "/m/a", 3);
+    (void)vfs_truncate(&w->at, "/m/a", 3, NULL);
     vfs_free(w->vfs);
     free(w);
     return 0;

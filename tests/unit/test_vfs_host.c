@@ -138,7 +138,7 @@ static void test_copy_meets_the_quota(void **state)
     vfs_usage(w->vfs, &usage);
     assert_int_equal(usage.bytes, 0);
     assert_true(usage.quota_hit);
-    assert_int_equal(vfs_truncate(&w->at, "/box/large", 10), 0); /* what is cut off is not copied */
+    assert_int_equal(vfs_truncate(&w->at, "/box/large", 10, NULL), 0); /* what is cut off is not copied */
     assert_int_equal(stat_of(&w->at, "/box/large", 0).stx_size, 10);
 }
 

@@ -250,7 +250,7 @@ static void test_setid_bits(void **state)
     file_put(f);
     assert_int_equal(stat_of(guest, "/home/s", 0).stx_mode, S_IFREG | 0755);
     assert_int_equal(vfs_chmod(guest, "/home/s", 0, 04755), 0);
-    assert_int_equal(vfs_truncate(guest, "/home/s", 0), 0);
+    assert_int_equal(vfs_truncate(guest, "/home/s", 0, NULL), 0);
     assert_int_equal(stat_of(guest, "/home/s", 0).stx_mode, S_IFREG | 0755);
     assert_int_equal(vfs_chmod(guest, "/home/s", 0, 04755), 0);
     assert_int_equal(vfs_chown(&w->at, "/home/s", 0, 5, 5), 0);
