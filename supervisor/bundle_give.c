@@ -74,6 +74,8 @@ static bool read_manifest(struct bundled *b)
         struct cursor inside = c;
         (void)cursor_array(&inside);
         cursor_skip(&c);
+        if (c.bad && !reader_whole(b->reader))
+            break; /* the record ends in this one */
         if (inside.bad || c.bad || !read_key(&inside, &b->entries[b->count]))
             return false;
         b->entries[b->count++].rest.end = c.at;
@@ -332,7 +334,7 @@ struct bundled *bundled_open(struct reader *r, char *why, size_t n)
     b->reader = r;
     int error = reader_manifest(r, &b->manifest, &b->size);
     if (error == -ENOENT) {
-        snprintf(why, n, "it stops before the run's end: what the run saw of its machine is behind that");
+        snprintf(why, n, "it stops before the first of what the run saw of its machine");
     } else if (error < 0 || (b->piece = malloc(EVENT_PIECE_SIZE)) == NULL || !read_manifest(b) || !read_policy(b) ||
                !read_request(b)) {
         snprintf(why, n, "its manifest is damaged");

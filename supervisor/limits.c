@@ -15,6 +15,7 @@
 #include "supervisor/limits.h"
 
 #include "supervisor/fast_clock.h"
+#include "supervisor/recording.h"
 #include "supervisor/replaying.h"
 #include "supervisor/tick.h"
 
@@ -208,8 +209,21 @@ static void check_cpu(struct holder *h)
 void limits_count(struct holder *h)
 {
     struct world *w = h->world;
+    recording_computed(h->recording);
     if (!w->clock.real && w->policy->limits.cpu != 0 && (uint64_t)w->cpu >= w->policy->limits.cpu)
         world_end(w, VERDICT_CPU);
+}
+
+/* Who only computes is not stopped for the record's sake: how far it is stands in the clock page. */
+static void look_at_recording(struct holder *h)
+{
+    const struct task *t = h->world->current;
+    struct tracee *running = t != NULL ? t->machine : NULL;
+    if (h->recording == NULL)
+        return;
+    if (running != NULL && running->where == TRACEE_RUNNING)
+        fast_clock_fold(running);
+    recording_computed(h->recording);
 }
 
 void limits_check(struct holder *h)
@@ -220,6 +234,7 @@ void limits_check(struct holder *h)
         (void)replaying_over(h->world->again);
         return;
     }
+    look_at_recording(h);
     check_cpu(h);
     check_memory(h);
     if (limits_wall_left(h) == 0)

@@ -19,6 +19,8 @@ int recording_open(struct world *w, const struct run_request *r, const struct se
  * `cpu`, for hashing and writing (supervisor/worker.h). */
 void recording_begin(struct recording *r, const struct run_request *request, const char *program,
                      const struct exec_arguments *arguments, const struct task *first, const cpu_set_t *cpus, int cpu);
+/* The world's CPU time moved: what a program that only computes did before is in the file some time later, if it is killed then. */
+void recording_computed(struct recording *r);
 /* The run is over: nothing is told any more. Before the guest's processes are killed, as that order is the host's. */
 void recording_stop(struct recording *r);
 /* Writes the end, the signature, the tail. 0, or -1 with *e: the record is not whole, and e says up to where it is. */

@@ -56,6 +56,7 @@ struct recording {
     const struct secrets *secrets; /* borrowed */
     struct used *used;             /* what the events named of given files */
     size_t used_count, used_room;
+    int64_t stretch;     /* of the world's CPU time, in recording_computed() */
     uint64_t events;     /* when there is no record */
     uint8_t *piece;      /* room for one */
     struct event event;  /* the one being made */

@@ -28,6 +28,7 @@ struct replaying {
     struct replaying_until until;
     struct event next;                /* of the record, not compared yet */
     bool has_next, ended;             /* ended: there is none any more */
+    bool cut;                         /* … though the run went on */
     char why[256];                    /* … because */
     struct event_buffer ours, theirs; /* both, packed */
     uint64_t compared, calls_seen[CALLS];
@@ -36,6 +37,7 @@ struct replaying {
     int32_t tid; /* … and whose */
     unsigned stalls;
     bool stopped, diverged;
+    bool at_cut;    /* stopped, because there is no more of the record */
     bool finishing; /* stopped, and nothing more is compared: the world is taken down */
     char text[1024];
 };
@@ -166,6 +168,7 @@ static bool peek(struct replaying *r)
         enum reader_result got = reader_next(r->reader, &r->next);
         if (got != READER_EVENT) {
             r->ended = true;
+            r->cut = got == READER_CUT;
             (void)snprintf(r->why, sizeof r->why, "%s", got == READER_END ? "it ended there" : reader_why(r->reader));
             if (got == READER_DAMAGED && !r->diverged) {
                 r->diverged = true;
@@ -200,6 +203,23 @@ static void look_for_end(struct replaying *r, const struct event *e)
     }
 }
 
+/* There is no more of the record, but was of the run: it stands behind the last event that there is. */
+static void stop_at_cut(struct replaying *r, const struct event *last)
+{
+    char what[256];
+    if (r->stopped)
+        return;
+    r->stopped = r->at_cut = true;
+    if (last == NULL) {
+        (void)snprintf(r->text, sizeof r->text, "the record stops before the first event: it %s", r->why);
+        return;
+    }
+    describe(what, sizeof what, last);
+    (void)snprintf(r->text, sizeof r->text,
+                   "the record stops before the run's end, behind event %" PRIu64 ", %s; it %s", last->index, what,
+                   r->why);
+}
+
 /* An end that no call and no count leads to: it came by real time, or because nothing else could come. */
 static bool from_outside(const struct event *end, enum verdict *verdict)
 {
@@ -231,11 +251,13 @@ static bool same_end(const struct event *ours, const struct event *theirs)
 void replaying_watch(void *replaying, const struct event *e)
 {
     struct replaying *r = replaying;
-    if (e->kind == EVENT_REAL || r->diverged || r->finishing)
+    if (e->kind == EVENT_REAL || r->diverged || r->finishing || r->at_cut)
         return;
     r->stalls = 0;
     if (!peek(r)) {
-        if (!r->diverged)
+        if (r->cut && r->compared == 0)
+            stop_at_cut(r, NULL);
+        else if (!r->diverged && !r->cut) /* else it was to stop there, and what it does on the way is in no record */
             diverge(r, e);
         return;
     }
@@ -252,6 +274,15 @@ void replaying_watch(void *replaying, const struct event *e)
     r->has_next = false;
     r->compared++;
     look_for_end(r, &r->next);
+    struct event_buffer last = r->theirs; /* its bytes, for the next is read over them */
+    const char *why;
+    static const struct event none;
+    if (!peek(r) && r->cut) {
+        r->next = none;
+        (void)event_unpack(last.bytes, last.size, &r->next, &why);
+        r->next.index = r->index;
+        stop_at_cut(r, &r->next);
+    }
 }
 
 /* ---- the outside ---------------------------------------------------------------------------------------------------------------- */
@@ -455,9 +486,9 @@ bool replaying_stopped(const struct replaying *r)
 
 bool replaying_diverged(const struct replaying *r, char *text, size_t n)
 {
-    if (r->diverged)
+    if (r->diverged || r->at_cut)
         (void)snprintf(text, n, "%s", r->text);
-    return r->diverged;
+    return r->diverged || r->at_cut;
 }
 
 uint64_t replaying_events(const struct replaying *r)
@@ -477,6 +508,10 @@ int32_t replaying_tid(const struct replaying *r)
 
 int replaying_go_on(struct replaying *r, const struct replaying_until *until, char *why, size_t n)
 {
+    if (r->at_cut || (r->ended && r->cut)) {
+        snprintf(why, n, "the record stops here: it %s", r->why);
+        return -EINVAL;
+    }
     if ((until->by_event && until->event <= r->index) || (until->by_time && until->time <= r->time) ||
         (until->count != 0 && until->count <= r->calls_seen[until->call])) {
         snprintf(why, n, "that is behind us: this is behind event %" PRIu64 ", at %" PRId64 " ns", r->index, r->time);

@@ -57,7 +57,7 @@ int64_t replaying_limit(struct replaying *r);
 
 void replaying_interrupt(struct replaying *r);     /* it stops behind the next event, wherever it was to go */
 bool replaying_stopped(const struct replaying *r); /* where `until` said */
-/* How it went, at the end. diverged: one sentence in text. events: compared. */
+/* How it went, at the end. diverged, or the record was cut off: one sentence in text. events: compared. */
 bool replaying_diverged(const struct replaying *r, char *text, size_t n);
 uint64_t replaying_events(const struct replaying *r);
 uint64_t replaying_index(const struct replaying *r); /* the record's number of the last event */

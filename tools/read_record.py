@@ -190,7 +190,7 @@ def main(arguments):
     if only_head:
         print(record.head.hex(), record.events)
     if not record.whole:
-        print(f"read_record: the record {record.why}, behind event {record.events}", file=sys.stderr)
+        print(f"read_record: the record {record.why}, behind {record.events} events", file=sys.stderr)
         return 1
     return 0
 

@@ -96,9 +96,11 @@ static void *grown(void *items, size_t count, size_t *room, size_t each)
 
 static bool ends(struct reader *r, enum reader_result how, const char *what)
 {
+    uint64_t events = reader_events(r);
     r->ends = how;
-    snprintf(r->ends_why, sizeof r->ends_why, "%s %zu (behind event %" PRIu64 "): %s",
-             how == READER_CUT ? "ends in block" : "block", r->block_count, reader_events(r), what);
+    snprintf(r->ends_why, sizeof r->ends_why, "%s %zu (%s event %" PRIu64 "): %s",
+             how == READER_CUT ? "ends in block" : "block", r->block_count, events > 0 ? "behind" : "before",
+             events > 0 ? events - 1 : 0, what);
     return false;
 }
 

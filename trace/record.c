@@ -208,10 +208,10 @@ static void write_block(void *block)
     free_block(b);
 }
 
-static void close_block(struct record *r)
+void record_close_block(struct record *r)
 {
     struct filling *b = r->block;
-    if (b == NULL || b->count == 0)
+    if (r->error != 0 || b == NULL || b->count == 0)
         return;
     r->block = NULL;
     r->packed += b->events.size;
@@ -276,14 +276,13 @@ int record_add(struct record *r, struct event *e)
         b->first_time = e->time;
     r->events++;
     if (end >= block_target(r))
-        close_block(r);
+        record_close_block(r);
     return r->error;
 }
 
 int record_flush(struct record *r)
 {
-    if (r->error == 0)
-        close_block(r);
+    record_close_block(r);
     record_settle(r);
     return r->error;
 }

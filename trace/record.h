@@ -37,7 +37,8 @@ int record_add(struct record *r, struct event *e);
 int record_content(struct record *r, const uint8_t digest[EVENT_DIGEST], const void *bytes, size_t n);
 /* In a job, or when there are none: more of what the run saw of its machine. */
 int record_manifest(struct record *r, const void *bytes, size_t n);
-void record_settle(struct record *r); /* all jobs are done */
+void record_settle(struct record *r);      /* all jobs are done */
+void record_close_block(struct record *r); /* what was added so far is on its way to the file */
 /* What was added so far goes to the file. */
 int record_flush(struct record *r);
 /* No more events: index, signature (secret: an Ed25519 secret key of 64 bytes, or NULL) and tail are written. */

@@ -284,7 +284,7 @@ def test_a_cut_copy_is_readable_and_a_forged_one_is_not(tmp_path, some):
         assert status == 1 and full.startswith(out) and "the file stops" in err
     (tmp_path / "forged").write_bytes(whole.replace(b"EVTS", b"EVTX", 1))
     assert call("trace", tmp_path / "forged")[::2] == (
-        125, f"terrarium: {tmp_path}/forged: block 0 (behind event 0): a chunk of no known type\n")
+        125, f"terrarium: {tmp_path}/forged: block 0 (before event 0): a chunk of no known type\n")
     bad = bytearray(whole)
     bad[whole.index(b"EVTS") + 200] ^= 1
     (tmp_path / "forged").write_bytes(bad)

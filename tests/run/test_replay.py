@@ -4,9 +4,12 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import termios
+import time
 
 import pytest
 
@@ -23,8 +26,8 @@ def record(tmp_path, *words, stdin=b"", policy=None, name="run.trec", bundle=Tru
                           cwd=tmp_path)
 
 
-def replay(*words, cwd=None):
-    return subprocess.run([TERRARIUM, "replay", *map(str, words)], capture_output=True, timeout=120, cwd=cwd, stdin=subprocess.DEVNULL)
+def replay(*words, cwd=None, typed=b""):
+    return subprocess.run([TERRARIUM, "replay", *map(str, words)], capture_output=True, timeout=120, cwd=cwd, input=typed)
 
 
 def same(first, second):
@@ -126,7 +129,7 @@ def test_until(tmp_path):
 @pytest.mark.parametrize("words, message", [
     (["none.trec"], "replay: none.trec: No such file or directory"),
     (["junk"], "replay: junk: "),
-    (["cut.trec"], "replay: cut.trec: it stops before the run's end: what the run saw of its machine is behind that"),
+    (["cut.trec"], "replay: cut.trec: it stops before the first of what the run saw of its machine"),
     (["--mount", "here", "run.trec"], "replay: --mount here: expected HOST:GUEST, GUEST as it is in the world (/data)"),
     (["--mount", "here:there", "run.trec"], "replay: --mount here:there: expected HOST:GUEST, GUEST as it is in the world (/data)"),
     (["--until", "later", "run.trec"], "replay: --until: 'later': expected the number of an event, a time such as 1.5s, or CALL#N"),
@@ -135,11 +138,70 @@ def test_until(tmp_path):
 ])
 def test_mistakes(words, message, tmp_path):
     record(tmp_path, "--", "-c", "0")
-    (tmp_path / "cut.trec").write_bytes((tmp_path / "run.trec").read_bytes()[:5000])
+    (tmp_path / "cut.trec").write_bytes((tmp_path / "run.trec").read_bytes()[:1500])
     (tmp_path / "junk").write_bytes(b"no record at all" * 9)
     done = replay(*words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (125, b"")
     assert done.stderr.decode().startswith(f"terrarium: {message}") and done.stderr.count(b"\n") == 1, done
+
+
+def killed(tmp_path, code, *options):
+    """A run whose terrarium is killed when its record holds what it said last."""
+    path = tmp_path / "run.trec"
+    run = subprocess.Popen([TERRARIUM, "run", "--python", PYTHON, "--record", path, *options, "--limit", "wall=2m", "--", "-c", code],
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert run.stdout.readline() == b"last\n"
+    while b"last".hex().encode() not in subprocess.run([TERRARIUM, "trace", path, "--filter", "kind=stream", "--jsonl"], timeout=60,
+                                                       capture_output=True).stdout:
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.kill()
+    run.communicate()
+    return path
+
+
+@pytest.mark.parametrize("options", [(), ("--bundle",)])
+@pytest.mark.parametrize("waits", ["input()", "while True: pass"])
+def test_a_killed_run_goes_as_far_again(tmp_path, waits, options):
+    line = f"<string>:{3 if waits == 'input()' else 2}  <module>".encode()
+    path = killed(tmp_path, f"open('x', 'w').write('here')\nprint('last', flush=True)\n{waits}", *options)
+    done = replay(path)
+    assert (done.returncode, done.stdout) == (125, b"last\n")
+    assert b": the record stops before the run's end, behind event " in done.stderr and done.stderr.count(b"\n") == 1
+    done = replay("--until", "write#2", "--files", tmp_path / "files", path)
+    assert (done.returncode, done.stdout, (tmp_path / "files/box/x").read_text()) == (0, b"last\n", "here")
+    done = replay("--until", "1000h", "--stack", path)
+    assert done.returncode == 125 and line in done.stdout
+    done = replay("--shell", path, typed=b"until 1000h\nuntil 1001h\nstack\n")
+    assert done.returncode == 125 and b"the record stops here" in done.stdout and line in done.stdout
+
+
+def test_a_full_disk_leaves_what_can_be_run_again(tmp_path):
+    def small():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300000, resource.RLIM_INFINITY))
+
+    path = tmp_path / "run.trec"
+    code = "import os\nprint('begun', flush=True)\nwhile True: os.getrandom(256)"
+    assert subprocess.run([TERRARIUM, "run", "--python", PYTHON, "--record", path, "--", "-c", code], preexec_fn=small, timeout=60,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 125
+    done = replay(path)
+    assert (done.returncode, done.stdout) == (125, b"begun\n") and b"the record stops before the run's end, behind event " in done.stderr
+
+
+def test_every_prefix_goes_as_far_as_it_goes(tmp_path):
+    """Wherever a copy was cut: what is there is run again, and no more is said than that it ends."""
+    code = "for i in range(400): print(i, open('/etc/hostname').read(), flush=True)"
+    said = record(tmp_path, "--", "-I", "-S", "-c", code).stdout
+    whole = (tmp_path / "run.trec").read_bytes()
+    for i in range(1, 17):
+        (tmp_path / "cut.trec").write_bytes(whole[:len(whole) - 900 * i])
+        done = replay(tmp_path / "cut.trec")
+        assert done.returncode == 125 and done.stderr.count(b"\n") == 1 and b"diverges" not in done.stderr, done
+        assert b"the record stops before " in done.stderr or b"it stops before " in done.stderr, done
+        assert said.startswith(done.stdout) and (i > 1 or done.stdout != said)
+        said = said if i > 1 else done.stdout
+    assert said.count(b"\n") > 100
 
 
 def test_every_cut_and_flip_is_an_answer(tmp_path):
