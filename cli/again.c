@@ -27,6 +27,46 @@ enum {
     DRIBBLE_PAUSES = 50,              /* pauses of a millisecond in all, however long the input is */
 };
 
+/* ---- signals ------------------------------------------------------------------------------------------------------------ */
+
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+enum { ENDING = sizeof ending / sizeof *ending };
+static volatile sig_atomic_t interrupted, running; /* running: the run's process, 0: none */
+
+static void on_signal(int signal)
+{
+    interrupted = signal;
+    if (running > 0)
+        (void)kill(running, SIGTERM); /* it may have been told of ^C too, and its guest may not mind that */
+}
+
+void again_listen(void)
+{
+    const struct sigaction listen = {.sa_handler = on_signal}; /* no SA_RESTART: waitpid(2) must return */
+    for (size_t i = 0; i < ENDING; i++) {
+        struct sigaction before;
+        if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            (void)sigaction(ending[i], &listen, NULL);
+    }
+}
+
+int again_interrupted(void)
+{
+    return interrupted;
+}
+
+/* In a child: they are its own again. What came until now ends it. */
+static void stop_listening(void)
+{
+    for (size_t i = 0; i < ENDING; i++) {
+        struct sigaction now;
+        if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler == on_signal)
+            (void)signal(ending[i], SIG_DFL);
+    }
+    if (interrupted != 0)
+        _exit(125);
+}
+
 /* ---- the disturbances ------------------------------------------------------------------------------------------------ */
 
 /* Variables that programs and C libraries listen to. The guest's environment is made from the policy: it sees none. */
@@ -129,6 +169,7 @@ static int create(const struct again_request *r, const char *name)
 
 __attribute__((noreturn)) static void child(const struct again_request *r, int pipe_end)
 {
+    stop_listening();
     int in = open_input(r, pipe_end), out = create(r, "out"), err = create(r, "err");
     if (in < 0 || out < 0 || err < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(125);
@@ -193,8 +234,12 @@ int again_run(const struct again_request *r, struct again_result *out)
     for (int i = 0; i < 2; i++)
         if (ends[i] >= 0)
             close(ends[i]);
+    running = run;
+    if (run > 0 && interrupted != 0)
+        (void)kill(run, SIGTERM);
     while (run > 0 && waitpid(run, &status, 0) < 0 && errno == EINTR)
         ;
+    running = 0;
     if (feeder > 0) {
         (void)kill(feeder, SIGKILL);
         (void)waitpid(feeder, NULL, 0);

@@ -20,7 +20,11 @@ struct again_result {
     int status; /* what terrarium exited with; 128+N: it was killed by signal N itself */
 };
 
-/* 0, or -errno when it could not even be started. */
+/* 0, or -errno when it could not even be started. A signal that ends terrarium (again_interrupted) ends the run. */
 int again_run(const struct again_request *r, struct again_result *out);
+
+/* From now on SIGINT, SIGTERM and SIGHUP end the run, and not this process, which has something to clear away. */
+void again_listen(void);
+int again_interrupted(void); /* the signal that came, or 0 */
 
 #endif

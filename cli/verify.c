@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,8 @@ static int run_once(struct verify *v, unsigned number, int input, int64_t start,
         struct again_result result;
         error = again_run(&(struct again_request){argv, input, start, v->directory, number, v->load}, &result);
         *status = result.status;
+        if (error == 0 && again_interrupted() != 0)
+            error = -EINTR;
     }
     free(argv);
     free(report);
@@ -257,13 +260,21 @@ static void pass_on_errors(const struct verify *v, unsigned number)
     free(path);
 }
 
+static int cannot_run(struct verify *v, unsigned number, int error)
+{
+    remove_run(v, number);
+    return again_interrupted() != 0
+               ? 128 + again_interrupted()
+               : command_fail("verify: run %u could not be started: %s", number + 1, strerror(-error));
+}
+
 static int compare_all(struct verify *v, int input, int64_t start)
 {
     int first = 0, status;
     for (unsigned i = 0; i < v->runs; i++) {
         int error = run_once(v, i, input, start, &status);
         if (error < 0)
-            return command_fail("verify: run %u could not be started: %s", i + 1, strerror(-error));
+            return cannot_run(v, i, error);
         if (i == 0) {
             first = status;
             if (status == STATUS_FAILED && !compare_has_report(v->directory, 0)) {
@@ -289,7 +300,7 @@ static int run_schedule(struct verify *v, unsigned seed, unsigned number, int in
     snprintf(v->schedule, sizeof v->schedule, "seed=%u", seed);
     int error = run_once(v, number, input, start, status);
     if (error < 0)
-        return command_fail("verify: run %u could not be started: %s", number + 1, strerror(-error));
+        return cannot_run(v, number, error);
     if (*status != STATUS_FAILED || compare_has_report(v->directory, number))
         return 0;
     pass_on_errors(v, number);
@@ -337,6 +348,7 @@ int command_verify(int argc, char **argv)
         int64_t start;
         snprintf(directory, sizeof directory, "%s/terrarium-verify-XXXXXX",
                  base != NULL && *base == '/' ? base : "/tmp");
+        again_listen();
         v.directory = mkdtemp(directory);
         int input = v.directory != NULL ? take_input(&start) : -1;
         if (input < 0)
@@ -354,5 +366,9 @@ int command_verify(int argc, char **argv)
         free(v.words[i]);
     free(v.guest);
     free(v.script);
+    if (again_interrupted() != 0) { /* whoever waits for this process is told how it ended */
+        (void)signal(again_interrupted(), SIG_DFL);
+        (void)raise(again_interrupted());
+    }
     return status;
 }

@@ -1,6 +1,7 @@
 """`terrarium verify` and what it holds runs to: what must not matter does not, and what matters is said."""
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -108,3 +109,21 @@ def test_reproducible_is_no_error(terrarium):
     refused = terrarium("run", "--require-reproducible", "--", "-c", "print(1)", policy=LET_IN)
     assert (refused.status, refused.out) == (125, "1\n")
     assert refused.err == "terrarium: the run is not reproducible; clock: real, by the policy\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("more", [[], ["--schedules", "5"]])
+def test_an_end_from_outside_leaves_nothing(tmp_path, number, more):
+    """Whatever the guest makes of the signal."""
+    code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('there', flush=True)\nwhile True: signal.pause()"
+    run = subprocess.Popen([TERRARIUM, "verify", *more, "--", "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                           env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        while not any(out.read_bytes() for out in tmp_path.glob("terrarium-verify-*/out-0")):
+            assert run.poll() is None
+            time.sleep(.05)
+        run.send_signal(number)
+        assert run.wait(timeout=60) == -number
+    finally:
+        run.kill()
+    assert not list(tmp_path.iterdir()) and run.stderr.read() == b""
