@@ -2,6 +2,7 @@
  * in all. */
 #include "network/attempts.h"
 
+#include "network/buffer.h"
 #include "network/capture.h"
 #include "network/har.h"
 
@@ -195,17 +196,9 @@ static void keep(struct attempts *l, struct attempt_file *f, const void *bytes, 
     f->cut = f->cut || part < n;
     if (part == 0)
         return;
-    if (f->size + part > f->room) {
-        size_t more = f->room ? f->room : 4096;
-        while (more < f->size + part)
-            more *= 2;
-        char *moved = realloc(f->bytes, more);
-        if (moved == NULL) {
-            f->cut = true;
-            return;
-        }
-        f->bytes = moved;
-        f->room = more;
+    if (!bytes_reserve(&f->bytes, &f->room, f->size + part)) {
+        f->cut = true;
+        return;
     }
     memcpy(f->bytes + f->size, bytes, part);
     f->size += part;

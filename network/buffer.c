@@ -7,6 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool bytes_reserve(void *bytes, size_t *room, size_t need)
+{
+    void **where = bytes;
+    size_t more = *room > 0 ? *room : 4096;
+    while (more < need)
+        more *= 2;
+    if (more == *room)
+        return true;
+    void *moved = realloc(*where, more);
+    if (moved == NULL)
+        return false;
+    *where = moved;
+    *room = more;
+    return true;
+}
+
 void buffer_init(struct buffer *b, struct account *account, size_t most)
 {
     *b = (struct buffer){.account = account, .most = most};

@@ -27,6 +27,9 @@ struct buffer {
     struct account *account;
 };
 
+/* A heap array of bytes, for what grows and never shrinks: as large as `need`, by doubling. false: no memory, and nothing changed. */
+bool bytes_reserve(void *bytes, size_t *room, size_t need);
+
 void buffer_init(struct buffer *b, struct account *account, size_t most);
 bool buffer_add(struct buffer *b, const void *bytes, size_t n); /* all or nothing: false beyond a limit */
 bool buffer_format(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -3,6 +3,7 @@
 #include "network/capture.h"
 
 #include "network/attempts.h"
+#include "network/buffer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,6 +42,8 @@ struct capture {
     int64_t (*now)(void *context);
     void *context;
     int error;
+    uint64_t room; /* bytes that the file may still grow by */
+    bool full;     /* a block had no room: it and all after it are left out */
     uint16_t identification;
     uint64_t said
         [NAMES_SAID]; /* hashes of names that stand in the file: they are not said again, as far as it is remembered */
@@ -69,19 +72,15 @@ static void release(struct capture *c)
 
 static void put(struct capture *c, const void *bytes, size_t n)
 {
+    if (c->full)
+        return;
     if (!c->holding) {
         write_out(c, bytes, n);
         return;
     }
-    if (c->held_size + n > c->held_room) {
-        size_t room = (c->held_size + n) * 2;
-        uint8_t *moved = realloc(c->held, room);
-        if (moved == NULL) {
-            c->error = -ENOMEM;
-            return;
-        }
-        c->held = moved;
-        c->held_room = room;
+    if (!bytes_reserve(&c->held, &c->held_room, c->held_size + n)) {
+        c->error = -ENOMEM;
+        return;
     }
     memcpy(c->held + c->held_size, bytes, n);
     c->held_size += n;
@@ -108,9 +107,13 @@ static void put_padded(struct capture *c, const void *bytes, size_t n)
     put_padding(c, n);
 }
 
-/* A block of `body` bytes: its length stands at both of its ends. */
+/* A block of `body` bytes: its length stands at both of its ends. The file ends with the last one there is room for. */
 static void begin_block(struct capture *c, uint32_t type, size_t body)
 {
+    if (12 + body > c->room)
+        c->full = true;
+    else
+        c->room -= 12 + body;
     put_32(c, type);
     put_32(c, (uint32_t)(12 + body));
 }
@@ -140,13 +143,13 @@ static void put_interface(struct capture *c, const char *name)
     end_block(c, body);
 }
 
-struct capture *capture_new(FILE *file, int64_t (*now)(void *context), void *context)
+struct capture *capture_new(FILE *file, uint64_t most, int64_t (*now)(void *context), void *context)
 {
     struct capture *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
     const uint64_t unknown = UINT64_MAX; /* the section's length */
-    *c = (struct capture){.file = file, .now = now, .context = context};
+    *c = (struct capture){.file = file, .room = most, .now = now, .context = context};
     begin_block(c, SECTION, 16);
     put_32(c, 0x1a2b3c4d);
     put_32(c, 1); /* version 1.0 */
@@ -164,7 +167,7 @@ int capture_free(struct capture *c)
     if (c == NULL)
         return 0;
     release(c);
-    int error = c->error;
+    int error = c->error != 0 ? c->error : c->full ? -EFBIG : 0;
     free(c->held);
     if (fclose(c->file) != 0 && error == 0)
         error = -errno;

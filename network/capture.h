@@ -17,9 +17,14 @@ struct capture_flow {
     bool open, ended[2];
 };
 
-/* file: opened before the supervisor confines itself; closed by capture_free. NULL: out of memory, or it cannot be written. */
-struct capture *capture_new(FILE *file, int64_t (*now)(void *context), void *context);
-int capture_free(struct capture *c); /* 0, or -errno of the first write that failed */
+/* What a guest says fills the caller's disk: no file is larger. */
+#define CAPTURE_MOST (UINT64_C(1) << 30)
+
+/* file: opened before the supervisor confines itself; closed by capture_free. most: bytes it may have. NULL: out of memory, or it cannot be
+ * written. */
+struct capture *capture_new(FILE *file, uint64_t most, int64_t (*now)(void *context), void *context);
+int capture_free(
+    struct capture *c); /* 0, -errno of the first write that failed, or -EFBIG: it ends where there was no more room */
 
 /* One line of a key log, before or after the packets it opens. */
 void capture_key(struct capture *c, const char *line);

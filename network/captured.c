@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,13 +121,27 @@ static int read_packet(const uint8_t *at, size_t n, struct segment *s)
 
 /* ---- conversations --------------------------------------------------------------------------------------------------------- */
 
-/* The same for both directions. */
+/* The same for both directions, under a key: nobody can make a file whose conversations are all in one. */
 static struct talked **bucket(struct captured *r, const struct segment *s)
 {
-    uint32_t hash = (s->from_port ^ s->port) * 2654435761u;
-    for (size_t i = 0; i < 16; i++)
-        hash = hash * 31 + (s->from_ip[i] ^ s->ip[i]);
-    return &r->buckets[(hash ^ hash >> 16) % CAPTURED_BUCKETS];
+    struct {
+        uint8_t ip[16];
+        uint16_t port;
+    } ends[2] = {{.port = s->from_port}, {.port = s->port}};
+    uint64_t hash;
+    _Static_assert(sizeof hash == crypto_shorthash_BYTES && sizeof ends[0] == 18, "no padding is hashed");
+    bool turned = memcmp(s->from_ip, s->ip, 16) > 0 || (memcmp(s->from_ip, s->ip, 16) == 0 && s->from_port > s->port);
+    memcpy(ends[0].ip, s->from_ip, 16);
+    memcpy(ends[1].ip, s->ip, 16);
+    if (turned) {
+        const uint16_t port = ends[0].port;
+        memcpy(ends[0].ip, s->ip, 16);
+        memcpy(ends[1].ip, s->from_ip, 16);
+        ends[0].port = ends[1].port;
+        ends[1].port = port;
+    }
+    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)ends, sizeof ends, r->hash_key);
+    return &r->buckets[hash % CAPTURED_BUCKETS];
 }
 
 static bool is_of(const struct talked *t, const struct segment *s, bool guest)
@@ -378,6 +393,7 @@ struct captured *captured_read(char *bytes, size_t n, char *why, size_t size)
         return NULL;
     }
     r->bytes = (uint8_t *)bytes;
+    crypto_shorthash_keygen(r->hash_key);
     r->end = &r->first;
     if (read_blocks(r, n, why, size))
         return r;

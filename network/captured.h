@@ -67,6 +67,7 @@ struct captured {
     struct talked *first, **end, *buckets[CAPTURED_BUCKETS];
     size_t count, name_count;
     struct captured_name *names;
+    uint8_t hash_key[16]; /* secret; no result depends on it */
     unsigned interfaces;
     bool keeps_plain;
 };

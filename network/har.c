@@ -2,6 +2,7 @@
 #include "network/har.h"
 
 #include "network/attempts.h"
+#include "network/buffer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -224,17 +225,9 @@ void har_body(struct har *h, struct attempt *a, const void *bytes, size_t n)
     if (!hold(h, part))
         part = 0;
     r->cut = r->cut || part < n;
-    if (r->size + part > r->room) {
-        size_t room = r->room ? r->room : 4096;
-        while (room < r->size + part)
-            room *= 2;
-        char *moved = realloc(r->body, room);
-        if (moved == NULL) {
-            r->cut = true;
-            return;
-        }
-        r->body = moved;
-        r->room = room;
+    if (part > 0 && !bytes_reserve(&r->body, &r->room, r->size + part)) {
+        r->cut = true;
+        return;
     }
     if (part > 0)
         memcpy(r->body + r->size, bytes, part);

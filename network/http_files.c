@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MOST_HASHED = 4 << 20, MOST_LISTED = 10000 };
+enum { MOST_HASHED = 4 << 20, MOST_LISTED = 10000, TAGS = 256 /* remembered */, TAG_ROOM = 24 };
 
 struct http_files {
     struct http_handler handler;
@@ -23,6 +23,10 @@ struct http_files {
     struct dentry *root; /* referenced */
     struct cred cred;
     char *name; /* as the policy says it */
+    struct tag {
+        uint64_t ino; /* of the fixtures' tree, whose files are what they were when they were first seen; 0: none */
+        char text[TAG_ROOM];
+    } tags[TAGS];
 };
 
 static struct place place_of(const struct http_files *f)
@@ -72,7 +76,7 @@ static void own_status(struct http_files *f, struct http_answer *a, int status)
 /* ---- validators and ranges -------------------------------------------------------------------------------------------- */
 
 /* By content where that is cheap, so that a copy of the fixtures is the same server. */
-static void make_etag(struct file *file, const struct statx *st, char etag[64])
+static void make_etag(struct file *file, const struct statx *st, char etag[TAG_ROOM])
 {
     unsigned char digest[8];
     char hex[2 * sizeof digest + 1];
@@ -93,7 +97,18 @@ static void make_etag(struct file *file, const struct statx *st, char etag[64])
     crypto_generichash_final(&state, whole, sizeof whole);
     memcpy(digest, whole, sizeof digest);
     sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
-    snprintf(etag, 64, "\"%s\"", hex);
+    snprintf(etag, TAG_ROOM, "\"%s\"", hex);
+}
+
+/* Hashed once, and not for every request. */
+static const char *etag_of(struct http_files *f, struct file *file, const struct statx *st)
+{
+    struct tag *tag = &f->tags[st->stx_ino % TAGS];
+    if (tag->ino != st->stx_ino) {
+        make_etag(file, st, tag->text);
+        tag->ino = st->stx_ino;
+    }
+    return tag->text;
 }
 
 /* If-Match, If-None-Match: a list of tags, or *. weak: W/ counts as the same (RFC 9110, 8.8.3.2). */
@@ -168,9 +183,9 @@ static int read_range(const char *text, uint64_t size, uint64_t *first, uint64_t
 static void answer_file(struct http_files *f, const struct http_request *q, const char *path, struct file *file,
                         const struct statx *st, struct http_answer *a)
 {
-    char etag[64], date[HTTP_DATE_ROOM];
+    char date[HTTP_DATE_ROOM];
+    const char *etag = etag_of(f, file, st);
     int64_t modified = st->stx_mtime.tv_sec;
-    make_etag(file, st, etag);
     http_answer_header(a, "ETag", "%s", etag);
     http_answer_header(a, "Last-Modified", "%s", http_date(modified * 1000000000, date));
     http_answer_header(a, "Accept-Ranges", "bytes");

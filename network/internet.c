@@ -330,7 +330,7 @@ static int begin(struct internet *i, char *why, size_t size)
                                              .context = c->context,
                                              .view = c->view};
     snprintf(why, size, "out of memory");
-    if (c->capture != NULL && (i->capture = capture_new(c->capture, c->now, c->context)) == NULL)
+    if (c->capture != NULL && (i->capture = capture_new(c->capture, CAPTURE_MOST, c->now, c->context)) == NULL)
         return -1;
     if (c->har != NULL && (i->har = har_new(c->har)) == NULL)
         return -1;
@@ -392,7 +392,11 @@ int internet_finish(struct internet *i, char *why, size_t size)
     i->har = NULL;
     if (capture == 0 && har == 0)
         return 0;
-    snprintf(why, size, "%s: %s", capture != 0 ? "capture" : "har", strerror(capture != 0 ? -capture : -har));
+    if (capture == -EFBIG)
+        snprintf(why, size, "capture: it is full with %d MiB: what was said after its last packet is not in it",
+                 (int)(CAPTURE_MOST >> 20));
+    else
+        snprintf(why, size, "%s: %s", capture != 0 ? "capture" : "har", strerror(capture != 0 ? -capture : -har));
     return -1;
 }
 

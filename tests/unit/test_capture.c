@@ -20,7 +20,7 @@ static void draw(struct drawing *d)
 {
     FILE *f = open_memstream(&d->bytes, &d->size);
     assert_non_null(f);
-    d->capture = capture_new(f, fixed_now, NULL);
+    d->capture = capture_new(f, CAPTURE_MOST, fixed_now, NULL);
     assert_non_null(d->capture);
 }
 
@@ -219,8 +219,61 @@ static void a_full_disk_is_told_at_the_end(void **state)
 {
     FILE *full = fopen("/dev/full", "w");
     assert_non_null(full);
-    struct capture *c = capture_new(full, fixed_now, NULL);
+    struct capture *c = capture_new(full, CAPTURE_MOST, fixed_now, NULL);
     assert_int_equal(capture_free(c), -ENOSPC);
+}
+
+/* It ends after a whole block, can be read, and it is said that something is missing. */
+static void a_full_file_ends_whole(void **state)
+{
+    enum { MOST = 5000 };
+    struct drawing d = {0};
+    char why[256];
+    FILE *f = open_memstream(&d.bytes, &d.size);
+    assert_non_null(f);
+    d.capture = capture_new(f, MOST, fixed_now, NULL);
+    struct attempt a = talk(&d, 40000);
+    for (int i = 0; i < 100; i++) {
+        say(&d, &a, true, "hello, and many words that the far side answers with as many");
+        capture_key(d.capture, "CLIENT_RANDOM 00 11");
+        say(&d, &a, false, "words");
+    }
+    over(&d, &a);
+    assert_int_equal(capture_free(d.capture), -EFBIG);
+    assert_true(d.size <= MOST && d.size > MOST / 2);
+    struct captured *c = read_back(&d, d.size, why);
+    assert_string_equal(why, "");
+    assert_int_equal(c->count, 1);
+    captured_free(c);
+    free(d.bytes);
+}
+
+/* A file that anybody made must not put all its conversations into one place of the table. */
+static void conversations_are_spread(void **state)
+{
+    enum { CONVERSATIONS = 4000 };
+    struct drawing d = {0};
+    char why[256];
+    size_t longest = 0;
+    draw(&d);
+    for (uint16_t i = 0; i < CONVERSATIONS; i++) { /* both ends of each differ by the same bits */
+        struct attempt a = between("10.0.2.15", (uint16_t)(i + 20000), "192.0.2.5", (uint16_t)((i + 20000) ^ 1));
+        capture_syn(d.capture, &a);
+        free(a.flow);
+    }
+    drawn(&d);
+    struct captured *c = read_back(&d, d.size, why);
+    assert_string_equal(why, "");
+    assert_int_equal(c->count, CONVERSATIONS);
+    for (size_t i = 0; i < CAPTURED_BUCKETS; i++) {
+        size_t n = 0;
+        for (const struct talked *t = c->buckets[i]; t != NULL; t = t->same_bucket)
+            n++;
+        longest = n > longest ? n : longest;
+    }
+    assert_true(longest < 40);
+    captured_free(c);
+    free(d.bytes);
 }
 
 /* ---- what is given again ------------------------------------------------------------------------------------------------------- */
@@ -500,6 +553,8 @@ int main(void)
         cmocka_unit_test(an_error_quotes_what_it_is_about),
         cmocka_unit_test(keys_stand_before_what_they_open),
         cmocka_unit_test(a_full_disk_is_told_at_the_end),
+        cmocka_unit_test(a_full_file_ends_whole),
+        cmocka_unit_test(conversations_are_spread),
         cmocka_unit_test(a_conversation_is_given_again_in_turns),
         cmocka_unit_test(who_says_less_and_ends_gets_the_rest),
         cmocka_unit_test(several_come_in_their_order_and_the_last_again),
