@@ -1,8 +1,8 @@
-/* Tasks and processes: birth by clone(2), death, zombies and who hears of them. Model: the kernel's fork.c and exit.c; the
- * real processes are the machine's business, this is what the guest is told of them. */
+/* Tasks and processes: their numbers, what they share, birth by clone(2), and what execve(2) leaves. Model: the kernel's fork.c; the
+ * real processes are the machine's business, this is what the guest is told of them. Their end is in kernel/exit.c. */
+#include "kernel/process.h"
+
 #include "kernel/handle.h"
-#include "kernel/recorder.h"
-#include "vfs/terminal.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -209,7 +209,7 @@ void process_set_program(struct process *p, struct dentry *d)
         vfs_executed(before);
 }
 
-static void process_free(struct process *p)
+void process_free(struct process *p)
 {
     struct world *w = p->world;
     struct process **link = &w->processes;
@@ -271,7 +271,7 @@ struct task *task_new(struct process *p, int32_t tid)
     return t;
 }
 
-static void release_shared(struct task *t)
+void task_release_shared(struct task *t)
 {
     if (t->fds != NULL)
         fdtable_put(t->fds);
@@ -282,7 +282,7 @@ static void release_shared(struct task *t)
     t->mm = NULL;
 }
 
-static void task_free(struct task *t)
+void task_free(struct task *t)
 {
     struct process *p = t->process;
     struct task **link = &p->threads;
@@ -292,7 +292,7 @@ static void task_free(struct task *t)
         *link = t->next_thread;
     sched_remove(t);
     call_end(&t->call);
-    release_shared(t);
+    task_release_shared(t);
     signal_queue_clear(&t->signals);
     if (p->world->current == t)
         p->world->current = NULL;
@@ -424,240 +424,6 @@ void task_abandon(struct task *child)
         process_free(p);
 }
 
-/* ---- death --------------------------------------------------------------------------------------------------------------------- */
-
-static void fill_child_info(siginfo_t *info, const struct process *p, int code, int status)
-{
-    memset(info, 0, sizeof *info);
-    info->si_signo = SIGCHLD;
-    info->si_code = code;
-    info->si_pid = p->pid;
-    info->si_uid = p->threads != NULL ? p->threads->cred.uid : p->uid;
-    info->si_status = status;
-    info->si_utime = p->cpu / 10000000; /* clock ticks of 10 ms */
-}
-
-static void notify_parent(struct process *p)
-{
-    struct process *parent = p->parent;
-    int status = p->wait_status;
-    if (parent == NULL) { /* the world's reaper waits for everyone at once */
-        process_reap(p);
-        return;
-    }
-    waitq_wake(&parent->child_wait, 1);
-    const struct signal_action *a = &parent->handlers->action[SIGCHLD];
-    bool unwanted = p->exit_signal == SIGCHLD && (a->handler == 1 || (a->flags & SA_NOCLDWAIT) != 0);
-    if (p->exit_signal != 0 && !(p->exit_signal == SIGCHLD && a->handler == 1)) {
-        siginfo_t info;
-        int code = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
-        fill_child_info(&info, p, code, WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-        info.si_signo = p->exit_signal;
-        (void)signal_send_process(parent, &info);
-    }
-    if (unwanted)
-        process_reap(p);
-}
-
-/* A group with nobody left who could continue its stopped members (exit.c, kill_orphaned_pgrp). */
-bool process_group_orphaned(struct world *w, int32_t pgid)
-{
-    for (const struct process *p = w->processes; p != NULL; p = p->next) {
-        if (p->pgid != pgid || p->zombie)
-            continue;
-        if (p == w->init) /* whoever started the world is its parent, and of its session */
-            return false;
-        if (p->parent != NULL && p->parent->pgid != pgid && p->parent->sid == p->sid)
-            return false;
-    }
-    return true;
-}
-
-static bool group_has_stopped(const struct world *w, int32_t pgid)
-{
-    for (const struct process *p = w->processes; p != NULL; p = p->next)
-        if (p->pgid == pgid && p->stopped && !p->zombie)
-            return true;
-    return false;
-}
-
-static void hang_up_group(struct world *w, int32_t pgid)
-{
-    if (!group_has_stopped(w, pgid) || !process_group_orphaned(w, pgid))
-        return;
-    siginfo_t info;
-    signal_kernel_info(&info, SIGHUP);
-    (void)signal_send_group(w, pgid, &info);
-    signal_kernel_info(&info, SIGCONT);
-    (void)signal_send_group(w, pgid, &info);
-}
-
-/* prctl(2), PR_SET_CHILD_SUBREAPER: the nearest ancestor that asked; else the world's reaper. */
-static struct process *new_parent_for_children(struct process *p)
-{
-    for (struct process *a = p->parent; a != NULL; a = a->parent)
-        if (a->child_subreaper && !a->zombie)
-            return a;
-    return NULL;
-}
-
-static void death_signal(struct process *child)
-{
-    for (struct task *t = child->threads; t != NULL; t = t->next_thread) {
-        if (t->parent_death_signal == 0 || t->state == TASK_DEAD)
-            continue;
-        siginfo_t info;
-        signal_kernel_info(&info, t->parent_death_signal);
-        (void)signal_send_process(child, &info);
-        return;
-    }
-}
-
-static void orphan_children(struct process *dead)
-{
-    struct world *w = dead->world;
-    struct process *heir = new_parent_for_children(dead), *next;
-    for (struct process *p = w->processes; p != NULL; p = next) {
-        next = p->next;
-        if (p->parent != dead)
-            continue;
-        p->parent = heir;
-        death_signal(p);
-        p->exit_signal = SIGCHLD;
-        if (p->zombie) {
-            if (heir == NULL)
-                process_reap(p);
-            else
-                notify_parent(p);
-        } else if (p->pgid != dead->pgid && p->sid == dead->sid) {
-            hang_up_group(w, p->pgid);
-        }
-    }
-}
-
-static void tty_lost(struct world *w, int32_t session)
-{
-    for (struct process *p = w->processes; p != NULL; p = p->next)
-        if (p->sid == session)
-            p->tty = NULL;
-}
-
-static void process_ended(struct process *p, int status)
-{
-    struct world *w = p->world;
-    p->zombie = true;
-    process_set_program(p, NULL);
-    if (p->world->sysv)
-        p->world->sysv_process_ended(p->world->sysv, p);
-    p->stopped = false;
-    p->wait_status = status;
-    process_handle_ended(p);
-    process_timers_free(p);
-    orphan_children(p);
-    if (p->sid == p->pid && p->tty != NULL) { /* a session leader's terminal hangs up */
-        siginfo_t info;
-        struct terminal *tty = p->tty;
-        signal_kernel_info(&info, SIGHUP);
-        (void)signal_send_group(w, tty->foreground, &info);
-        signal_kernel_info(&info, SIGCONT);
-        (void)signal_send_group(w, tty->foreground, &info);
-        tty->session = tty->foreground = 0;
-        tty_lost(w, p->sid);
-    }
-    if (p->parent != NULL && p->parent->pgid != p->pgid && p->parent->sid == p->sid)
-        hang_up_group(w, p->pgid);
-    notify_parent(p);
-}
-
-static void release_vfork(struct task *t)
-{
-    struct task *parent = t->vfork_parent;
-    t->vfork_parent = NULL;
-    if (parent == NULL)
-        return;
-    parent->vfork_waiting = false;
-    task_wake(parent);
-}
-
-void task_exited(struct task *t, int status)
-{
-    struct process *p = t->process;
-    struct world *w = t->world;
-    if (t->state == TASK_DEAD)
-        return;
-    t->state = TASK_DEAD;
-    sched_remove(t);
-    call_end(&t->call);
-    record(w, died, t, status, p->thread_count == 1);
-    /* Nobody waits for a child that shares this task's fate: its vfork parent may be gone too. */
-    for (struct process *o = w->processes; o != NULL; o = o->next)
-        for (struct task *child = o->threads; child != NULL; child = child->next_thread)
-            if (child->vfork_parent == t)
-                child->vfork_parent = NULL;
-    release_vfork(t);
-    lock_wait_ended(w->vfs, t->fds);
-    p->uid = t->cred.uid;
-    release_shared(t);
-    signal_queue_clear(&t->signals);
-    signal_task_ended(t);
-    p->cpu_ended += t->cpu;
-    p->thread_count--;
-    if (t != p->threads) /* the leader's entry stays until the process is waited for */
-        task_free(t);
-    if (p->thread_count == 0)
-        process_ended(p, p->group_exit ? p->group_exit_status : status);
-}
-
-void process_reap(struct process *p)
-{
-    struct process *parent = p->parent;
-    if (parent != NULL) {
-        parent->children_cpu += p->cpu_ended + p->children_cpu;
-    }
-    while (p->threads != NULL)
-        task_free(p->threads);
-    process_free(p);
-}
-
-/* ---- stop and continue -------------------------------------------------------------------------------------------------------- */
-
-static void tell_parent_state(struct process *p, int code, int status)
-{
-    struct process *parent = p->parent;
-    if (parent == NULL)
-        return;
-    waitq_wake(&parent->child_wait, 1);
-    if ((parent->handlers->action[SIGCHLD].flags & SA_NOCLDSTOP) != 0)
-        return;
-    siginfo_t info;
-    fill_child_info(&info, p, code, status);
-    (void)signal_send_process(parent, &info);
-}
-
-void process_stop(struct process *p, int signal)
-{
-    if (p->stopped || p->zombie)
-        return;
-    p->stopped = true;
-    p->continued = false;
-    p->stop_signal = signal;
-    p->stop_reported = false;
-    for (struct task *t = p->threads; t != NULL; t = t->next_thread)
-        sched_remove(t);
-    tell_parent_state(p, CLD_STOPPED, signal);
-}
-
-void process_continue(struct process *p)
-{
-    if (!p->stopped)
-        return;
-    p->stopped = false;
-    p->continued = true;
-    for (struct task *t = p->threads; t != NULL; t = t->next_thread)
-        sched_ready(t);
-    tell_parent_state(p, CLD_CONTINUED, SIGCONT);
-}
-
 /* ---- execve's side of the model ------------------------------------------------------------------------------------------------ */
 
 static void unshare_for_exec(struct task *t)
@@ -702,5 +468,5 @@ void process_exec_done(struct task *t)
     memset(&t->altstack, 0, sizeof t->altstack);
     t->dumpable = true;
     process_timers_exec(p);
-    release_vfork(t);
+    task_release_vfork(t);
 }
