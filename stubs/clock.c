@@ -213,10 +213,10 @@ int64_t stub_nanosleep(struct call *c)
     return sleep_for(c, c->arg[0], c->arg[1]);
 }
 
-/* Which clocks one can sleep by; 0, or the errno. */
-static int check_sleep_clock(struct call *c, int clock_id)
+int clock_can_wait(struct task *caller, int clock_id, bool *on_cpu)
 {
     struct cpu_clock cpu;
+    *on_cpu = false;
     switch (clock_id) {
     case CLOCK_REALTIME:
     case CLOCK_MONOTONIC:
@@ -225,15 +225,14 @@ static int check_sleep_clock(struct call *c, int clock_id)
         return 0;
     case CLOCK_REALTIME_ALARM:
     case CLOCK_BOOTTIME_ALARM:
-        return (c->task->cred.capabilities >> CAP_WAKE_ALARM & 1) != 0 ? 0 : -EPERM;
+        return (caller->cred.capabilities >> CAP_WAKE_ALARM & 1) != 0 ? 0 : -EPERM;
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_MONOTONIC_COARSE:
         return -EOPNOTSUPP;
-    case CLOCK_THREAD_CPUTIME_ID:
-        return -EINVAL;
     default:
-        return cpu_clock_find(c->task, clock_id, &cpu);
+        *on_cpu = true;
+        return cpu_clock_find(caller, clock_id, &cpu);
     }
 }
 
@@ -258,12 +257,11 @@ static int64_t sleep_by_cpu(struct call *c, int clock_id, const struct timespec 
 int64_t stub_clock_nanosleep(struct call *c)
 {
     int clock_id = (int)c->arg[0];
-    bool absolute = ((int)c->arg[1] & TIMER_ABSTIME) != 0;
+    bool absolute = ((int)c->arg[1] & TIMER_ABSTIME) != 0, by_cpu;
     struct timespec t = {0};
-    int error = check_sleep_clock(c, clock_id);
+    int error = clock_id == CLOCK_THREAD_CPUTIME_ID ? -EINVAL : clock_can_wait(c->task, clock_id, &by_cpu);
     if (error < 0)
         return error;
-    bool by_cpu = clock_read(&c->world->clock, clock_id) < 0;
     if (!absolute && !by_cpu)
         return sleep_for(c, c->arg[2], c->arg[3]);
     if (!c->again) {

@@ -13,6 +13,8 @@ struct cpu_clock {
 /* CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, and the negative ids made from pids and tids. 0; -EINVAL: no CPU clock,
  * or nobody has it. */
 int cpu_clock_find(struct task *caller, int clock_id, struct cpu_clock *out);
+/* Whether one can have timers of it, and sleep by it: 0, or the errno. *on_cpu: it is a CPU clock. */
+int clock_can_wait(struct task *caller, int clock_id, bool *on_cpu);
 /* Nanoseconds: the world's, or the real ones when the policy says `clock: real`. */
 int64_t cpu_clock_read(const struct cpu_clock *c);
 

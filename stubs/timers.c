@@ -10,7 +10,6 @@
 #include "stubs/stubs.h"
 
 #include <limits.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -307,30 +306,6 @@ void process_timers_heard(struct process *p, int signal)
             go_on(t, NULL);
 }
 
-/* Which clocks can have timers. */
-static int check_clock(const struct task *t, int clock_id, bool *on_cpu)
-{
-    struct cpu_clock cpu;
-    *on_cpu = false;
-    switch (clock_id) {
-    case CLOCK_REALTIME:
-    case CLOCK_MONOTONIC:
-    case CLOCK_BOOTTIME:
-    case CLOCK_TAI:
-        return 0;
-    case CLOCK_REALTIME_ALARM:
-    case CLOCK_BOOTTIME_ALARM:
-        return (t->cred.capabilities >> CAP_WAKE_ALARM & 1) != 0 ? 0 : -EPERM;
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_REALTIME_COARSE:
-    case CLOCK_MONOTONIC_COARSE:
-        return -EOPNOTSUPP;
-    default:
-        *on_cpu = true;
-        return cpu_clock_find((struct task *)t, clock_id, &cpu);
-    }
-}
-
 /* struct sigevent as the kernel has it */
 struct event {
     union sigval value;
@@ -360,7 +335,7 @@ int64_t stub_timer_create(struct call *c)
     bool on_cpu;
     uint64_t count = 0, most = p->limits[RLIMIT_SIGPENDING].rlim_cur;
     int id = 0;
-    int error = check_clock(c->task, (int)c->arg[0], &on_cpu);
+    int error = clock_can_wait(c->task, (int)c->arg[0], &on_cpu);
     if (error == 0 && c->arg[1] != 0)
         error = call_read(c, c->arg[1], &event, sizeof event) < 0 ? -EFAULT : check_event(c->task, &event);
     if (error < 0)

@@ -396,8 +396,8 @@ static void epoll_release(struct file *f)
 {
     struct epoll *e = f->private;
     for (uint32_t n = 0; n < e->table_size; n++)
-        while (e->table[n]) /* NOLINT(clang-analyzer-unix.Malloc): remove_item takes it out of the table */
-            remove_item(e->table[n]);
+        while (e->table[n])
+            remove_item(e->table[n]); /* NOLINT(clang-analyzer-unix.Malloc): which takes it out of the table */
     waitq_destroy(&e->wait);
     free(e->table);
     free(e);

@@ -328,8 +328,8 @@ static void inotify_release(struct file *f)
 {
     struct inotify *n = f->private;
     for (uint32_t i = 0; i < n->table_size; i++)
-        while (n->table[i]) /* NOLINT(clang-analyzer-unix.Malloc): remove_watch takes it out of the table */
-            remove_watch(n->table[i]);
+        while (n->table[i])
+            remove_watch(n->table[i]); /* NOLINT(clang-analyzer-unix.Malloc): which takes it out of the table */
     while (n->first)
         drop_first(n);
     waitq_destroy(&n->wait);

@@ -480,7 +480,7 @@ int dentry_remove(struct dentry *d)
     d->flags |= DENTRY_UNLINKED;
     dentry_get(d);
     dentry_detach(d);
-    dentry_put(d);
+    dentry_put(d); /* NOLINT(clang-analyzer-unix.Malloc): the caller has a reference of its own */
     if (absent) {
         int error = dentry_attach(absent); /* cannot fail: the table stands, and a negative one takes no slot */
         dentry_put(absent);                /* NOLINT(clang-analyzer-unix.Malloc): the table and this function hold it */
