@@ -131,6 +131,7 @@ static void process_ended(struct process *p, int status)
 {
     struct world *w = p->world;
     p->zombie = true;
+    process_set_program(p, NULL);
     if (p->world->sysv)
         p->world->sysv_process_ended(p->world->sysv, p);
     p->stopped = false;
