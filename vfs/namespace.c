@@ -133,11 +133,17 @@ static int link_node(struct dentry *old, const struct place *to, const char *new
         error = -ENOENT;
     else if (n->nlink >= LINK_MOST)
         error = -EMLINK;
+    bool first = n->nlink == 0; /* O_TMPFILE: the node itself was counted */
+    if (!error && !first)
+        error = node_charge(to->vfs);
     if (!error) {
         node_get(n);
         error = dentry_create(w.parent, w.name, w.length, w.hash, n, &d);
+        if (error && !first)
+            to->vfs->usage.nodes--;
     }
     if (!error) {
+        d->flags |= first ? 0 : DENTRY_CHARGED;
         n->nlink++;
         node_touch(n, false);
         node_touch(w.parent->node, true);

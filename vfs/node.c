@@ -42,24 +42,29 @@ struct node *node_new(struct fs *fs, const struct node_ops *ops, uint32_t mode, 
     return n;
 }
 
+int node_charge(struct vfs *v)
+{
+    struct vfs_usage *u = &v->usage;
+    if (v->config.quota_nodes && u->nodes >= v->config.quota_nodes)
+        return vfs_exceed(v, VFS_NODES);
+    if (++u->nodes > u->nodes_peak)
+        u->nodes_peak = u->nodes;
+    return 0;
+}
+
 int node_create(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid, struct node **out)
 {
     struct vfs *v = fs->vfs;
-    struct vfs_usage *u = &v->usage;
-    if (!v->giving && v->config.quota_nodes && u->nodes >= v->config.quota_nodes)
-        return vfs_exceed(v, VFS_NODES);
+    int error = v->giving ? 0 : node_charge(v);
+    if (error)
+        return error;
     struct node *n = node_new(fs, ops, mode, uid, gid);
-    if (!n)
-        return -ENOMEM;
-    if (v->giving) {
-        n->flags |= NODE_GIVEN;
-    } else {
-        n->flags |= NODE_CHARGED;
-        if (++u->nodes > u->nodes_peak)
-            u->nodes_peak = u->nodes;
-    }
+    if (n)
+        n->flags |= v->giving ? NODE_GIVEN : NODE_CHARGED;
+    else if (!v->giving)
+        v->usage.nodes--;
     *out = n;
-    return 0;
+    return n ? 0 : -ENOMEM;
 }
 
 void node_get(struct node *n)

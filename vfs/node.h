@@ -114,7 +114,9 @@ struct node_ops {
 
 /* A new node of fs: references 1, times now, nlink 1 (2 for directories), no flags. NULL: out of memory. */
 struct node *node_new(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid);
-/* The same as the guest makes it, against the quota of nodes (-ENOSPC); or, while the policy speaks, as given. */
+/* One more node or name against the quota of nodes: -ENOSPC. */
+int node_charge(struct vfs *v);
+/* The same as node_new, as the guest makes it, against the quota of nodes (-ENOSPC); or, while the policy speaks, as given. */
 int node_create(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid,
                 struct node **out);
 void node_get(struct node *n);
@@ -160,6 +162,8 @@ enum dentry_flags {
     DENTRY_FLOATING = 128, /* never had a place in the tree (memfd): shown as "/NAME (deleted)" */
     DENTRY_HASHED = 256,   /* in its parent's table */
     DENTRY_HIDDEN = 512,   /* the policy said absent: whatever the mount has by this name is never seen */
+    DENTRY_CHARGED =
+        1024, /* one more name of a file, made by link(2): counted as a node, as tmpfs does (mm/shmem.c, shmem_link) */
 };
 
 struct dentry {

@@ -195,6 +195,30 @@ static void test_quota_of_nodes(void **state)
     assert_int_equal(vfs_mkdir(&w->at, "/more", 0755), 0);
 }
 
+/* A name more of a file is memory too, and no node goes by it. */
+static void test_links_count(void **state)
+{
+    struct world_fixture *w = *state;
+    uint64_t before = usage_of(w).nodes;
+    make_file(&w->at, "/one", "x");
+    assert_int_equal(vfs_link(&w->at, "/one", 0, &w->at, "/two"), 0);
+    assert_int_equal(vfs_link(&w->at, "/two", 0, &w->at, "/three"), 0);
+    assert_int_equal(usage_of(w).nodes, before + 3);
+    assert_int_equal(vfs_rename(&w->at, "/three", &w->at, "/four", 0), 0);
+    assert_int_equal(vfs_unlink(&w->at, "/one"), 0);
+    assert_int_equal(vfs_unlink(&w->at, "/four"), 0);
+    assert_int_equal(vfs_unlink(&w->at, "/two"), 0);
+    assert_int_equal(usage_of(w).nodes, before);
+    make_file(&w->at, "/one", "x");
+    char name[32];
+    int error = 0;
+    for (int i = 0; i < 1000 && error == 0; i++) {
+        snprintf(name, sizeof name, "/link%d", i);
+        error = vfs_link(&w->at, "/one", 0, &w->at, name);
+    }
+    assert_int_equal(error, -ENOSPC);
+}
+
 static void test_quota_of_a_mount(void **state)
 {
     struct world_fixture *w = *state;
@@ -437,6 +461,7 @@ int main(void)
         SMALL(test_quota_of_bytes),
         SMALL(test_reserved_beyond_the_end),
         SMALL(test_quota_of_nodes),
+        SMALL(test_links_count),
         SMALL(test_quota_of_a_mount),
         CASE(test_shared_mapping),
         CASE(test_seals),
