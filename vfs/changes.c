@@ -4,7 +4,8 @@
  * Rules. A name that was not given is created, and so is everything below it (also what a renamed host directory
  * brought along: it is looked up now). A given name whose file is another one now, or was written to, or has other
  * attributes, is modified; if what stands there is of another type, or a new directory, it is deleted, then created. A
- * directory that was deleted is told once, without what it held. */
+ * directory that was deleted is told once, without what it held. What lies so deep that no call can name its whole path (PATH_MAX) is left
+ * out: paths of what goes on downwards without end would be longer than all else together. */
 #include "vfs/node.h"
 
 #include <dirent.h>
@@ -132,6 +133,10 @@ int changes_walk(struct vfs *v, int (*each)(void *context, enum change_kind kind
         struct dentry *d = f->children[f->next++];
         bool created = f->created;
         size_t length = f->path_length + 1 + d->length;
+        if (length >= VFS_PATH_MAX) {
+            dentry_put(d);
+            continue;
+        }
         stop = set_path(&s, f->path_length, d);
         if (!stop)
             stop = dentry_resolve(d);

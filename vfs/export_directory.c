@@ -16,9 +16,23 @@ struct late { /* a directory whose mode and times come at the end */
     const struct node *node;
 };
 
+enum { STEPS = 64 };
+
+/* The directories that lie above the last path, the deepest of them opened: of the next path, which is near, most are the same. So a tree
+ * costs what it holds, however deep it is. */
+struct way {
+    char path[VFS_PATH_MAX];
+    struct {
+        size_t length; /* of the path up to it */
+        int fd;
+    } step[STEPS];
+    size_t steps;
+};
+
 struct directory_exporter {
     struct exporter base;
     int root;
+    struct way way, hard; /* hard: to the other name of a file */
     struct late *late;
     size_t late_count, late_room;
 };
@@ -29,40 +43,58 @@ static int failed(struct exporter *x, const char *path, int error)
     return error;
 }
 
-/* One directory down; made when missing. Takes `at` over unless it is the root. */
-static int down(const struct directory_exporter *x, int at, const char *name, bool make)
+/* One directory down; made when missing, 0755: it was given, and is not the guest's. */
+static int down(int at, const char *name, bool make)
 {
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && make && !mkdirat(at, name, 0700))
+    if (fd < 0 && errno == ENOENT && make && !mkdirat(at, name, 0700)) {
         fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int error = -errno;
-    if (at != x->root)
-        close(at);
-    return fd < 0 ? error : fd;
+        if (fd >= 0)
+            (void)fchmod(fd, 0755);
+    }
+    return fd < 0 ? -errno : fd;
 }
 
-/* The directory a path lies in, and its last name. Missing ones are made 0755: they were given, and are not the
- * guest's. */
-static int parent_of(const struct directory_exporter *x, const char *path, bool make, char name[VFS_NAME_MAX + 1])
+static void step_back(struct way *w)
 {
-    int at = x->root;
-    for (const char *slash; (slash = strchr(path, '/')); path = slash + 1) {
-        snprintf(name, VFS_NAME_MAX + 1, "%.*s", (int)(slash - path), path);
-        bool missing = make && faccessat(at, name, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
-        at = down(x, at, name, make);
+    close(w->step[--w->steps].fd);
+}
+
+static void step_down(struct way *w, const char *path, size_t length, int fd)
+{
+    if (w->steps == STEPS) {
+        close(w->step[0].fd);
+        memmove(&w->step[0], &w->step[1], (STEPS - 1) * sizeof w->step[0]);
+        w->steps--;
+    }
+    memcpy(w->path, path, length);
+    w->step[w->steps].length = length;
+    w->step[w->steps++].fd = fd;
+}
+
+/* The directory a path lies in, borrowed until the way is gone again, and its last name. */
+static int parent_of(const struct directory_exporter *x, struct way *w, const char *path, bool make,
+                     char name[VFS_NAME_MAX + 1])
+{
+    size_t begin = 0;
+    if (strlen(path) >= sizeof w->path)
+        return -ENAMETOOLONG;
+    for (; w->steps > 0; step_back(w)) {
+        begin = w->step[w->steps - 1].length;
+        if (strncmp(w->path, path, begin) == 0 && path[begin] == '/')
+            break;
+    }
+    begin = w->steps > 0 ? begin + 1 : 0;
+    int at = w->steps > 0 ? w->step[w->steps - 1].fd : x->root;
+    for (const char *slash; (slash = strchr(path + begin, '/')); begin = (size_t)(slash - path) + 1) {
+        snprintf(name, VFS_NAME_MAX + 1, "%.*s", (int)(slash - path - (ssize_t)begin), path + begin);
+        at = down(at, name, make);
         if (at < 0)
             return at;
-        if (missing)
-            (void)fchmod(at, 0755);
+        step_down(w, path, (size_t)(slash - path), at);
     }
-    snprintf(name, VFS_NAME_MAX + 1, "%s", path);
+    snprintf(name, VFS_NAME_MAX + 1, "%s", path + begin);
     return at;
-}
-
-static void leave(const struct directory_exporter *x, int fd)
-{
-    if (fd >= 0 && fd != x->root)
-        close(fd);
 }
 
 static void times_of(const struct node *n, struct timespec times[2])
@@ -146,20 +178,18 @@ static int put_symlink(int at, const char *name, struct node *n)
     return error;
 }
 
-static int put_link(const struct directory_exporter *x, const char *hard, int at, const char *name)
+static int put_link(struct directory_exporter *x, const char *hard, int at, const char *name)
 {
     char old[VFS_NAME_MAX + 1];
-    int from = parent_of(x, hard, false, old);
-    int error = from < 0 ? from : linkat(from, old, at, name, 0) ? -errno : 0;
-    leave(x, from);
-    return error;
+    int from = parent_of(x, &x->hard, hard, false, old);
+    return from < 0 ? from : linkat(from, old, at, name, 0) ? -errno : 0;
 }
 
 static int directory_put(struct exporter *base, const char *path, struct node *n, const char *hard)
 {
     struct directory_exporter *x = (struct directory_exporter *)base;
     char name[VFS_NAME_MAX + 1];
-    int at = parent_of(x, path, true, name);
+    int at = parent_of(x, &x->way, path, true, name);
     if (at < 0)
         return failed(base, path, at);
     int error = 0;
@@ -176,7 +206,6 @@ static int directory_put(struct exporter *base, const char *path, struct node *n
         error = put_symlink(at, name, n);
     else if (node_is(n, S_IFIFO))
         error = mkfifoat(at, name, n->mode & 0777) ? -errno : 0;
-    leave(x, at);
     return error ? failed(base, path, error) : 0;
 }
 
@@ -184,7 +213,7 @@ static int directory_put_text(struct exporter *base, const char *path, const cha
 {
     struct directory_exporter *x = (struct directory_exporter *)base;
     char name[VFS_NAME_MAX + 1];
-    int at = parent_of(x, path, true, name);
+    int at = parent_of(x, &x->way, path, true, name);
     if (at < 0)
         return failed(base, path, at);
     (void)unlinkat(at, name, 0);
@@ -192,7 +221,6 @@ static int directory_put_text(struct exporter *base, const char *path, const cha
     int error = fd < 0 ? -errno : write_stretch(&fd, text, n, 0);
     if (fd >= 0 && close(fd) && !error)
         error = -errno;
-    leave(x, at);
     return error ? failed(base, path, error) : 0;
 }
 
@@ -204,7 +232,7 @@ static int directory_finish(struct exporter *base)
         char name[VFS_NAME_MAX + 1];
         struct timespec times[2];
         const struct node *n = x->late[i].node;
-        int at = parent_of(x, x->late[i].path, false, name);
+        int at = parent_of(x, &x->way, x->late[i].path, false, name);
         int fd = at < 0 ? at : openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int error = fd < 0 ? (at < 0 ? at : -errno) : 0;
         times_of(n, times);
@@ -212,7 +240,6 @@ static int directory_finish(struct exporter *base)
             error = -errno;
         if (fd >= 0)
             close(fd);
-        leave(x, at);
         if (error)
             return failed(base, x->late[i].path, error);
     }
@@ -225,6 +252,10 @@ static void directory_free(struct exporter *base)
     for (size_t i = 0; i < x->late_count; i++)
         free(x->late[i].path);
     free(x->late);
+    while (x->way.steps > 0)
+        step_back(&x->way);
+    while (x->hard.steps > 0)
+        step_back(&x->hard);
     close(x->root);
     free(x);
 }

@@ -305,8 +305,8 @@ uint64_t file_ino(const struct file *f);
 /* ---- what changed ------------------------------------------------------------------------------------------- */
 
 enum change_kind { CHANGE_CREATED, CHANGE_MODIFIED, CHANGE_DELETED, CHANGE_READ };
-/* Every path the run created, changed (bytes or attributes), deleted or read, in path order; for the report and the
- * export. `each` returning nonzero stops. st is NULL for what was deleted. A path that was both changed and read is told
+/* Every path the run created, changed (bytes or attributes), deleted or read, in path order, but for those of PATH_MAX bytes and
+ * more; for the report and the export. `each` returning nonzero stops. st is NULL for what was deleted. A path that was both changed and read is told
  * twice. A directory that was deleted is told once, without what it held; a name whose thing is of another type now, or is
  * a new directory, is told as deleted and then as created. */
 int vfs_each_change(struct vfs *v,

@@ -334,6 +334,46 @@ static void test_export_follows_nothing(void **state)
     assert_int_equal(access(host_path(w, "victim/file"), F_OK), -1);
 }
 
+/* Far deeper than a path can be long: what has a whole path is there, and it costs no more than it holds. */
+static void test_export_of_a_deep_tree(void **state)
+{
+    enum { DEPTH = 3000, NAMED = 2047, SIDES = 100, SIDE = 80 };
+    struct world_fixture *w = *state;
+    struct place p = w->at;
+    char why[512] = "";
+    struct dentry *d;
+    dentry_get(p.start);
+    for (int i = 0; i < DEPTH; i++) {
+        assert_int_equal(vfs_mkdir(&p, "m", 0755), 0);
+        if (i % SIDES == 0) { /* beside it, further down than the exporter goes back up at once */
+            char side[2 * SIDE + 2] = "";
+            for (int k = 0; k < SIDE; k++) {
+                strcat(side, k == 0 ? "b" : "/b");
+                assert_int_equal(vfs_mkdir(&p, side, 0711), 0);
+            }
+            make_file(&p, "z", "beside");
+        }
+        assert_int_equal(vfs_walk(&p, "m", 0, &d), 0);
+        dentry_put(p.start);
+        p.start = d;
+    }
+    dentry_put(p.start);
+    assert_int_equal(vfs_export(w->vfs, host_path(w, "out"), NULL, why, sizeof why), 0);
+    int fd = open(host_path(w, "out"), O_PATH | O_DIRECTORY), depth = 0;
+    for (int below; (below = openat(fd, "m", O_PATH | O_DIRECTORY)) >= 0; fd = below, depth++) {
+        struct stat st;
+        if (depth % SIDES == 0 && depth < NAMED - 2 * SIDE) {
+            assert_int_equal(fstatat(fd, "z", &st, 0), 0);
+            assert_int_equal(st.st_size, 6);
+            assert_int_equal(fstatat(fd, "b/b/b/b/b/b/b/b", &st, 0), 0);
+            assert_int_equal(st.st_mode & 0777, 0711);
+        }
+        close(fd);
+    }
+    close(fd);
+    assert_int_equal(depth, NAMED);
+}
+
 static void test_export_to_an_archive(void **state)
 {
     struct world_fixture *w = *state;
@@ -393,6 +433,7 @@ int main(void)
         CASE(test_changes),
         CASE(test_export_to_a_directory),
         CASE(test_export_follows_nothing),
+        CASE(test_export_of_a_deep_tree),
         CASE(test_export_to_an_archive),
         CASE(test_the_list_gives_way),
     };
