@@ -16,6 +16,7 @@
 
 struct replay_options {
     const char *record, *until, *files, *report, *capture, *har;
+    struct policy *limits; /* --limit, as if a policy said them; NULL: not said */
     bool maps, stack, shell, gdb, help;
     struct bundle_place *mount; /* --mount; NULL: none */
     size_t mounts;
@@ -25,6 +26,8 @@ struct replay_options {
 #define SWITCH(member) offsetof(struct replay_options, member), false, false
 #define MANY 0, true, true
 
+enum { OPTION_MOUNT, OPTION_LIMIT };
+
 static const struct replay_option {
     const char *name, *value;
     size_t at;
@@ -33,6 +36,8 @@ static const struct replay_option {
 } replay_options[] = {
     {"--mount", "HOST:GUEST", MANY,
      "of a record without --bundle: what lay at GUEST in the world is HOST here (as often as needed)"},
+    {"--limit", "LIMITS", MANY,
+     "what the replay may take of this machine: cpu=10s,wall=1m,memory=1GiB,processes=64,files=1GiB (none: no limit)"},
     {"--until", "WHERE", TEXT(until),
      "stop behind an event (its number), at a time of the world (1.5s, 20ms), or behind the Nth call of a name "
      "(openat#3)"},
@@ -88,6 +93,24 @@ static bool add_mount(struct replay_options *o, const char *value)
     return command_fail("replay: --mount %s: expected HOST:GUEST, GUEST as it is in the world (/data)", value), false;
 }
 
+#define N CEILING_NOT_SAID
+static const struct policy_limits not_said = {N, N, N, N, N, N, N, N};
+#undef N
+
+/* Read as a policy's. */
+static bool add_limits(struct replay_options *o, const char *value)
+{
+    struct policy_error wrong;
+    if (o->limits == NULL && policy_load(NULL, NULL, &o->limits, &wrong) == 0)
+        o->limits->limits = not_said;
+    if (o->limits == NULL || policy_set_limits(o->limits, value, &wrong) < 0)
+        return command_fail("%s", wrong.text), false;
+    const struct policy_limits *l = &o->limits->limits;
+    if (l->output == CEILING_NOT_SAID && l->open_files == CEILING_NOT_SAID && l->file_count == CEILING_NOT_SAID)
+        return true;
+    return command_fail("replay: --limit: output, open_files and file_count are the record's own"), false;
+}
+
 /* How many words the option at argv[0] takes; 0: said what is wrong with it. */
 static int take(struct replay_options *o, char **argv)
 {
@@ -108,7 +131,7 @@ static int take(struct replay_options *o, char **argv)
     const char *value = joined ? argv[0] + length + 1 : argv[1];
     if (value == NULL)
         return command_fail("replay: %s needs a value (see 'terrarium replay --help')", replay_options[k].name), 0;
-    if (replay_options[k].many && !add_mount(o, value))
+    if ((k == OPTION_MOUNT && !add_mount(o, value)) || (k == OPTION_LIMIT && !add_limits(o, value)))
         return 0;
     if (!replay_options[k].many)
         *(const char **)(void *)to = value;
@@ -278,7 +301,11 @@ static int find_files(const struct replay_options *o, const struct policy *p, co
 static int run_again(const struct replay_options *o, struct reader *events, struct bundled *b,
                      const struct replaying_until *until)
 {
-    struct run_request r = {.report = o->report, .export_to = o->files, .capture = o->capture, .har = o->har};
+    struct run_request r = {.ceilings = o->limits != NULL ? &o->limits->limits : &not_said,
+                            .report = o->report,
+                            .export_to = o->files,
+                            .capture = o->capture,
+                            .har = o->har};
     struct policy_error wrong;
     struct run_error e = {0};
     struct policy *p = NULL;
@@ -349,6 +376,7 @@ int command_replay(int argc, char **argv)
 {
     struct replay_options o = {0};
     int status = replay(&o, argc, argv);
+    policy_free(o.limits);
     for (size_t i = 0; i < o.mounts; i++)
         free((char *)o.mount[i].host);
     free(o.mount);

@@ -43,7 +43,7 @@ _terrarium()
             COMPREPLY=($(compgen -f -- "$current"))
         fi ;;
     replay)
-        COMPREPLY=($(compgen -W "--until --files --maps --stack --shell --gdb --report --capture --har --help" -- "$current") $(compgen -f -- "$current")) ;;
+        COMPREPLY=($(compgen -W "--mount --limit --until --files --maps --stack --shell --gdb --report --capture --har --help" -- "$current") $(compgen -f -- "$current")) ;;
     policy)
         if ((COMP_CWORD == 2)); then
             COMPREPLY=($(compgen -W "check explain show --help" -- "$current"))

@@ -14,6 +14,7 @@
  * often than the guest may like: a task that computes is stopped at every tick for it. */
 #include "supervisor/limits.h"
 
+#include "supervisor/ceilings.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/recording.h"
 #include "supervisor/replaying.h"
@@ -160,14 +161,12 @@ static void prune(struct holder *h)
     vfs_recount(h->world->vfs, SIZE_MAX);
 }
 
-static void check_memory(struct holder *h)
+bool limits_take_memory(struct holder *h, uint64_t allowed)
 {
     struct limits *l = h->limits;
-    const struct policy_limits *allowed = &h->world->policy->limits;
-    struct vfs_usage files;
     (void)vfs_recount(h->world->vfs, RECOUNT_MOST);
     l->next_look -= tick_period();
-    if (allowed->memory == 0 && l->next_look > 0) {
+    if (allowed == 0 && l->next_look > 0) {
         /* A look opens files of /proc, the dearest thing in a tick: without a limit it is for the report alone. */
     } else if (h->no_proc) {
         l->next_look = LOOK_EVERY;
@@ -176,21 +175,29 @@ static void check_memory(struct holder *h)
         l->next_look = LOOK_EVERY;
         look_at_page_tables(h);
         l->usage.memory = sum_memory(h, touched);
-        if (allowed->memory != 0 && l->usage.memory > allowed->memory) {
+        if (allowed != 0 && l->usage.memory > allowed) {
             prune(h);
             l->usage.memory = sum_memory(h, touched_share);
         }
     }
-    vfs_usage(h->world->vfs, &files);
     if (l->usage.memory > l->usage.memory_peak)
         l->usage.memory_peak = l->usage.memory;
-    if (allowed->memory != 0 && l->usage.memory > allowed->memory)
+    return allowed != 0 && l->usage.memory > allowed;
+}
+
+static void check_memory(struct holder *h)
+{
+    const struct policy_limits *allowed = &h->world->policy->limits;
+    struct vfs_usage files;
+    bool over = limits_take_memory(h, allowed->memory);
+    vfs_usage(h->world->vfs, &files);
+    if (over)
         world_end(h->world, VERDICT_MEMORY);
     if (allowed->files != 0 && files.bytes > allowed->files) /* by a mapping, which asks nobody */
         world_end(h->world, VERDICT_FILES);
 }
 
-static void check_cpu(struct holder *h)
+uint64_t limits_take_cpu(struct holder *h)
 {
     struct limits *l = h->limits;
     int64_t cpu = cpu_of_ended() - l->cpu_before;
@@ -198,9 +205,14 @@ static void check_cpu(struct holder *h)
         cpu += h->world->machine->cpu_time(p);
     if (cpu > l->usage.cpu)
         l->usage.cpu = cpu;
-    uint64_t allowed = h->world->policy->limits.cpu;
+    return (uint64_t)l->usage.cpu;
+}
+
+static void check_cpu(struct holder *h)
+{
+    uint64_t cpu = limits_take_cpu(h), allowed = h->world->policy->limits.cpu;
     bool counted = h->world->checks != 0 && fast_clock_counts(h);
-    if (allowed == 0 || (uint64_t)l->usage.cpu <= (counted ? allowed * CEILING + ceiling_more : allowed))
+    if (allowed == 0 || cpu <= (counted ? allowed * CEILING + ceiling_more : allowed))
         return;
     world_not_reproducible(h->world, "limits: the run was ended by real CPU time");
     world_end(h->world, VERDICT_CPU);
@@ -230,8 +242,9 @@ void limits_check(struct holder *h)
 {
     if (h->limits == NULL || h->world->ending)
         return;
-    if (h->world->again != NULL) { /* what ended the run then ends it now, and nothing else */
-        (void)replaying_over(h->world->again);
+    if (h->world->again != NULL) { /* what ended the run then ends it now */
+        if (!replaying_over(h->world->again))
+            ceilings_check(h);
         return;
     }
     look_at_recording(h);

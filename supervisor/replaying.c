@@ -473,6 +473,15 @@ int64_t replaying_limit(struct replaying *r)
     return stops ? r->next.time : INT64_MAX;
 }
 
+void replaying_refuse(struct replaying *r, const char *why)
+{
+    if (r->diverged)
+        return;
+    r->diverged = true;
+    (void)snprintf(r->text, sizeof r->text, "the replay is ended behind event %" PRIu64 ": %s", r->index, why);
+    end_world(r, VERDICT_INTERNAL);
+}
+
 void replaying_interrupt(struct replaying *r)
 {
     if (!r->stopped)

@@ -55,6 +55,7 @@ int replaying_outside(struct replaying *r, int32_t tid);
  * outside, or is a read of the clock that was a call because something from outside was about to come. INT64_MAX: none. */
 int64_t replaying_limit(struct replaying *r);
 
+void replaying_refuse(struct replaying *r, const char *why); /* it ends here: it takes more than it may */
 void replaying_interrupt(struct replaying *r);     /* it stops behind the next event, wherever it was to go */
 bool replaying_stopped(const struct replaying *r); /* where `until` said */
 /* How it went, at the end. diverged, or the record was cut off: one sentence in text. events: compared. */

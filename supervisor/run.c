@@ -2,6 +2,7 @@
 #include "supervisor/supervisor.h"
 
 #include "supervisor/bundle.h"
+#include "supervisor/ceilings.h"
 #include "supervisor/connector.h"
 #include "supervisor/count/patch.h"
 #include "supervisor/deadlock.h"
@@ -215,7 +216,10 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     h.world = world_new(r->policy, &ptrace_machine, &h);
     if (r->record != NULL)
         bundle = bundle_new(r);
-    if (h.world == NULL || limits_new(&h) < 0 || fast_clock_new(&h) < 0 || (r->record != NULL && bundle == NULL)) {
+    if (r->again != NULL)
+        h.ceilings = ceilings_new(&r->policy->limits, r->ceilings);
+    if (h.world == NULL || limits_new(&h) < 0 || (r->again != NULL && h.ceilings == NULL) || fast_clock_new(&h) < 0 ||
+        (r->record != NULL && bundle == NULL)) {
         snprintf(e->text, sizeof e->text, "out of memory");
     } else {
         h.world->verbose = r->verbose;
@@ -243,6 +247,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     free(secrets.ino);
     maps_forget_all(&h);
     limits_free(&h);
+    ceilings_free(h.ceilings);
     fast_clock_free(&h);
     patch_forget_all(&h);
     deadlock_forget(&h);

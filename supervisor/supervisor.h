@@ -14,11 +14,14 @@
 #include <stdint.h>
 
 struct policy;
+struct policy_limits;
 struct replaying;
 struct inspection;
 struct event;
 
 #define TERRARIUM_VERSION "0.1"
+
+#define CEILING_NOT_SAID UINT64_MAX
 
 struct run_request {
     const struct policy *policy; /* compiled, in force */
@@ -36,6 +39,8 @@ struct run_request {
     const char *har;         /* host path: the HTTP of the run (HAR); NULL: none */
     const char *record;      /* host path of the record; NULL: none */
     bool bundle;             /* the record is to stand alone */
+    const struct policy_limits *ceilings; /* of a replay (supervisor/ceilings.h): in each field what the caller said, or
+                                           * CEILING_NOT_SAID */
     struct replaying *again; /* not a run but one that is run again, out of its record (supervisor/replaying.h) */
     struct inspection
         *inspection;     /* who looks at a replay where it stops (supervisor/inspect/inspect.h); NULL: nobody */

@@ -97,6 +97,7 @@ struct holder {
     int cpu;                       /* the one both sides are pinned to, or -1 */
     cpu_set_t cpus;                /* where the supervisor could run before */
     struct limits *limits;         /* supervisor/limits.c */
+    struct ceilings *ceilings;     /* supervisor/ceilings.h; of a replay */
     bool no_proc;                  /* the host's /proc is not mounted: stops tell what is in memory */
     struct fast_clock *fast_clock; /* supervisor/fast_clock.c */
     struct learned *learned;       /* supervisor/count/patch.c: of each file that was mapped to be executed */
