@@ -50,7 +50,8 @@ static struct kept_piece *new_piece(struct bundle *b, uint64_t key)
     }
     k->key = key;
     b->piece_count++;
-    return *piece_place(b->pieces, b->piece_room, key) = k;
+    *piece_place(b->pieces, b->piece_room, key) = k;
+    return k;
 }
 
 const uint8_t *bundle_piece(const struct bundle *b, uint64_t ino, uint64_t number, uint64_t *size)

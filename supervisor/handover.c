@@ -77,7 +77,7 @@ static int64_t receive_descriptor(struct tracee *t)
     int64_t got = tracee_inject(t, SYS_recvmsg, argument);
     if (got < 0)
         return got;
-    int fd;
+    int fd = -1;
     if (tracee_read(t, base + offsetof(struct receive_area, control) + CMSG_LEN(0), &fd, sizeof fd) != sizeof fd)
         return -EFAULT;
     return fd;

@@ -65,7 +65,7 @@ void dentry_put(struct dentry *d)
     /* A loop, not a recursion: the guest chooses how deep its directories are. */
     while (d && --d->references == 0) {
         struct dentry *parent = d->parent;
-        if (d->flags & DENTRY_CHARGED)
+        if (d->node && (d->flags & DENTRY_CHARGED))
             node_vfs(d->node)->usage.nodes--;
         if (!(d->flags & DENTRY_LISTED))
             node_put(d->node);
