@@ -56,8 +56,8 @@ int replaying_outside(struct replaying *r, int32_t tid);
 int64_t replaying_limit(struct replaying *r);
 
 void replaying_refuse(struct replaying *r, const char *why); /* it ends here: it takes more than it may */
-void replaying_interrupt(struct replaying *r);     /* it stops behind the next event, wherever it was to go */
-bool replaying_stopped(const struct replaying *r); /* where `until` said */
+void replaying_interrupt(struct replaying *r);               /* it stops behind the next event, wherever it was to go */
+bool replaying_stopped(const struct replaying *r);           /* where `until` said */
 /* How it went, at the end. diverged, or the record was cut off: one sentence in text. events: compared. */
 bool replaying_diverged(const struct replaying *r, char *text, size_t n);
 uint64_t replaying_events(const struct replaying *r);

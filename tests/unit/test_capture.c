@@ -256,7 +256,7 @@ static void conversations_are_spread(void **state)
     char why[256];
     size_t longest = 0;
     draw(&d);
-    for (uint16_t i = 0; i < CONVERSATIONS; i++) { /* both ends of each differ by the same bits */
+    for (int i = 0; i < CONVERSATIONS; i++) { /* both ends of each differ by the same bits */
         struct attempt a = between("10.0.2.15", (uint16_t)(i + 20000), "192.0.2.5", (uint16_t)((i + 20000) ^ 1));
         capture_syn(d.capture, &a);
         free(a.flow);
