@@ -22,8 +22,8 @@ enum sysent_family {
     FAMILY_SYSTEM,
 };
 
-/* What the seccomp program may let the kernel answer itself (see sysent.def). */
-enum sysent_kernel { KERNEL_TRAP, KERNEL_BY_ARG, KERNEL_ALLOW };
+/* What the kernel has to do with the answer (see sysent.def). */
+enum sysent_kernel { KERNEL_TRAP, KERNEL_HELD, KERNEL_BY_ARG, KERNEL_ALLOW };
 
 enum argument_kind {
     ARG_NONE,

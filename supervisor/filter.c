@@ -5,6 +5,7 @@
 #include "kernel/world.h"
 #include "policy/policy.h"
 #include "supervisor/glass/glass.h"
+#include "supervisor/notice.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
@@ -58,10 +59,14 @@ static int add_rules(scmp_filter_ctx ctx, const struct policy *p)
 {
     for (int nr = 0; nr < SYSENT_COUNT; nr++) {
         const struct sysent *entry = sysent_get((uint64_t)nr);
-        if (entry == NULL || entry->kernel == KERNEL_TRAP || p->trap_all || policy_has_rules(p, nr))
+        if (entry == NULL || entry->kernel == KERNEL_HELD)
             continue;
-        int error =
-            entry->kernel == KERNEL_ALLOW ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0) : allow_by_argument(ctx, nr);
+        int error = 0;
+        if (entry->kernel == KERNEL_TRAP)
+            error = seccomp_rule_add(ctx, SCMP_ACT_TRACE(NOTICE_MARK), nr, 0);
+        else if (!p->trap_all && !policy_has_rules(p, nr))
+            error = entry->kernel == KERNEL_ALLOW ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0)
+                                                  : allow_by_argument(ctx, nr);
         if (error < 0)
             return error;
     }
@@ -101,6 +106,8 @@ int filter_guest(const struct policy *p, struct sock_filter **out, unsigned shor
     int error = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP);
     if (error == 0)
         error = add_rules(ctx, p);
+    if (error == 0)
+        error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree of numbers, not a list */
     if (error == 0)
         error = export_program(ctx, out, count);
     seccomp_release(ctx);

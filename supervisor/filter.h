@@ -8,7 +8,8 @@
 
 struct policy;
 
-/* The guest's program: RET_TRACE for every call but those that only touch the caller's own memory or ask its own state (by
+/* The guest's program: RET_TRACE, with NOTICE_MARK where a notice will do
+ * (supervisor/notice.h), for every call but those that only touch the caller's own memory or ask its own state (by
  * argument; none with `trap: all`, and none a rule of the policy speaks of). Foreign ABIs (int 0x80, x32) get RET_TRAP: a SIGSYS,
  * at which the supervisor counts and refuses them. *out is malloc'ed. 0 or -errno. */
 int filter_guest(const struct policy *p, struct sock_filter **out, unsigned short *count);

@@ -53,9 +53,10 @@ static int send_descriptor(int socket, int fd)
     return sent == 1 ? 0 : -errno;
 }
 
-/* The guest's memory for recvmsg's arguments, laid out at GLASS_DATA. Nobody else runs while it is in use. */
+/* The guest's memory for recvmmsg's arguments, laid out at GLASS_DATA. Nobody else runs while it is in use. (Not recvmsg's: that comes as
+ * a notice, and so would ours.) */
 struct receive_area {
-    struct msghdr message;
+    struct mmsghdr message;
     struct iovec vec;
     char control[CMSG_SPACE(sizeof(int))];
     char byte;
@@ -67,14 +68,14 @@ static int64_t receive_descriptor(struct tracee *t)
     uint64_t base = GLASS_DATA;
     area.vec.iov_base = (void *)(uintptr_t)(base + offsetof(struct receive_area, byte));
     area.vec.iov_len = 1;
-    area.message.msg_iov = (void *)(uintptr_t)(base + offsetof(struct receive_area, vec));
-    area.message.msg_iovlen = 1;
-    area.message.msg_control = (void *)(uintptr_t)(base + offsetof(struct receive_area, control));
-    area.message.msg_controllen = sizeof area.control;
+    area.message.msg_hdr.msg_iov = (void *)(uintptr_t)(base + offsetof(struct receive_area, vec));
+    area.message.msg_hdr.msg_iovlen = 1;
+    area.message.msg_hdr.msg_control = (void *)(uintptr_t)(base + offsetof(struct receive_area, control));
+    area.message.msg_hdr.msg_controllen = sizeof area.control;
     if (tracee_write(t, base, &area, sizeof area) != (ssize_t)sizeof area)
         return -EFAULT;
-    uint64_t argument[6] = {GLASS_SOCKET, base, MSG_CMSG_CLOEXEC | MSG_DONTWAIT};
-    int64_t got = tracee_inject(t, SYS_recvmsg, argument);
+    const uint64_t argument[6] = {GLASS_SOCKET, base, 1, MSG_CMSG_CLOEXEC | MSG_DONTWAIT};
+    int64_t got = tracee_inject(t, SYS_recvmmsg, argument);
     if (got < 0)
         return got;
     int fd = -1;
@@ -85,8 +86,9 @@ static int64_t receive_descriptor(struct tracee *t)
 
 static void hand_back(struct tracee *t, struct handed_table *table, int slot)
 {
-    const uint64_t argument[6] = {(uint64_t)(GLASS_FIRST_FREE + slot)};
-    tracee_inject(t, SYS_close, argument);
+    const uint64_t fd = (uint64_t)(GLASS_FIRST_FREE + slot);
+    const uint64_t argument[6] = {fd, fd};
+    tracee_inject(t, t->holder->listener >= 0 ? SYS_close_range : SYS_close, argument); /* close(2) comes as a notice */
     table->entry[slot].key = 0;
 }
 
@@ -98,7 +100,7 @@ static int slot_for(struct tracee *t, struct handed_table *table, const struct f
         if (m->lasting && table->entry[i].key == m->key)
             return i;
         if (table->entry[i].key == 0)
-            empty = i; /* the lowest free: the number recvmsg will give */
+            empty = i; /* the lowest free: the number recvmmsg will give */
         else if (table->entry[i].last_use < table->entry[oldest].last_use || table->entry[oldest].key == 0)
             oldest = i;
     }

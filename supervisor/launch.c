@@ -5,6 +5,8 @@
 #include "supervisor/fast_clock.h"
 #include "supervisor/filter.h"
 #include "supervisor/glass/glass.h"
+#include "supervisor/notice.h"
+#include "supervisor/tick.h"
 #include "supervisor/tsc.h"
 
 #include <errno.h>
@@ -84,8 +86,36 @@ struct birth {
     int go[2];    /* it waits for a byte from here: it was seized */
     int failures; /* it tells them here */
     int socket, program, clock;
-    const struct sock_fprog *filter;
+    struct sock_fprog *filter;
+    bool notices; /* the program notifies, where the kernel lets it */
 };
+
+/* What comes as notices is heard of by a descriptor that is made here and belongs to the supervisor. The program is in force
+ * already, so a call that sends it is made of a mark's stop (to_the_mark). Where there can be no notices, the same program stops. */
+static long install_filter(const struct birth *b)
+{
+    long listener = -ENOSYS;
+    if (b->notices)
+        listener = bare(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (long)notice_flags(), (long)b->filter, 0, 0);
+    if (listener < 0) { /* an older kernel, or another listener is above us */
+        notices_use(b->filter, false);
+        return bare(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)b->filter, 0, 0);
+    }
+    char byte = 0;
+    struct iovec vec = {&byte, 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    const int fd = (int)listener;
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    struct mmsghdr message = {
+        .msg_hdr = {.msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control}};
+    long sent = bare(GLASS_MARK, GLASS_SOCKET, (long)&message, 1, 0, 0);
+    if (sent >= 0)
+        (void)bare(GLASS_MARK, 0, 0, 0, 0, 0); /* and now it is taken: what is called from here on is heard */
+    return sent < 0 ? sent : 0;
+}
 
 static void tell(int to, enum step step, long error)
 {
@@ -171,7 +201,7 @@ static int child(void *context)
     drop_capabilities();
     if ((error = place_descriptors(b)) < 0)
         fail(b->failures, STEP_SETUP, error);
-    if ((error = bare(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)b->filter, 0, 0)) < 0)
+    if ((error = install_filter(b)) < 0)
         fail(GLASS_FIRST_FREE, STEP_FILTER, error);
     char *argv[] = {"", NULL}, *envp[] = {NULL};
     error = bare(SYS_execveat, GLASS_PROGRAM, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH);
@@ -205,10 +235,34 @@ static bool read_failure(struct holder *h, int failures, struct failure *f)
     return false;
 }
 
+/* Our ends of what leads to the child. */
+struct ends {
+    int go, failures, socket;
+};
+
+/* The child has sent the listener, if it made one. */
+static void take_listener(struct holder *h, int socket)
+{
+    char byte;
+    struct iovec vec = {&byte, 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1 || CMSG_FIRSTHDR(&message) == NULL)
+        return;
+    memcpy(&h->listener, CMSG_DATA(&control.header), sizeof h->listener);
+    tick_hear_children();
+    notice_begin(h->listener);
+}
+
 /* Drive the seized child through its execve to the glass program's first mark. */
-static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
+static int to_the_mark(struct tracee *t, const struct ends *ends, struct run_error *e)
 {
     struct failure f = {STEP_SETUP, ECHILD};
+    int failures = ends->failures;
     for (;;) {
         while (tracee_wait(t) == -EINTR)
             ;
@@ -217,28 +271,32 @@ static int to_the_mark(struct tracee *t, int failures, struct run_error *e)
                 f = (struct failure){STEP_SETUP, ECHILD};
             return explain(e, &f);
         }
-        if (t->where == TRACEE_AT_CALL) {
-            struct user_regs_struct regs;
-            if (ptrace(PTRACE_GETREGS, t->real, 0, &regs) == 0 && regs.orig_rax == GLASS_MARK && regs.rip < GLASS_END) {
+        if (t->where == TRACEE_AT_NOTICE) { /* it tells of a failure, or dies of it */
+            if (tracee_read(t, t->notice.arg[1], &f, sizeof f) != (ssize_t)sizeof f || f.step > STEP_EXEC)
+                f = (struct failure){STEP_SETUP, ECHILD};
+            return explain(e, &f);
+        }
+        if (t->where == TRACEE_AT_CALL && tracee_load_registers(t) == 0 && t->regs.orig_rax == GLASS_MARK) {
+            if (t->regs.rip < GLASS_END) {
                 (void)read_failure(t->holder, failures, &f); /* its end of the pipe was closed by the execve */
                 t->where = TRACEE_AT_MARK;
                 t->injecting = true;
                 t->fresh = true;
-                t->regs = regs;
-                t->regs_known = true;
                 tsc_settle(t);
                 return 0;
             }
+            if (t->regs.rsi == 0)
+                take_listener(t->holder, ends->socket);
+            t->regs.orig_rax = t->regs.rsi != 0 ? SYS_sendmmsg : (uint64_t)-1; /* install_filter */
+            t->changed = true;
         }
-        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV && tsc_tried(t)) {
-            (void)ptrace(PTRACE_SETREGS, t->real, 0, &t->regs);
-            t->changed = false;
-        }
-        (void)ptrace(PTRACE_CONT, t->real, 0, 0);
+        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV)
+            (void)tsc_tried(t);
+        tracee_let_go(t);
     }
 }
 
-static int seize_and_go(struct holder *h, struct task *first, pid_t pid, int go, int failures, struct run_error *e)
+static int seize_and_go(struct holder *h, struct task *first, pid_t pid, const struct ends *ends, struct run_error *e)
 {
     if (ptrace(PTRACE_SEIZE, pid, 0, launch_ptrace_options()) < 0) {
         snprintf(
@@ -255,11 +313,11 @@ static int seize_and_go(struct holder *h, struct task *first, pid_t pid, int go,
     }
     first->machine = t;
     first->process->machine = t;
-    if (write(go, "", 1) != 1) {
+    if (write(ends->go, "", 1) != 1) {
         snprintf(e->text, sizeof e->text, "the guest's first process ended early");
         return -1;
     }
-    return to_the_mark(t, failures, e);
+    return to_the_mark(t, ends, e);
 }
 
 int launch_first(struct holder *h, struct task *first, struct run_error *e)
@@ -283,7 +341,15 @@ int launch_first(struct holder *h, struct task *first, struct run_error *e)
         snprintf(e->text, sizeof e->text, "cannot prepare the guest: %s", strerror(-error));
         goto out;
     }
-    struct birth birth = {{go[0], go[1]}, failures[1], sockets[1], program, fast_clock_descriptor(h), &filter};
+    /* Without /proc it is stops that tell what is in memory (tracee.c, note_usage). */
+    struct birth birth = {.go = {go[0], go[1]},
+                          .failures = failures[1],
+                          .socket = sockets[1],
+                          .program = program,
+                          .clock = fast_clock_descriptor(h),
+                          .filter = &filter,
+                          .notices = !h->no_proc && notice_possible()};
+    notices_use(&filter, birth.notices);
     pid_t pid = clone(child, stack + sizeof stack, CLONE_VM | SIGCHLD, &birth);
     if (pid < 0) {
         snprintf(e->text, sizeof e->text, "cannot make a process: %s", strerror(errno));
@@ -291,7 +357,8 @@ int launch_first(struct holder *h, struct task *first, struct run_error *e)
     }
     close(failures[1]); /* so that a read ends when the child does */
     failures[1] = -1;
-    result = seize_and_go(h, first, pid, go[1], failures[0], e);
+    const struct ends ends = {go[1], failures[0], sockets[0]};
+    result = seize_and_go(h, first, pid, &ends, e);
     if (result < 0) {
         kill(pid, SIGKILL);
         while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)

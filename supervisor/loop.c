@@ -61,12 +61,14 @@ static bool finish(struct tracee *t, int64_t result)
 {
     struct task *task = t->task;
     struct call *c = &task->call;
-    if (result == CALL_BLOCK)
+    if (result == CALL_BLOCK) {
+        tracee_sleeps(t);
         return false;
+    }
     if (result == CALL_NATIVE)
         result = run_seen(t, c);
     if (result == CALL_NATIVE) {
-        if (t->injecting || rewritten(t, c))
+        if (t->where != TRACEE_AT_CALL || rewritten(t, c))
             tracee_rewrite(t, c->nr, c->arg);
     } else if (result == CALL_GONE) {
         t->changed = true;
@@ -89,13 +91,13 @@ static bool finish(struct tracee *t, int64_t result)
 static bool at_call(struct holder *h, struct tracee *t)
 {
     struct task *task = t->task;
-    if (tracee_load_registers(t) < 0)
+    uint64_t nr, argument[6];
+    if (tracee_asked(t, &nr, argument) < 0)
         return true; /* it died at this moment: resuming tells */
-    const struct user_regs_struct *r = &t->regs;
-    const uint64_t argument[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
     int64_t now = clock_elapsed(&h->world->clock);
     /* A check takes its cost before it stops: where the clock stands since the last one, it is none, but a call like any. */
-    if ((uint32_t)r->orig_rax == GLASS_COUNT && now > t->counted_at && patch_is_count(task->mm, r->rip)) {
+    if ((uint32_t)nr == GLASS_COUNT && now > t->counted_at && t->where == TRACEE_AT_CALL &&
+        patch_is_count(task->mm, t->regs.rip)) {
         h->count_stops++; /* nothing was asked: the clock has moved, and the loop looks what is due */
         t->counted_at = now;
         tracee_answer(t, 0);
@@ -103,7 +105,7 @@ static bool at_call(struct holder *h, struct tracee *t)
     }
     task->in_call = true;
     /* The kernel looks at eax alone, and so do we: arch/x86/entry/common.c, do_syscall_64. */
-    call_begin(&task->call, task, (uint32_t)r->orig_rax, argument);
+    call_begin(&task->call, task, (uint32_t)nr, argument);
     return finish(t, dispatch(task));
 }
 
@@ -153,6 +155,8 @@ static void at_signal(struct tracee *t)
         (void)ptrace(PTRACE_SETSIGINFO, t->real, 0, &seen);
     if (deliver != 0)
         record(t->task->world, signalled, t->task, &seen);
+    if (deliver != 0)
+        (void)tracee_load_registers(t); /* a call that was interrupted before anybody knew of it begins again */
     t->deliver = deliver;
     settle_restart(t, deliver);
 }
@@ -195,6 +199,7 @@ static bool handle_stop(struct holder *h, struct tracee *t)
 {
     switch (t->where) {
     case TRACEE_AT_CALL:
+    case TRACEE_AT_NOTICE:
         return at_call(h, t);
     case TRACEE_AT_SIGNAL:
         at_signal(t);

@@ -140,17 +140,23 @@ static void machine_kill(struct process *p)
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
 
+static bool stopped(struct tracee *t)
+{
+    return t->where != TRACEE_AT_NOTICE || tracee_load_registers(t) == 0;
+}
+
+/* The kernel shows masks of the stopped alone. */
 static uint64_t machine_blocked(struct task *t)
 {
     uint64_t mask = 0;
-    if (of(t) != NULL)
+    if (of(t) != NULL && stopped(of(t)))
         (void)ptrace(PTRACE_GETSIGMASK, of(t)->real, sizeof mask, &mask);
     return mask;
 }
 
 static void machine_set_blocked(struct task *t, uint64_t mask)
 {
-    if (of(t) != NULL)
+    if (of(t) != NULL && stopped(of(t)))
         (void)ptrace(PTRACE_SETSIGMASK, of(t)->real, sizeof mask, &mask);
 }
 

@@ -3,6 +3,7 @@
 #include "supervisor/probes.h"
 
 #include "supervisor/glass/glass.h"
+#include "supervisor/notice.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
@@ -172,6 +173,29 @@ static void probe_seccomp(struct probe_outcome *out)
 }
 
 static uint64_t looked_at = 0x7465727261726975;
+
+/* A program that notifies, as a run's: no more than that the kernel takes it, for who could answer is shown by every run. */
+static void probe_notices(struct probe_outcome *out)
+{
+    int status;
+    pid_t pid = notice_possible() ? fork() : -1;
+    if (pid == 0) {
+        struct sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+        const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+        bool there = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+                     syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, notice_flags(), &program) >= 0;
+        _exit(there ? 0 : errno);
+    }
+    if (pid < 0)
+        say(out, false, "the kernel has none that is known here");
+    else if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        say(out, false, "the process that tried died");
+    else if (WEXITSTATUS(status) == 0)
+        say(out, true, "calls arrive by SECCOMP_RET_USER_NOTIF");
+    else
+        say(out, false, "seccomp: %s%s", strerror(WEXITSTATUS(status)),
+            WEXITSTATUS(status) == EBUSY ? " (the container's own listener)" : "");
+}
 
 static void probe_memory(struct probe_outcome *out)
 {
@@ -389,6 +413,7 @@ const struct probe probes[] = {
      "the guest cannot be held (a container needs SYS_PTRACE or kernel 4.8 with Docker's default profile)",
      probe_ptrace},
     {"seccomp", true, "calls cannot be trapped", probe_seccomp},
+    {"notices", false, "each call costs a third more", probe_notices},
     {"guest memory", true, "calls cannot be answered", probe_memory},
     {"memfd", true, "the guest's first program cannot be started", probe_memfd},
     {"host files", true, "no file of the host can be shown (a container's profile must allow openat2)", probe_openat2},

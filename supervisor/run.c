@@ -201,7 +201,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
 {
     struct inputs inputs = {0};
     struct secrets secrets = {0};
-    struct holder h = {.socket = -1, .cpu = -1, .inputs = &inputs, .secrets = &secrets};
+    struct holder h = {.socket = -1, .listener = -1, .cpu = -1, .inputs = &inputs, .secrets = &secrets};
     struct bundle *bundle = NULL;
     int status = EXIT_SELF;
     *e = (struct run_error){0};
@@ -240,6 +240,8 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     }
     if (h.socket >= 0)
         close(h.socket);
+    if (h.listener >= 0)
+        close(h.listener);
     if (h.report != NULL && h.report != stderr)
         fclose(h.report);
     recording_free(h.recording);

@@ -6,6 +6,7 @@
 #include "supervisor/count/patch.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/limits.h"
+#include "supervisor/notice.h"
 #include "supervisor/replaying.h"
 #include "vfs/terminal.h"
 
@@ -21,10 +22,24 @@ static const int listened[] = {SIGALRM, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTST
 enum { LISTENED = sizeof listened / sizeof *listened };
 static struct sigaction before[LISTENED];
 
-static void on_signal(int signal)
+static struct sigaction before_children;
+static bool hears_children;
+static sigset_t mask_before_children;
+
+static void on_signal(int signal, siginfo_t *info, void *context)
 {
+    (void)info;
     arrived[signal] = 1;
     any_arrived = 1;
+    notice_interrupt(context);
+}
+
+static void on_child(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    (void)info;
+    notice_child();
+    notice_interrupt(context);
 }
 
 static int64_t period; /* of the timer now, which is a process's like its signal; 0: it stands still */
@@ -42,7 +57,8 @@ static void set_timer(int64_t ns)
 void tick_start(void)
 {
     memset((void *)arrived, 0, sizeof arrived);
-    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: waitpid must return */
+    const struct sigaction action = {.sa_sigaction = on_signal,
+                                     .sa_flags = SA_SIGINFO}; /* no SA_RESTART: waitpid must return */
     for (int i = 0; i < LISTENED; i++) {
         sigaction(listened[i], NULL, &before[i]);
         /* What the caller had ignored (nohup, a background job of sh) stays ignored. */
@@ -57,6 +73,22 @@ void tick_stop(void)
     set_timer(0);
     for (int i = 0; i < LISTENED; i++)
         sigaction(listened[i], &before[i], NULL);
+    if (hears_children) {
+        sigprocmask(SIG_SETMASK, &mask_before_children, NULL);
+        sigaction(SIGCHLD, &before_children, NULL);
+    }
+    hears_children = false;
+}
+
+void tick_hear_children(void)
+{
+    const struct sigaction action = {.sa_sigaction = on_child, .sa_flags = SA_SIGINFO};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    hears_children = true;
+    sigaction(SIGCHLD, &action, &before_children);
+    sigprocmask(SIG_UNBLOCK, &set, &mask_before_children); /* the caller may have left it blocked */
 }
 
 void tick_pause(bool paused)

@@ -13,9 +13,10 @@ enum {
     STUCK_NS = 1000 * 1000 * 1000, /* CPU time without a check, in an interpreter whose checks are counted */
 };
 
-void tick_start(void);        /* installs handlers; the timer runs until tick_stop */
-void tick_stop(void);         /* puts the old handlers back */
-void tick_pause(bool paused); /* an idle world has no ticks */
+void tick_start(void);         /* installs handlers; the timer runs until tick_stop */
+void tick_stop(void);          /* puts the old handlers back */
+void tick_hear_children(void); /* SIGCHLD too ends a wait for notices (supervisor/notice.h), until tick_stop */
+void tick_pause(bool paused);  /* an idle world has no ticks */
 int64_t tick_period(void);
 bool tick_came(void);
 bool tick_signalled(void);  /* a signal came, and was not taken yet */

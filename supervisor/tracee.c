@@ -1,6 +1,7 @@
-/* Registers, stops and injected calls: the only file that knows how ptrace(2) answers. */
+/* Registers and stops: how ptrace(2) answers. Injected calls are in injection.c. */
 #include "supervisor/tracee.h"
 
+#include "kernel/sysent.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/tick.h"
 
@@ -15,8 +16,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { TRAP_FLAG = 1 << 8 }; /* of rflags */
 
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t)
 {
@@ -44,6 +43,7 @@ struct tracee *tracee_find(struct holder *h, pid_t real)
 struct tracee *tracee_born(struct holder *h, pid_t real, struct task *t)
 {
     struct tracee *tracee = tracee_find(h, real);
+    notice_child(); /* it may have stopped while its parent was waited for */
     if (tracee == NULL)
         return tracee_new(h, real, t);
     tracee->task = t;
@@ -62,8 +62,16 @@ void tracee_kill_unborn(struct holder *h)
                 kill(t->real, SIGKILL);
 }
 
+/* Where it was at a notice, it is there no longer. */
+static void close_notice(const struct tracee *t)
+{
+    if (t->where == TRACEE_AT_NOTICE)
+        t->holder->open_notices--;
+}
+
 void tracee_free(struct tracee *t)
 {
+    close_notice(t);
     struct tracee **link = &t->holder->by_real[(uint32_t)t->real % HOLDER_BUCKETS];
     while (*link != NULL && *link != t)
         link = &(*link)->next;
@@ -72,7 +80,7 @@ void tracee_free(struct tracee *t)
     free(t);
 }
 
-static void tracee_rename(struct tracee *t, pid_t real)
+void tracee_rename(struct tracee *t, pid_t real)
 {
     struct tracee **link = &t->holder->by_real[(uint32_t)t->real % HOLDER_BUCKETS];
     while (*link != NULL && *link != t)
@@ -88,6 +96,7 @@ static void tracee_rename(struct tracee *t, pid_t real)
 void tracee_stopped(struct tracee *t, int status)
 {
     t->holder->stops++;
+    close_notice(t);
     t->regs_known = false;
     t->foreign = false;
     if (WIFEXITED(status) || WIFSIGNALED(status)) {
@@ -110,7 +119,7 @@ void tracee_stopped(struct tracee *t, int status)
 }
 
 /* A dead tracee is put by until the loop tells the world; of a leader that left before its threads it was told. */
-static void put_by(struct tracee *t)
+void tracee_put_by(struct tracee *t)
 {
     if (t->task == NULL) {
         for (struct process *p = t->holder->world->processes; p != NULL; p = p->next)
@@ -163,7 +172,84 @@ int tracee_wait_any(struct holder *h, bool block)
     note_usage(who, &usage);
     tracee_stopped(who, status);
     if (who->where == TRACEE_GONE)
-        put_by(who);
+        tracee_put_by(who);
+    return 0;
+}
+
+/* From any stop. It may be dead: then its end is what comes next, or was there before. */
+void tracee_go(struct tracee *t, int signal)
+{
+    t->where = TRACEE_RUNNING; /* tracee_wait would take the old stop for a new one */
+    if (ptrace(PTRACE_CONT, t->real, 0, (long)signal) < 0)
+        notice_child();
+}
+
+/* Wait for this one alone. 0, -EINTR. options: WNOHANG, or 0. */
+static int wait_stop(struct tracee *t, int options)
+{
+    int status;
+    struct rusage usage = {0};
+    pid_t pid = wait4(t->real, &status, __WALL | options, t->holder->no_proc ? &usage : NULL);
+    if (pid == 0)
+        return 0;
+    if (pid < 0) {
+        if (errno == EINTR)
+            return -EINTR;
+        t->where = TRACEE_GONE; /* ECHILD: it was reaped already */
+        t->wait_status = SIGKILL;
+        return 0;
+    }
+    note_usage(t, &usage);
+    tracee_stopped(t, status);
+    return 0;
+}
+
+/* Somebody stopped or died. */
+static void look_for_stop(struct tracee *t)
+{
+    if (t->exiting || t->listening_to_all) {
+        while (t->where == TRACEE_RUNNING && tracee_wait_any(t->holder, false) == 0)
+            ;
+        if (t->where == TRACEE_GONE)
+            tracee_take_back(t);
+    }
+    if (t->where == TRACEE_RUNNING)
+        (void)wait_stop(t, WNOHANG);
+}
+
+static void take_notice(struct tracee *t, const struct notice *n)
+{
+    struct holder *h = t->holder;
+    struct tracee *who = tracee_find(h, n->real);
+    if (who == NULL || who->where != TRACEE_RUNNING) { /* only one runs: this one was killed, or is nobody's */
+        kill(n->real, SIGKILL);
+        return;
+    }
+    h->stops++;
+    h->notices++;
+    h->open_notices++;
+    who->notice = *n;
+    who->answer = 0;
+    who->where = TRACEE_AT_NOTICE;
+    who->regs_known = false;
+}
+
+/* The same as tracee_wait, where it may be a notice that comes. */
+static int wait_noticing(struct tracee *t)
+{
+    while (t->where == TRACEE_RUNNING) {
+        struct notice n;
+        notice_look_around();
+        if (notice_child_came())
+            look_for_stop(t);
+        if (t->where != TRACEE_RUNNING)
+            break;
+        int error = notice_wait(t->holder->listener, &n);
+        if (error == 0)
+            take_notice(t, &n);
+        else if (tick_came())
+            return -EINTR;
+    }
     return 0;
 }
 
@@ -171,6 +257,8 @@ int tracee_wait_any(struct holder *h, bool block)
  * to; else only it, which costs least. */
 int tracee_wait(struct tracee *t)
 {
+    if (t->holder->listener >= 0)
+        return wait_noticing(t);
     if (t->exiting || t->listening_to_all) {
         while (t->where == TRACEE_RUNNING) {
             int error = tracee_wait_any(t->holder, true);
@@ -184,29 +272,98 @@ int tracee_wait(struct tracee *t)
         if (t->where != TRACEE_RUNNING)
             return 0;
     }
-    int status;
-    struct rusage usage = {0};
-    pid_t pid = wait4(t->real, &status, __WALL, t->holder->no_proc ? &usage : NULL);
-    if (pid < 0) {
-        if (errno == EINTR)
-            return -EINTR;
-        t->where = TRACEE_GONE; /* ECHILD: it was reaped already */
-        t->wait_status = SIGKILL;
-        return 0;
+    return wait_stop(t, 0);
+}
+
+/* A call that would come as a notice was interrupted before the notice was received: the supervisor knows nothing of it, and it
+ * begins again, whatever the handler that runs first was installed with. (kernel/seccomp.c, seccomp_do_user_notification:
+ * -ERESTARTSYS.) */
+static void begin_again(struct tracee *t)
+{
+    struct user_regs_struct *r = &t->regs;
+    const struct sysent *call = sysent_get(r->orig_rax);
+    if ((int64_t)r->rax != -CALL_RESTART_SYS || call == NULL || call->kernel != KERNEL_TRAP)
+        return;
+    r->rax = r->orig_rax;
+    r->orig_rax = (uint64_t)-1;
+    r->rip -= 2; /* the `syscall` instruction */
+    t->changed = true;
+}
+
+/* Woken while a stop is waited for that must come. An injected call may be filling gigabytes, so limits are looked at meanwhile. Or it was killed from outside:
+ * of a leader nothing is heard before its other threads were. */
+static void tick_while_awaited(struct tracee *t)
+{
+    tick_take(t->holder);
+    if (t->holder->world->ending)
+        kill(t->real, SIGKILL); /* even such a call ends for that */
+    while (t->where == TRACEE_RUNNING && tracee_wait_any(t->holder, false) == 0)
+        ;
+    if (t->where == TRACEE_GONE)
+        tracee_take_back(t);
+}
+
+void tracee_await(struct tracee *t)
+{
+    while (t->where == TRACEE_RUNNING && tracee_wait(t) == -EINTR)
+        tick_while_awaited(t);
+}
+
+/* From a notice to a stop: it is interrupted, and then told something, so that it stops on its way out of the call. */
+static int park(struct tracee *t)
+{
+    (void)ptrace(PTRACE_INTERRUPT, t->real, 0, 0);
+    close_notice(t);
+    (void)notice_answer(t->holder->listener, t->notice.id,
+                        t->answer); /* which it may have already; else it is set behind the call */
+    t->where = TRACEE_RUNNING;
+    for (;;) {
+        tracee_await(t);
+        if (t->where == TRACEE_GONE)
+            return -ESRCH;
+        if (t->where == TRACEE_AT_EVENT && t->event == PTRACE_EVENT_STOP) {
+            t->where = TRACEE_PARKED;
+            return 0;
+        }
+        if (t->where == TRACEE_AT_SIGNAL) /* a bell: heard again when it goes on */
+            t->bells |= SIGNAL_BIT(t->signal);
+        tracee_go(t, 0);
     }
-    note_usage(t, &usage);
-    tracee_stopped(t, status);
-    return 0;
 }
 
 int tracee_load_registers(struct tracee *t)
 {
     if (t->regs_known)
         return 0;
+    if (t->where == TRACEE_AT_NOTICE && park(t) < 0)
+        return -ESRCH;
     if (ptrace(PTRACE_GETREGS, t->real, 0, &t->regs) < 0)
         return -errno;
     t->regs_known = true;
+    if (t->holder->listener >= 0 && (t->where == TRACEE_AT_EVENT || t->where == TRACEE_AT_SIGNAL))
+        begin_again(t);
     return 0;
+}
+
+void tracee_sleeps(struct tracee *t)
+{
+    if (t->where == TRACEE_AT_NOTICE && t->holder->open_notices > NOTICES_MOST)
+        (void)tracee_load_registers(t);
+}
+
+int tracee_asked(struct tracee *t, uint64_t *nr, uint64_t argument[6])
+{
+    if (t->where == TRACEE_AT_NOTICE) {
+        *nr = t->notice.nr;
+        memcpy(argument, t->notice.arg, sizeof t->notice.arg);
+        return 0;
+    }
+    int error = tracee_load_registers(t);
+    const struct user_regs_struct *r = &t->regs;
+    const uint64_t asked[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+    *nr = r->orig_rax;
+    memcpy(argument, asked, sizeof asked);
+    return error;
 }
 
 static void ring_again(struct tracee *t)
@@ -219,10 +376,24 @@ static void ring_again(struct tracee *t)
     }
 }
 
+/* Its answer is all that it needs. */
+static void let_go_on(struct tracee *t)
+{
+    close_notice(t);
+    t->listening_to_all = t->killed;
+    t->where = TRACEE_RUNNING;
+    if (notice_answer(t->holder->listener, t->notice.id, t->answer) < 0)
+        notice_child(); /* it dies, or is dead: its end is what comes next, or was there before */
+}
+
 void tracee_let_go(struct tracee *t)
 {
     if (t->bells != 0)
         ring_again(t);
+    if (t->where == TRACEE_AT_NOTICE) {
+        let_go_on(t);
+        return;
+    }
     if (t->changed || t->injecting) {
         t->changed = t->injecting = false;
         (void)ptrace(PTRACE_SETREGS, t->real, 0, &t->regs); /* it may be dead: then its end is what comes next */
@@ -230,9 +401,8 @@ void tracee_let_go(struct tracee *t)
     int signal = t->deliver;
     t->deliver = 0;
     t->listening_to_all = signal != 0 || t->killed;
-    t->where = TRACEE_RUNNING;
     t->regs_known = false;
-    (void)ptrace(PTRACE_CONT, t->real, 0, (long)signal);
+    tracee_go(t, signal);
 }
 
 int tracee_resume(struct tracee *t)
@@ -248,197 +418,12 @@ void tracee_interrupt(struct tracee *t)
 
 void tracee_answer(struct tracee *t, int64_t result)
 {
+    t->answer = result;
+    if (t->where == TRACEE_AT_NOTICE)
+        return;
     t->regs.orig_rax = (uint64_t)-1;
     t->regs.rax = (uint64_t)result;
     t->changed = true;
-}
-
-static void set_call(struct user_regs_struct *regs, uint64_t nr, const uint64_t argument[6])
-{
-    regs->orig_rax = nr;
-    regs->rax = (uint64_t)-ENOSYS;
-    regs->rdi = argument[0];
-    regs->rsi = argument[1];
-    regs->rdx = argument[2];
-    regs->r10 = argument[3];
-    regs->r8 = argument[4];
-    regs->r9 = argument[5];
-}
-
-void tracee_rewrite(struct tracee *t, uint64_t nr, const uint64_t argument[6])
-{
-    set_call(&t->regs, nr, argument);
-    t->changed = true;
-}
-
-/* Woken while an injected call runs: it may be filling gigabytes, so limits are looked at meanwhile. Or it was killed from outside:
- * of a leader nothing is heard before its other threads were. */
-static void tick_while_injecting(struct tracee *t)
-{
-    tick_take(t->holder);
-    if (t->holder->world->ending)
-        kill(t->real, SIGKILL); /* even such a call ends for that */
-    while (t->where == TRACEE_RUNNING && tracee_wait_any(t->holder, false) == 0)
-        ;
-    if (t->where == TRACEE_GONE)
-        tracee_take_back(t);
-}
-
-/* A fault of the injected code itself: its pages are not as they were. There is no way back, for the process. */
-static bool is_fault(const struct tracee *t)
-{
-    siginfo_t info;
-    if ((SIGNAL_BIT(t->signal) & (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) |
-                                  SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSYS))) == 0)
-        return false;
-    return ptrace(PTRACE_GETSIGINFO, t->real, 0, &info) == 0 && info.si_code > 0;
-}
-
-/* The task asks for a call: for the mark, or once more for the injected one, which a bell interrupted and the kernel begins
- * again (clone(2), say: ERESTARTNOINTR in kernel/fork.c, copy_process). */
-static int at_mark(struct tracee *t, int64_t *result)
-{
-    struct user_regs_struct now;
-    if (ptrace(PTRACE_GETREGS, t->real, 0, &now) < 0)
-        return -ESRCH;
-    if ((uint32_t)now.orig_rax != GLASS_MARK)
-        return -EAGAIN;
-    t->where = TRACEE_AT_MARK;
-    t->regs_known = true; /* of the guest: untouched by the injection */
-    *result = (int64_t)now.rdi;
-    return 0;
-}
-
-/* Wait through everything that may come between an injected call and the mark after it. */
-static int64_t await_mark(struct tracee *t)
-{
-    for (;;) {
-        while (t->where == TRACEE_RUNNING && tracee_wait(t) == -EINTR)
-            tick_while_injecting(t);
-        switch (t->where) {
-        case TRACEE_GONE:
-            return -ESRCH;
-        case TRACEE_AT_CALL: {
-            int64_t result;
-            int error = at_mark(t, &result);
-            if (error != -EAGAIN)
-                return error < 0 ? error : result;
-            break;
-        }
-        case TRACEE_AT_SIGNAL: /* a bell: heard again when the guest goes on */
-            if (is_fault(t))
-                kill(t->real, SIGKILL);
-            else
-                t->bells |= SIGNAL_BIT(t->signal);
-            break;
-        case TRACEE_AT_EVENT: {
-            unsigned long born;
-            if (t->event != PTRACE_EVENT_STOP && ptrace(PTRACE_GETEVENTMSG, t->real, 0, &born) == 0)
-                t->born = (pid_t)born;
-            break;
-        }
-        default:
-            break;
-        }
-        t->where = TRACEE_RUNNING; /* tracee_wait would take the old stop for a new one */
-        (void)ptrace(PTRACE_CONT, t->real, 0, 0);
-    }
-}
-
-static int start_injection(struct tracee *t, long nr, const uint64_t argument[6])
-{
-    if (tracee_load_registers(t) < 0)
-        return -ESRCH;
-    struct user_regs_struct injected = t->regs;
-    set_call(&injected, (uint64_t)nr, argument);
-    injected.rip = GLASS_AFTER;
-    injected.eflags &= ~(uint64_t)TRAP_FLAG; /* a guest may single-step itself, but not us */
-    if (ptrace(PTRACE_SETREGS, t->real, 0, &injected) < 0)
-        return -ESRCH;
-    t->injecting = true;
-    t->holder->injected++;
-    t->where = TRACEE_RUNNING;
-    (void)ptrace(PTRACE_CONT, t->real, 0, 0);
-    return 0;
-}
-
-int64_t tracee_inject(struct tracee *t, long nr, const uint64_t argument[6])
-{
-    int error = start_injection(t, nr, argument);
-    return error < 0 ? error : await_mark(t);
-}
-
-/* While an execve replaces a process, its other threads die, and only their tracer's wait lets it go on (ptrace(2), "execve(2)
- * under ptrace"). Nobody else runs, so whatever comes is of this process. */
-static int await_exec(struct tracee *t)
-{
-    for (;;) {
-        int status;
-        pid_t pid = waitpid(-1, &status, __WALL);
-        if (pid < 0 && errno == EINTR)
-            continue;
-        if (pid < 0)
-            return -ESRCH;
-        struct tracee *who = tracee_find(t->holder, pid);
-        if (status >> 16 == PTRACE_EVENT_EXEC) {
-            if (who != NULL && who != t)
-                tracee_free(who); /* the leader's place was taken */
-            t->task->process->machine = t;
-            tracee_rename(t, pid);
-            tracee_stopped(t, status);
-            return 0;
-        }
-        if (who == NULL)
-            continue;
-        tracee_stopped(who, status);
-        if (who == t) {
-            if (t->where == TRACEE_GONE)
-                return -ESRCH;
-            int64_t result;
-            int error = t->where == TRACEE_AT_CALL ? at_mark(t, &result) : -EAGAIN;
-            if (error != -EAGAIN) /* back at the mark of the old program: it failed */
-                return error < 0 ? error : (int)result;
-            if (t->where == TRACEE_AT_SIGNAL)
-                t->bells |= SIGNAL_BIT(t->signal);
-            t->where = TRACEE_RUNNING;
-            (void)ptrace(PTRACE_CONT, t->real, 0, 0);
-        } else if (who->where == TRACEE_GONE && (who->task == NULL || who->task->process != t->task->process)) {
-            put_by(who); /* killed from outside, meanwhile */
-        }
-    }
-}
-
-int tracee_to_mark(struct tracee *t)
-{
-    if (t->where != TRACEE_AT_EVENT)
-        return -ESRCH;
-    t->changed = false;
-    t->where = TRACEE_RUNNING;
-    (void)ptrace(PTRACE_CONT, t->real, 0, 0);
-    if (await_mark(t) < 0)
-        return -ESRCH;
-    t->injecting = true;
-    return 0;
-}
-
-int tracee_execute(struct tracee *t)
-{
-    const uint64_t argument[6] = {GLASS_PROGRAM, GLASS_EMPTY_STRING, GLASS_ARGV, GLASS_ENVP, AT_EMPTY_PATH};
-    int error = start_injection(t, SYS_execveat, argument);
-    if (error == 0)
-        error = await_exec(t);
-    if (error < 0)
-        return error;
-    t->regs_known = true; /* nothing of the old program's is worth keeping */
-    t->where = TRACEE_RUNNING;
-    (void)ptrace(PTRACE_CONT, t->real, 0, 0);
-    int64_t mark = await_mark(t);
-    if (mark < 0)
-        return -ESRCH;
-    if (ptrace(PTRACE_GETREGS, t->real, 0, &t->regs) < 0)
-        return -ESRCH;
-    t->fresh = true;
-    return 0;
 }
 
 ssize_t tracee_read(struct tracee *t, uint64_t address, void *to, size_t n)

@@ -1,13 +1,15 @@
 /* The guest's threads as ptrace(2) shows them: registers, stops, injected calls. Nothing above this file says PTRACE_.
  *
  * A tracee is either running or in one of its stops. At PTRACE_EVENT_SECCOMP (`TRACEE_AT_CALL`) a call has been asked for
- * and not begun: it is answered by setting orig_rax to -1 and rax to the result (one stop, no exit stop), or rewritten.
+ * and not begun: it is answered by setting orig_rax to -1 and rax to the result (one stop, no exit stop), or rewritten. Where the
+ * kernel lets us most calls come as notices instead; whoever then needs registers, a mask or an injected call gets a stop made for it.
  * Only one tracee of a world runs at a time. */
 #ifndef SUPERVISOR_TRACEE_H
 #define SUPERVISOR_TRACEE_H
 
 #include "kernel/world.h"
 #include "supervisor/confine.h"
+#include "supervisor/notice.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 
 enum tracee_where {
     TRACEE_AT_CALL,   /* PTRACE_EVENT_SECCOMP */
+    TRACEE_AT_NOTICE, /* not stopped: it waits in the kernel for the answer to its notice (supervisor/notice.h) */
+    TRACEE_PARKED,    /* PTRACE_EVENT_STOP behind a call that came as a notice, and whose result is to be set */
     TRACEE_AT_MARK,   /* the same, of the glass program's own announcement: calls are being injected */
     TRACEE_AT_SIGNAL, /* signal-delivery-stop */
     TRACEE_AT_EVENT,  /* PTRACE_EVENT_STOP: interrupted, or new */
@@ -34,6 +38,8 @@ struct tracee {
     bool changed;                 /* the tracee's registers are to become `regs` when it is resumed */
     uint64_t most;        /* a leader's, without /proc: bytes its process ever had in memory, as of its last stop */
     uint64_t page_tables; /* a leader's: bytes, when its process was last looked at (limits.c) */
+    struct notice notice; /* AT_NOTICE: what was asked … */
+    int64_t answer;       /* … and what is to be told it, when it is resumed */
     bool injecting;       /* regs are the guest's, but the tracee stands in the glass page */
     int event;            /* AT_EVENT: PTRACE_EVENT_* */
     pid_t born;           /* the real tid of the task that an injected clone made, or 0 */
@@ -78,13 +84,17 @@ struct handed_table { /* mm->machine: descriptors go with the address space (CLO
     uint32_t patched_count;
 };
 
-enum { HOLDER_BUCKETS = 256 };
+enum {
+    HOLDER_BUCKETS = 256,
+    NOTICES_MOST = 64, /* open at a time: the kernel looks through all for the one it is told of (kernel/seccomp.c) */
+};
 
 /* What the supervisor owns of one world: world->machine_context. */
 struct holder {
     struct world *world;
     struct tracee *by_real[HOLDER_BUCKETS];
-    int socket; /* our end of the descriptor hand-over */
+    int socket;   /* our end of the descriptor hand-over */
+    int listener; /* of notices; -1: all calls are ptrace stops */
     dev_t glass_device;
     ino_t glass_inode;             /* the glass program's file, which holds the vDSO too */
     struct tracee *gone;           /* dead, and the world not told yet */
@@ -123,10 +133,12 @@ struct holder {
     const struct task *moved_task; /* the same for checks and calls: the last tick at which it had made one */
     uint64_t moved_calls;
     int64_t moved_cpu;
-    int64_t computed;  /* ns that tasks computed while something waited for time to pass */
-    bool tsc_answered; /* RDTSC was seen to be trapped (supervisor/tsc.h) */
-    uint64_t stops;    /* ptrace stops seen, for the report and bench/ */
-    uint64_t injected; /* injected calls */
+    int64_t computed;      /* ns that tasks computed while something waited for time to pass */
+    bool tsc_answered;     /* RDTSC was seen to be trapped (supervisor/tsc.h) */
+    uint64_t stops;        /* ptrace stops and notices seen, for the report and bench/ */
+    uint64_t notices;      /* of them, notices */
+    uint64_t open_notices; /* not answered yet */
+    uint64_t injected;     /* injected calls */
 };
 
 struct tracee *tracee_new(struct holder *h, pid_t real, struct task *t);
@@ -142,13 +154,21 @@ void tracee_free(struct tracee *t); /* leaves the table */
  * meanwhile are put on holder->gone. */
 int tracee_resume(struct tracee *t);
 int tracee_wait(struct tracee *t);
+void tracee_await(struct tracee *t);          /* until it does not run any more, whatever ticks come meanwhile */
+void tracee_go(struct tracee *t, int signal); /* from any ptrace stop, as it stands */
+void tracee_put_by(struct tracee *t);         /* it is dead: onto holder->gone, or, if it is nobody's any more, away */
+void tracee_rename(struct tracee *t, pid_t real); /* execve(2) gave it its leader's tid */
 void tracee_take_back(struct tracee *t); /* off holder->gone, if it is there: the caller has its death in hand */
 /* Wait for whatever comes of any tracee; dead ones go on holder->gone. block false: only what is there already. 0, -EINTR, or -ECHILD:
  * there is nothing (more). */
 int tracee_wait_any(struct holder *h, bool block);
-void tracee_let_go(struct tracee *t);        /* resume, and do not wait */
-void tracee_interrupt(struct tracee *t);     /* it runs: it will stop soon (TRACEE_AT_EVENT, or whatever came first) */
-int tracee_load_registers(struct tracee *t); /* into t->regs, once per stop */
+void tracee_let_go(struct tracee *t);    /* resume, and do not wait */
+void tracee_interrupt(struct tracee *t); /* it runs: it will stop soon (TRACEE_AT_EVENT, or whatever came first) */
+int tracee_load_registers(
+    struct tracee *t); /* into t->regs, once per stop; 0 or -errno: it is dead. A notice becomes a stop */
+void tracee_sleeps(struct tracee *t); /* its call blocks: it may be long until it is answered */
+/* What was asked, at a call of either kind. 0, or -errno: it is dead. */
+int tracee_asked(struct tracee *t, uint64_t *nr, uint64_t argument[6]);
 /* Take the word of waitpid(2) about a tracee. */
 void tracee_stopped(struct tracee *t, int status);
 

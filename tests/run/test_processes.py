@@ -562,7 +562,7 @@ def test_thread_flood_is_an_errno(inside):
                 threading.Thread(target=done.wait).start(); started += 1
         except RuntimeError as e: print(e, started > 200)
         done.set()
-    """), timeout=120)
+    """), timeout=400)
     assert out == "can't start new thread True\n"
 
 
