@@ -387,6 +387,7 @@ static json_t *build(const struct holder *h)
         add(o, "deadlock", deadlock(h));
     add(o, "schedule", json_integer((json_int_t)w->policy->schedule_seed));
     add(o, "stops", json_integer((json_int_t)h->stops));
+    add(o, "notices", json_integer((json_int_t)h->notices));
     add(o, "calls", calls(w));
     add(o, "denied", denied(w));
     add(o, "unknown", unknown(w));
