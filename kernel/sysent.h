@@ -23,7 +23,7 @@ enum sysent_family {
 };
 
 /* What the kernel has to do with the answer (see sysent.def). */
-enum sysent_kernel { KERNEL_TRAP, KERNEL_HELD, KERNEL_BY_ARG, KERNEL_ALLOW };
+enum sysent_kernel { KERNEL_TRAP, KERNEL_NOTICE, KERNEL_BY_ARG, KERNEL_ALLOW };
 
 enum argument_kind {
     ARG_NONE,

@@ -59,10 +59,10 @@ static int add_rules(scmp_filter_ctx ctx, const struct policy *p)
 {
     for (int nr = 0; nr < SYSENT_COUNT; nr++) {
         const struct sysent *entry = sysent_get((uint64_t)nr);
-        if (entry == NULL || entry->kernel == KERNEL_HELD)
+        if (entry == NULL || entry->kernel == KERNEL_TRAP)
             continue;
         int error = 0;
-        if (entry->kernel == KERNEL_TRAP)
+        if (entry->kernel == KERNEL_NOTICE)
             error = seccomp_rule_add(ctx, SCMP_ACT_TRACE(NOTICE_MARK), nr, 0);
         else if (!p->trap_all && !policy_has_rules(p, nr))
             error = entry->kernel == KERNEL_ALLOW ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0)

@@ -2,7 +2,7 @@
  *
  * The task sleeps in the kernel with its call asked and not begun, as at PTRACE_EVENT_SECCOMP, but is told its result by one ioctl, and
  * asked by one: a quarter less than a stop costs. What a notice cannot do is show or set registers, or let the kernel run
- * another call; calls that need that (HELD in kernel/sysent.def) stop by ptrace as ever, and a task in a notice can be parked in a
+ * another call; calls that need that, and those that are rare (whatever is not NOTICE in kernel/sysent.def), stop by ptrace as ever, and a task in a notice can be parked in a
  * ptrace stop (supervisor/tracee.c). No notice is ever answered with SECCOMP_USER_NOTIF_FLAG_CONTINUE: what was judged is not
  * read again by the kernel.
  *

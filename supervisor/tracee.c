@@ -282,7 +282,7 @@ static void begin_again(struct tracee *t)
 {
     struct user_regs_struct *r = &t->regs;
     const struct sysent *call = sysent_get(r->orig_rax);
-    if ((int64_t)r->rax != -CALL_RESTART_SYS || call == NULL || call->kernel != KERNEL_TRAP)
+    if ((int64_t)r->rax != -CALL_RESTART_SYS || call == NULL || call->kernel != KERNEL_NOTICE)
         return;
     r->rax = r->orig_rax;
     r->orig_rax = (uint64_t)-1;

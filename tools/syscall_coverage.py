@@ -18,7 +18,7 @@ LINE = re.compile(r"^SYSCALL\((\d+), (\w+), (\w+), (\w+), (\w+)(?:, (.*))?\)$")
 FIXED = {"refused": "refused with EPERM", "absent": "ENOSYS: not part of this kernel",
          "no_handles": "refused with EOPNOTSUPP", "interrupted": "refused with EINTR",
          "NONE": "ENOSYS: not answered yet, counted in the report"}
-KERNEL = {"TRAP": "", "HELD": "", "BY_ARG": ", or the kernel, by argument", "ALLOW": "the kernel"}
+KERNEL = {"TRAP": "", "NOTICE": "", "BY_ARG": ", or the kernel, by argument", "ALLOW": "the kernel"}
 
 
 def rows():
@@ -45,7 +45,7 @@ def answer(stub, kernel, where):
 
 
 def kind(stub, kernel):
-    return FIXED[stub] if stub in FIXED else {"TRAP": "a stub", "HELD": "a stub", "BY_ARG": "a stub, or the kernel, by argument",
+    return FIXED[stub] if stub in FIXED else {"TRAP": "a stub", "NOTICE": "a stub", "BY_ARG": "a stub, or the kernel, by argument",
                                               "ALLOW": "the kernel"}[kernel]
 
 
