@@ -49,9 +49,9 @@ static int trace_help(void)
     printf("\nA filter is made of tests joined by and, or, not and ( ):\n"
            "  pid=2  tid=3  call=openat,%%network  path=/etc/**  time>=1.5s  result=ENOENT  result=ok  result=error\n"
            "  rule=any  rule=deny  kind=signal  event<100\n"
-           "\nExit status: 0; 1 when the record ends before its run did, or is not signed by KEY; 125 when it is no "
-           "record or\n"
-           "was damaged. stderr then says up to which event and why.\n");
+           "\nExit status: 0; 1 when the record ends before its run did; 125 when it is no record or was damaged, or "
+           "with\n"
+           "--verify-signature when not all of it is as KEY signed it. stderr then says up to which event and why.\n");
     return 0;
 }
 
@@ -161,19 +161,20 @@ static int verify_signature(struct reader *r, const struct trace_options *o, str
         return command_fail("trace: %s", why);
     while ((result = reader_next(r, e)) == READER_EVENT)
         ;
-    if (result != READER_END)
-        return outcome(o->file, r, result);
+    if (result != READER_END) {
+        (void)outcome(o->file, r, result);
+        return STATUS_FAILED; /* whose all of it is nobody can say */
+    }
     enum signature signature = reader_signature(r, key);
     if (signature == SIGNATURE_GOOD && memcmp(key, wanted, sizeof key) == 0) {
         printf("%s: signed by %s: %" PRIu64 " events, head %s\n", o->file, o->public_key, reader_events(r),
                sodium_bin2hex(hex, sizeof hex, reader_head(r), EVENT_DIGEST));
         return 0;
     }
-    fprintf(stderr, "terrarium: %s: %s\n", o->file,
-            signature == SIGNATURE_NONE  ? "not signed"
-            : signature == SIGNATURE_BAD ? "the signature is not of this record"
-                                         : "signed by another key");
-    return STATUS_INCOMPLETE;
+    return command_fail("%s: %s", o->file,
+                        signature == SIGNATURE_NONE  ? "not signed"
+                        : signature == SIGNATURE_BAD ? "the signature is not of this record"
+                                                     : "signed by another key");
 }
 
 int command_trace(int argc, char **argv)

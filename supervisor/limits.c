@@ -16,6 +16,7 @@
 
 #include "supervisor/ceilings.h"
 #include "supervisor/fast_clock.h"
+#include "supervisor/inspect/inspect.h"
 #include "supervisor/recording.h"
 #include "supervisor/replaying.h"
 #include "supervisor/tick.h"
@@ -243,6 +244,8 @@ void limits_check(struct holder *h)
     if (h->limits == NULL || h->world->ending)
         return;
     if (h->world->again != NULL) { /* what ended the run then ends it now */
+        if (h->inspection != NULL)
+            inspection_tick(h->inspection, h);
         if (!replaying_over(h->world->again))
             ceilings_check(h);
         return;

@@ -136,6 +136,18 @@ bool inspect_get(const struct inspection *i, struct holder *h, char *c)
     return n == 1;
 }
 
+void inspection_tick(struct inspection *i, struct holder *h)
+{
+    enum { INTERRUPT = 3 }; /* gdb's ^C, while it waits for `continue` to end; else it says nothing then */
+    struct pollfd said = {.fd = i->request.in != NULL ? fileno(i->request.in) : -1, .events = POLLIN};
+    char c;
+    if (!i->gdb_waits || poll(&said, 1, 0) <= 0)
+        return;
+    ssize_t n = read(said.fd, &c, 1);
+    if (n == 0 || (n == 1 && c == INTERRUPT)) /* 0: it is gone, which is seen there */
+        replaying_interrupt(h->world->again);
+}
+
 /* Nothing passes while somebody thinks: there are no ticks. */
 static bool talk(struct inspection *i, struct holder *h)
 {

@@ -25,6 +25,8 @@ void inspection_watch(struct inspection *i, const struct event *e);
 
 /* The replay stands where it was to stop. True: it goes on from here, to another place; false: it ends. */
 bool inspection_stop(struct inspection *i, struct holder *h);
+/* While it goes on, at each tick: gdb's ^C brings it to a stop behind the next event, and a gdb that is gone ends it. */
+void inspection_tick(struct inspection *i, struct holder *h);
 /* The world ended: as the run did, or because nobody let it go on. Before its processes are killed. */
 void inspection_end(struct inspection *i, struct holder *h);
 

@@ -131,9 +131,11 @@ static int32_t holder_of(struct search *s, const struct python_wait *waits, size
         one = one && (holder == NULL || holder == s->exit[i].task);
         holder = s->exit[i].task;
     }
-    for (const struct task *t = s->process->threads; s->owner != 0 && t != NULL; t = t->next_thread)
-        if (t->machine != NULL && ((const struct tracee *)t->machine)->regs.fs_base == s->owner)
+    for (const struct task *t = s->process->threads; s->owner != 0 && t != NULL; t = t->next_thread) {
+        struct tracee *stopped = t->machine;
+        if (stopped != NULL && tracee_load_registers(stopped) == 0 && stopped->regs.fs_base == s->owner)
             return t->tid;
+    }
     return holder != NULL && one ? holder->tid : 0;
 }
 

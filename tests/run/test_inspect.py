@@ -234,3 +234,50 @@ def test_the_prompt_comes_back_by_an_interrupt(tmp_path):
     os.write(fd, b"quit\n")
     assert os.waitpid(pid, 0)[1] == 0
     os.close(fd)
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("long") / "r"
+    code = "import os\nfor i in range(200000): os.getppid()"
+    subprocess.run([TERRARIUM, "run", "--python", "/usr/bin/python3", "--record", path, "--bundle", "--", "-I", "-S", "-c", code], check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
+    return path
+
+
+@pytest.mark.parametrize("way", ["byte", "signal", "gone"])
+def test_gdb_interrupts(long_run, way):
+    """gdb's ^C is a byte on the pipe, or a signal where it shares the terminal: both bring it back, and when it is gone nobody waits."""
+    replay = subprocess.Popen([TERRARIUM, "replay", "--gdb", long_run], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def ask(packet):
+        replay.stdin.write(b"$%s#%02x" % (packet, sum(packet) & 255))
+        replay.stdin.flush()
+
+    def answer():
+        while replay.stdout.read(1) != b"$":
+            pass
+        text = b""
+        while not text.endswith(b"#"):
+            text += replay.stdout.read(1)
+        replay.stdout.read(2)
+        replay.stdin.write(b"+")
+        replay.stdin.flush()
+        return text[:-1]
+
+    ask(b"?")
+    assert answer() == b"T05thread:2;"
+    ask(b"c")
+    assert replay.stdout.read(1) == b"+"  # it goes on
+    if way == "byte":
+        replay.stdin.write(b"\x03")
+        replay.stdin.flush()
+    elif way == "signal":
+        replay.send_signal(signal.SIGINT)
+    else:
+        replay.stdin.close()
+    if way != "gone":
+        assert answer() == b"T05thread:2;"
+        ask(b"k")
+    assert replay.wait(timeout=60) == 0
+    replay.stdout.close()

@@ -209,14 +209,16 @@ def test_signed(tmp_path):
     status, out, err = call("trace", tmp_path / "r", "--verify-signature", f"{key}.pub")
     assert (status, err) == (0, "") and reader.head.hex() in out
     assert call("trace", tmp_path / "r", "--verify-signature", f"{other}.pub")[::2] == (
-        1, f"terrarium: {tmp_path}/r: signed by another key\n")
+        125, f"terrarium: {tmp_path}/r: signed by another key\n")
     changed = bytearray((tmp_path / "r").read_bytes())
     changed[changed.index(b"MANI") + 60] ^= 1  # what the run saw of its machine is signed too
     (tmp_path / "c").write_bytes(changed)
     assert call("trace", tmp_path / "c", "--verify-signature", f"{key}.pub")[::2] == (
-        1, f"terrarium: {tmp_path}/c: the signature is not of this record\n")
+        125, f"terrarium: {tmp_path}/c: the signature is not of this record\n")
     record(tmp_path / "u", "print(1)")
-    assert call("trace", tmp_path / "u", "--verify-signature", f"{key}.pub")[::2] == (1, f"terrarium: {tmp_path}/u: not signed\n")
+    assert call("trace", tmp_path / "u", "--verify-signature", f"{key}.pub")[::2] == (125, f"terrarium: {tmp_path}/u: not signed\n")
+    (tmp_path / "short").write_bytes((tmp_path / "r").read_bytes()[:-1])
+    assert call("trace", tmp_path / "short", "--verify-signature", f"{key}.pub")[0] == 125
     assert call("run", "--sign", key, "--", "-c", "0")[::2] == (125, "terrarium: --sign: only a record can be signed (--record FILE)\n")
 
 
