@@ -23,8 +23,7 @@ void futex_table_free(struct futex_table *f)
     free(f);
 }
 
-/* ---- keys and queues
- * ------------------------------------------------------------------------------------------------- */
+/* ---- keys and queues ---- */
 
 static struct futex_key key_in(const struct mm *mm, uint64_t address, bool private)
 {
@@ -142,8 +141,7 @@ int futex_wake_address(struct task *t, uint64_t address, int n)
     return (int)(woken + more);
 }
 
-/* ---- words
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 int futex_get_word(struct task *t, uint64_t address, uint32_t *word)
 {
@@ -158,8 +156,7 @@ int futex_put_word(struct task *t, uint64_t address, uint32_t word)
     return 0;
 }
 
-/* ---- the arguments of futex(2)
- * ------------------------------------------------------------------------------------------- */
+/* ---- the arguments of futex(2) ---- */
 
 static bool takes_timeout(int operation)
 {
@@ -198,8 +195,7 @@ static int find_deadline(struct call *c, uint64_t address, int clock_id, bool re
     return 0;
 }
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 /* With a timeout the kernel's restart block says EINTR to a handler whatever SA_RESTART says (signal(7)). */
 static int64_t interrupted(const struct futex_arguments *a)
@@ -245,8 +241,7 @@ static int64_t futex_wait(struct futex_arguments *a, uint32_t bitset)
     return call_block(c, a->deadline, interrupted(a));
 }
 
-/* ---- moving waiters
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- moving waiters ---- */
 
 void futex_move(struct futex_arguments *a, struct futex_waiter *w, enum futex_kind kind)
 {
@@ -359,8 +354,7 @@ static int64_t wake_operation(struct futex_arguments *a)
     return more < 0 ? more : woken + more;
 }
 
-/* ---- the calls
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the calls ---- */
 
 static int64_t act(struct futex_arguments *a, int operation)
 {
@@ -428,8 +422,7 @@ int64_t futex_call(struct call *c)
     return error < 0 ? error : act(&a, operation);
 }
 
-/* ---- futex_waitv(2)
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- futex_waitv(2) ---- */
 
 struct many {
     uint32_t count;

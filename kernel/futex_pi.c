@@ -149,8 +149,7 @@ int64_t futex_requeue_pi(struct futex_arguments *a)
     return woken + moved;
 }
 
-/* ---- the ends of threads
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the ends of threads ---- */
 
 /* handle_futex_death: a word that the dead thread owns is marked, and one who waits is woken to see it. */
 static void owner_died(struct task *t, uint64_t address, bool pi, bool pending)

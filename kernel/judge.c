@@ -269,8 +269,7 @@ static int resolve_argument(struct call *c, int i, bool second, char *buf, size_
     return error ? error : 1;
 }
 
-/* ---- what was decided ----------------------------------------------------------------------------------------------
- */
+/* ---- what was decided ---- */
 
 /* The call in words, with where its paths lead when that is not what they say. */
 static char *example(struct call *c, const struct policy_query *q)

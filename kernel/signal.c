@@ -63,8 +63,7 @@ void signal_user_info(siginfo_t *info, int signal, const struct task *sender)
     info->si_uid = sender->cred.uid;
 }
 
-/* ---- queues
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- queues ---- */
 
 void signal_queue_init(struct signal_queue *q)
 {
@@ -175,8 +174,7 @@ uint64_t signal_pending(const struct task *t)
     return t->signals.pending | t->process->signals.pending;
 }
 
-/* ---- bells
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- bells ---- */
 
 /* What keeps signals from the task now, or for as long as the call it sleeps in. */
 static uint64_t blocked_now(struct task *t)
@@ -247,8 +245,7 @@ void signal_task_ended(struct task *t)
             ring(p, chosen(p, e->info.si_signo), &p->signals, e->info.si_signo);
 }
 
-/* ---- ends, stops and continues
- * ------------------------------------------------------------------------------------------ */
+/* ---- ends, stops and continues ---- */
 
 static bool fatal(const struct process *p, int signal)
 {
@@ -287,8 +284,7 @@ static void undo_opposite(struct process *p, int signal)
     }
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- sending ---- */
 
 /* True when the signal needs no queue: it was ignored, or acted on at once. A blocked one is never ignored, for its
  * handler may be another one when it is unblocked. */
@@ -371,8 +367,7 @@ int signal_send_group(struct world *w, int32_t pgid, const siginfo_t *info)
     return sent ? 0 : result;
 }
 
-/* ---- receiving
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 /* What the kernel itself raised: a fault of the program's own, or its CPU limit. Signals that were sent have codes <=
  * 0. */

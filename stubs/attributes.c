@@ -209,8 +209,7 @@ int64_t stub_utime(struct call *c)
     return set_times(c, NO_DIRFD, 0, 0, c->arg[1] ? times : NULL);
 }
 
-/* ---- sizes --------------------------------------------------------------------------------------------------------
- */
+/* ---- sizes ---- */
 
 static bool over_size_limit(struct call *c, uint64_t size)
 {
@@ -270,8 +269,7 @@ int64_t stub_fallocate(struct call *c)
     return file_allocate(f, (int)c->arg[1], offset, length);
 }
 
-/* ---- storage ------------------------------------------------------------------------------------------------------
- */
+/* ---- storage ---- */
 
 static int64_t sync_file(struct call *c)
 {

@@ -18,8 +18,7 @@ enum {
     USER_TICK = NS_A_SECOND / 100, /* ns: sysconf(_SC_CLK_TCK) is 100 */
 };
 
-/* ---- CPU clocks
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- CPU clocks ---- */
 
 int cpu_clock_find(struct task *caller, int clock_id, struct cpu_clock *out)
 {
@@ -56,8 +55,7 @@ int64_t cpu_clock_read(const struct cpu_clock *c)
     return c->thread != NULL ? c->thread->cpu : process_cpu(c->process);
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* ns, or -1: no such clock. */
 static int64_t read_clock(struct call *c, int clock_id)
@@ -119,8 +117,7 @@ int64_t stub_times(struct call *c)
     return clock_read(&c->world->clock, CLOCK_BOOTTIME) / USER_TICK;
 }
 
-/* ---- setting: nobody may
- * --------------------------------------------------------------------------------------------------- */
+/* ---- setting: nobody may ---- */
 
 int64_t stub_clock_settime(struct call *c)
 {
@@ -177,8 +174,7 @@ int64_t stub_clock_adjtime(struct call *c)
     return read_clock(c, clock_id) < 0 ? -EINVAL : -EOPNOTSUPP;
 }
 
-/* ---- sleeping
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- sleeping ---- */
 
 /* Sleep until the deadline, which is elapsed time. What is left is written when a signal ends a relative sleep. A time
  * that has come already gives way to others too, once: asking what time it was can have cost more than a short sleep is

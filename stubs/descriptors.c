@@ -64,8 +64,7 @@ int64_t stub_dup3(struct call *c)
     return dup_onto(c, from, to, flags & O_CLOEXEC);
 }
 
-/* ---- new ones ------------------------------------------------------------------------------------------------------
- */
+/* ---- new ones ---- */
 
 static int64_t make_pipe(struct call *c, uint64_t to, uint32_t flags)
 {

@@ -90,8 +90,7 @@ int64_t stub_epoll_pwait2(struct call *c)
     return error ? error : wait_for_events(c, ns);
 }
 
-/* ---- inotify --------------------------------------------------------------------------------------------------------
- */
+/* ---- inotify ---- */
 
 static int64_t make_inotify(struct call *c, uint32_t flags)
 {

@@ -62,8 +62,7 @@ int64_t stub_flock(struct call *c)
     return call_block(c, -1, -CALL_RESTART_SYS);
 }
 
-/* ---- who is told about I/O ------------------------------------------------------------------------------------------
- */
+/* ---- who is told about I/O ---- */
 
 static bool owner_exists(struct call *c, int32_t type, int32_t pid)
 {
@@ -123,8 +122,7 @@ static int64_t get_owner_ex(struct call *c, struct file *f)
     return call_write(c, c->arg[2], &out, sizeof out);
 }
 
-/* ---- fcntl
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- fcntl ---- */
 
 static int64_t duplicate(struct call *c, struct file *f, bool cloexec)
 {
@@ -223,8 +221,7 @@ int64_t stub_fcntl(struct call *c)
     }
 }
 
-/* ---- ioctl
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- ioctl ---- */
 
 static int64_t set_flag(struct call *c, struct file *f, int flag)
 {

@@ -42,8 +42,7 @@ int64_t send_checked(struct call *c, struct process *target, const siginfo_t *in
     return signal_send_process(target, info);
 }
 
-/* ---- kill
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- kill ---- */
 
 static int64_t send_group(struct call *c, int32_t pgid, const siginfo_t *info)
 {
@@ -102,8 +101,7 @@ int64_t stub_kill(struct call *c)
     return p == NULL ? -ESRCH : send_checked(c, p, &info);
 }
 
-/* ---- one thread
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- one thread ---- */
 
 /* tgid 0: whatever process the thread is of. */
 static int64_t send_thread(struct call *c, int32_t tgid, int32_t tid, const siginfo_t *info)
@@ -147,8 +145,7 @@ int64_t stub_tgkill(struct call *c)
     return send_thread(c, tgid, tid, &info);
 }
 
-/* ---- with a siginfo of the sender's own
- * --------------------------------------------------------------------------------------- */
+/* ---- with a siginfo of the sender's own ---- */
 
 int read_siginfo(struct call *c, uint64_t address, int signal, bool self, siginfo_t *info)
 {

@@ -56,8 +56,7 @@ int64_t stub_msgget(struct call *c)
     return s ? sysv_get(c, &s->queues, (key_t)c->arg[0], (int)c->arg[1], make_queue, any_queue) : -ENOMEM;
 }
 
-/* ---- sending and receiving
- * ----------------------------------------------------------------------------------------------- */
+/* ---- sending and receiving ---- */
 
 /* A call on a queue: the queue, and what is to be sent. Kept while it sleeps. */
 struct transfer {
@@ -214,8 +213,7 @@ int64_t stub_msgrcv(struct call *c)
     return error ? error : (int64_t)size;
 }
 
-/* ---- msgctl
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- msgctl ---- */
 
 static int64_t put_queue(struct call *c, const struct queue *q)
 {

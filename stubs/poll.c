@@ -89,8 +89,7 @@ static void put_left(struct call *c, uint64_t address, bool as_timeval)
     call_write(c, address, out, sizeof out);
 }
 
-/* ---- poll ----------------------------------------------------------------------------------------------------------
- */
+/* ---- poll ---- */
 
 static int64_t ask_poll(struct call *c, struct pollfd *fds, size_t n, struct poll_table *table)
 {
@@ -166,8 +165,7 @@ int64_t stub_ppoll(struct call *c)
     return result;
 }
 
-/* ---- select --------------------------------------------------------------------------------------------------------
- */
+/* ---- select ---- */
 
 enum { SETS = 3, SELECT_MOST = 1 << 20 };
 

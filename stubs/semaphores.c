@@ -50,8 +50,7 @@ static void free_set(struct sysv_object *o)
     free(o);
 }
 
-/* ---- undo -----------------------------------------------------------------------------------------------------------
- */
+/* ---- undo ---- */
 
 static void drop_undo(struct sysv_undo **at)
 {
@@ -109,8 +108,7 @@ static void forget_undo(struct sysv *s, struct semaphore_set *set, int64_t n)
                 u->adjust[i] = 0;
 }
 
-/* ---- semget
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- semget ---- */
 
 static struct sysv_object *make_set(struct call *c, int *error)
 {
@@ -141,8 +139,7 @@ int64_t stub_semget(struct call *c)
     return s ? sysv_get(c, &s->semaphores, (key_t)c->arg[0], (int)c->arg[2], make_set, check_set) : -ENOMEM;
 }
 
-/* ---- semop
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- semop ---- */
 
 /* Tries all; a failure takes back what was done. 0, -EAGAIN with *blocked, -ERANGE. */
 static int try_all(struct semaphore_set *set, const struct sembuf *op, size_t n, size_t *blocked)
@@ -280,8 +277,7 @@ int64_t stub_semtimedop(struct call *c)
     return error ? error : operate(c, ns);
 }
 
-/* ---- semctl
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- semctl ---- */
 
 static int64_t put_information(struct call *c, const struct sysv *s, bool used)
 {

@@ -9,8 +9,7 @@ enum { MASK_SIZE = sizeof(uint64_t) };
 
 #define UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 
-/* ---- handlers
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- handlers ---- */
 
 int64_t stub_rt_sigaction(struct call *c)
 {
@@ -62,8 +61,7 @@ int64_t stub_rt_sigpending(struct call *c)
     return call_write(c, c->arg[0], &pending, size);
 }
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 int64_t stub_pause(struct call *c)
 {

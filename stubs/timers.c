@@ -37,8 +37,7 @@ struct posix_timer {
     uint64_t missed;  /* expirations while the signal waits */
 };
 
-/* ---- CPU clocks' timers
- * --------------------------------------------------------------------------------------------------- */
+/* ---- CPU clocks' timers ---- */
 
 static int64_t process_cpu_now(struct process *p)
 {
@@ -118,8 +117,7 @@ void process_timers_cpu(struct process *p)
     plan_cpu(p);
 }
 
-/* ---- interval timers
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- interval timers ---- */
 
 static void alarm_rings(void *process)
 {
@@ -200,8 +198,7 @@ int64_t stub_alarm(struct call *c)
     return seconds + ((seconds == 0 && rest > 0) || rest >= NS_A_SECOND / 2);
 }
 
-/* ---- POSIX timers
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- POSIX timers ---- */
 
 static struct posix_timer *timer_of(struct process *p, int id)
 {

@@ -218,8 +218,7 @@ static void owner_of_tty(const struct synthetic *s, uint32_t *uid, uint32_t *gid
     *gid = TTY_GROUP;
 }
 
-/* ---- links --------------------------------------------------------------------------------------------------------
- */
+/* ---- links ---- */
 
 static ssize_t link_to(const char *target, char *buf, size_t n)
 {
@@ -248,8 +247,7 @@ static ssize_t link_stderr(const struct synthetic *s, const struct cred *c, char
     return link_to("/proc/self/fd/2", buf, n);
 }
 
-/* ---- the directory
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the directory ---- */
 
 static const struct synthetic_entry mount_points[] = {{0}};
 

@@ -59,8 +59,7 @@ bool file_is_epoll(const struct file *f)
     return f->ops == &epoll_ops;
 }
 
-/* ---- the ready list ------------------------------------------------------------------------------------------------
- */
+/* ---- the ready list ---- */
 
 static void ready_add(struct epoll_item *i)
 {
@@ -111,8 +110,7 @@ static void item_woken(struct waiter *w, uint32_t events)
     pass_on(i->epoll);
 }
 
-/* ---- items
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- items ---- */
 
 struct arming {
     struct poll_table table;
@@ -221,8 +219,7 @@ void epoll_file_released(struct file *f)
         remove_item(f->epoll_items);
 }
 
-/* ---- epolls that watch epolls
- * -------------------------------------------------------------------------------------------- */
+/* ---- epolls that watch epolls ---- */
 
 /* Longest chain of epolls that starts here and goes down to what is watched. `forbidden` on the way makes it too long:
  * that would be a circle. Every epoll is looked at once per check. */
@@ -263,8 +260,7 @@ static bool too_deep(struct epoll *e, struct file *target)
     return below > MAX_NESTING || depth_above(e, ++*visit) + below > MAX_NESTING;
 }
 
-/* ---- epoll_ctl
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- epoll_ctl ---- */
 
 static uint32_t item_events(const struct epoll_item *i)
 {
@@ -356,8 +352,7 @@ int epoll_control(struct file *epoll, int operation, int fd, struct file *target
     }
 }
 
-/* ---- epoll_wait
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- epoll_wait ---- */
 
 int epoll_collect(struct file *epoll, struct epoll_event *events, int max)
 {

@@ -323,8 +323,7 @@ static int host_populate(struct dentry *d)
     return error ? error : directory_complete(d);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- files ---- */
 
 static int read_link(struct host_object *o, char **target)
 {
@@ -457,8 +456,7 @@ static const struct node_ops host_link_ops = {
     .name = "host symlink", .readlink = host_readlink, .release = host_release};
 static const struct node_ops host_special_ops = {.name = "host special", .open = refuse, .release = host_release};
 
-/* ---- the mount
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the mount ---- */
 
 static void host_fs_release(struct fs *fs)
 {

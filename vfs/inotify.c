@@ -60,8 +60,7 @@ bool file_is_inotify(const struct file *f)
     return f->ops == &inotify_ops;
 }
 
-/* ---- the queue -----------------------------------------------------------------------------------------------------
- */
+/* ---- the queue ---- */
 
 static size_t padded_name(const struct event *e)
 {
@@ -163,8 +162,7 @@ static int64_t inotify_ioctl(struct file *f, uint32_t command, uint64_t argument
     return command == FIONREAD ? m->write(m, argument, &bytes, sizeof bytes) : -ENOTTY;
 }
 
-/* ---- watches
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- watches ---- */
 
 static struct watch **slot(const struct inotify *n, int32_t wd)
 {
@@ -281,8 +279,7 @@ int inotify_remove(struct file *inotify, int wd)
     return 0;
 }
 
-/* ---- events
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 static void tell(struct node *node, uint32_t mask, uint32_t cookie, const char *name, bool unlinked)
 {
@@ -321,8 +318,7 @@ void inotify_node_released(struct node *n)
         end_watch(watches_of(n));
 }
 
-/* ---- instances
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- instances ---- */
 
 static void inotify_release(struct file *f)
 {

@@ -90,8 +90,7 @@ static void free_if_loose_and_empty(const struct file *f, struct locks *l)
     free(l);
 }
 
-/* ---- ranges -------------------------------------------------------------------------------------------------------
- */
+/* ---- ranges ---- */
 
 /* The stretch a struct flock means: flock64_to_posix_lock. */
 static int range_of(const struct file *f, const struct flock *lock, int64_t *start, int64_t *end)
@@ -206,8 +205,7 @@ static bool replace(struct vfs *v, struct locks *l, struct record *wanted, struc
     return freed;
 }
 
-/* ---- who waits for whom
- * ---------------------------------------------------------------------------------------------- */
+/* ---- who waits for whom ---- */
 
 void lock_wait_ended(struct vfs *v, void *owner)
 {
@@ -250,8 +248,7 @@ static int start_waiting(struct vfs *v, const struct record *wanted, const struc
     return -EAGAIN;
 }
 
-/* ---- fcntl(2)
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- fcntl(2) ---- */
 
 int lock_get(struct file *f, struct flock *lock, void *owner, int32_t pid)
 {
@@ -327,8 +324,7 @@ int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid,
     return 0;
 }
 
-/* ---- flock(2)
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- flock(2) ---- */
 
 static bool drop_whole(struct locks *l, const struct file *f)
 {

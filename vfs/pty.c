@@ -42,8 +42,7 @@ static void pty_free(struct pty *p)
     free(p);
 }
 
-/* ---- the slave ------------------------------------------------------------------------------------------------------
- */
+/* ---- the slave ---- */
 
 static ssize_t slave_read(struct file *f, struct io *io, uint64_t *position)
 {
@@ -125,8 +124,7 @@ static const struct file_ops slave_ops = {
     .release = slave_release,
 };
 
-/* ---- the master
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the master ---- */
 
 static ssize_t master_read(struct file *f, struct io *io, uint64_t *position)
 {
@@ -251,8 +249,7 @@ static const struct file_ops master_ops = {
     .release = master_release,
 };
 
-/* ---- opening
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* vhangup(2): descriptions opened so far are dead, the pair lives on. */
 static void slaves_hang_up(struct terminal *t)

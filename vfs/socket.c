@@ -30,8 +30,7 @@ int socket_take_error(struct socket *s)
     return -error;
 }
 
-/* ---- making them ----------------------------------------------------------------------------------------------------
- */
+/* ---- making them ---- */
 
 void socket_init(struct socket *s, struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol)
 {
@@ -126,8 +125,7 @@ int socket_pair(struct vfs *v, int family, int type, int protocol, const struct 
     return -ENOMEM;
 }
 
-/* ---- the calls
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the calls ---- */
 
 int socket_bind(struct file *f, const struct place *at, uint32_t mode, const struct sockaddr *address, socklen_t length)
 {
@@ -252,8 +250,7 @@ int64_t socket_timeout(const struct file *f, bool receive)
     return s ? (receive ? s->receive_timeout : s->send_timeout) : -1;
 }
 
-/* ---- as a file
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- as a file ---- */
 
 static ssize_t socket_read(struct file *f, struct io *io, uint64_t *position)
 {

@@ -234,8 +234,7 @@ static int synthetic_readlink(struct node *n, const struct cred *c, const char *
     return *owned ? 0 : -ENOMEM;
 }
 
-/* ---- files
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* One open text: produced once, produced again when it is read from the start anew. */
 struct text_file {
@@ -368,8 +367,7 @@ static const struct node_ops synthetic_file_ops = {
     .release = synthetic_release,
 };
 
-/* ---- the filesystem
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the filesystem ---- */
 
 static void synthetic_fs_release(struct fs *fs)
 {

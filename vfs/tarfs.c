@@ -404,8 +404,7 @@ static int add_entry(struct reader *r, struct archive_entry *e)
     return error;
 }
 
-/* ---- the archive
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the archive ---- */
 
 static struct archive *new_reader(void)
 {

@@ -428,8 +428,7 @@ bool directory_empty(struct dentry *d)
     return d->children->live == 0;
 }
 
-/* ---- changes
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- changes ---- */
 
 uint8_t dentry_given_type(const struct dentry *d)
 {

@@ -108,8 +108,7 @@ static void put_parity(struct tty *t, unsigned char c)
     put(t, c);
 }
 
-/* ---- editing a line ------------------------------------------------------------------------------------------------
- */
+/* ---- editing a line ---- */
 
 static void finish_erasing(struct tty *t)
 {
@@ -217,8 +216,7 @@ static void reprint(struct tty *t, unsigned char c)
         tty_echo(t, *line_at(t, at));
 }
 
-/* ---- one byte arrives
- * -------------------------------------------------------------------------------------------------- */
+/* ---- one byte arrives ---- */
 
 void tty_flush_input(struct tty *t)
 {
@@ -388,8 +386,7 @@ void tty_receive(struct tty *t)
         waitq_wake(&t->master_wait, EPOLLOUT | EPOLLWRNORM);
 }
 
-/* ---- what a reader gets
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- what a reader gets ---- */
 
 bool tty_readable(const struct tty *t, bool poll)
 {
@@ -478,8 +475,7 @@ size_t tty_unread(const struct tty *t)
     return n;
 }
 
-/* ---- settings
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---- */
 
 void tty_set_termios(struct tty *t, const struct termios2 *new)
 {

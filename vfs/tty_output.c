@@ -235,8 +235,7 @@ void tty_move_back(struct tty *t)
         t->column--;
 }
 
-/* ---- flow control --------------------------------------------------------------------------------------------------
- */
+/* ---- flow control ---- */
 
 void tty_packet(struct tty *t, uint8_t set, uint8_t clear)
 {

@@ -13,8 +13,7 @@ static const struct socket_ops unix_ops;
 static const uint32_t ALL_EVENTS =
     EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM | EPOLLRDBAND | EPOLLWRBAND | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 struct netstack *netstack_of(struct vfs *v)
 {
@@ -138,8 +137,7 @@ static void unix_closed(struct socket *socket)
     unix_collect(n);
 }
 
-/* ---- connections
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static int unix_listen(struct socket *socket, int backlog, const struct ucred *self)
 {
@@ -289,8 +287,7 @@ static int unix_shutdown(struct socket *socket, int mask)
     return 0;
 }
 
-/* ---- sending
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 static ssize_t fill(struct unix_message *message, struct socket_message *m, size_t n)
 {
@@ -448,8 +445,7 @@ static ssize_t unix_send(struct socket *socket, const struct place *at, struct s
     return send_packet(s, at, m, flags);
 }
 
-/* ---- receiving
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 static void tell_credentials(const struct unix_socket *s, const struct unix_message *message, struct socket_message *m)
 {

@@ -42,8 +42,7 @@ static int address_of(const struct sockaddr *from, socklen_t n, struct unix_addr
     return 0;
 }
 
-/* ---- abstract names
- * --------------------------------------------------------------------------------------------------- */
+/* ---- abstract names ---- */
 
 static struct unix_socket **name_slot(struct netstack *n, const struct unix_address *a, int type)
 {
@@ -92,8 +91,7 @@ int unix_autobind(struct unix_socket *s)
     return -ENOSPC;
 }
 
-/* ---- paths
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- paths ---- */
 
 static int bind_path(struct unix_socket *s, const struct place *at, uint32_t mode, struct unix_address *a)
 {

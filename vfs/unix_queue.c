@@ -19,8 +19,7 @@ static struct unix_socket *unix_socket_of(const struct file *f)
     return s && s->family == AF_UNIX ? unix_of(s) : NULL;
 }
 
-/* ---- files in flight
- * --------------------------------------------------------------------------------------------------- */
+/* ---- files in flight ---- */
 
 static void take_off(struct netstack *n, struct file *f)
 {
@@ -67,8 +66,7 @@ void unix_hand_files(struct vfs *v, struct unix_message *message, struct socket_
         message->file_count = 0;
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 int unix_message_new(struct unix_socket *s, const struct socket_message *m, size_t size, struct unix_message **out)
 {
@@ -187,8 +185,7 @@ void unix_drop_all(struct unix_socket *s)
     }
 }
 
-/* ---- the collection
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- the collection ---- */
 
 /* Calls each for every socket whose file stands in a message to s, or to somebody who waits to be accepted by s. */
 static void each_held(struct unix_socket *s, void (*each)(struct unix_socket *held, struct unix_socket **work),

@@ -15,8 +15,7 @@ static int subject_for_links(const struct synthetic *s, const struct cred *c, st
     return subject_open_to(who, c) ? 0 : -EACCES;
 }
 
-/* ---- places
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- places ---- */
 
 enum place_kind { WORKING, ROOT, PROGRAM };
 
@@ -62,8 +61,7 @@ PLACE(cwd, WORKING)
 PLACE(root, ROOT)
 PLACE(exe, PROGRAM)
 
-/* ---- descriptors: the second key is the number
- * ------------------------------------------------------------------------- */
+/* ---- descriptors: the second key is the number ---- */
 
 static int descriptor(const struct synthetic *s, const struct cred *c, struct subject *who, struct file **f)
 {
@@ -183,8 +181,7 @@ int proc_fdinfo(const struct synthetic *s, const struct cred *c, struct text *ou
     return 0;
 }
 
-/* ---- ns/: one of each, the world's
- * ------------------------------------------------------------------------------------- */
+/* ---- ns/: one of each, the world's ---- */
 
 #define NAMESPACE(kind, number)                                                                                        \
     static ssize_t ns_##kind(const struct synthetic *s, const struct cred *c, char *buf, size_t n)                     \

@@ -22,8 +22,7 @@ int64_t proc_number(const char *name)
     return n;
 }
 
-/* ---- whom a directory is about -------------------------------------------------------------------------------------
- */
+/* ---- whom a directory is about ---- */
 
 static struct process *process_shown(struct world *w, int32_t pid)
 {
@@ -84,8 +83,7 @@ struct dentry *caller_root(const struct synthetic *s)
     return w->current && w->current->fs ? w->current->fs->root : vfs_root(w->vfs);
 }
 
-/* ---- /proc/PID and /proc/PID/task/TID -------------------------------------------------------------------------------
- */
+/* ---- /proc/PID and /proc/PID/task/TID ---- */
 
 static const struct synthetic_entry process_directory = {
     .name = "", .mode = S_IFDIR | 0555, .children = proc_process_entries, .owner = subject_owner};

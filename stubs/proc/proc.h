@@ -16,8 +16,7 @@ int proc_mount(struct world *w, char *why, size_t n);
  * file. */
 int proc_pidfd(const struct file *f, struct process **p);
 
-/* ---- inside the folder --------------------------------------------------------------------------------------------
- */
+/* ---- inside the folder ---- */
 
 /* Whom a directory below /proc is about. The key of /proc/PID is the pid; of /proc/PID/task/TID it is the tid and
  * PROC_TASK. */

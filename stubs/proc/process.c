@@ -10,8 +10,7 @@
 
 enum { READ_CHUNK = 16 * 1024, ARGUMENTS_MOST = 2 * 1024 * 1024 };
 
-/* ---- bytes of the process's own memory ------------------------------------------------------------------------------
- */
+/* ---- bytes of the process's own memory ---- */
 
 static int guest_bytes(const struct subject *who, struct text *out, uint64_t start, uint64_t end)
 {
@@ -69,8 +68,7 @@ static int mem_open(const struct synthetic *s, struct vfs *v, int flags, const s
     return -EACCES;
 }
 
-/* ---- short texts
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- short texts ---- */
 
 static int comm(const struct synthetic *s, const struct cred *c, struct text *out)
 {
@@ -219,8 +217,7 @@ static int children(const struct synthetic *s, const struct cred *c, struct text
     return 0;
 }
 
-/* ---- task/
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- task/ ---- */
 
 static const struct synthetic_entry task_directory = {
     .name = "", .mode = S_IFDIR | 0555, .children = proc_task_entries, .owner = subject_owner};
@@ -258,8 +255,7 @@ static int task_list(const struct synthetic *s, uint64_t *at, char *name, size_t
     return 0;
 }
 
-/* ---- the tables
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the tables ---- */
 
 #define TEXT(file, bits, function)                                                                                     \
     {                                                                                                                  \

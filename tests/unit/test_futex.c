@@ -46,8 +46,7 @@ static void assert_woken(struct task *const t[THREADS], const char *expected)
         assert_int_equal(t[i]->state == TASK_READY, expected[i] == 'w');
 }
 
-/* ---- wait and wake
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- wait and wake ---- */
 
 static void test_errors(void **state)
 {
@@ -217,8 +216,7 @@ static void test_private_and_shared(void **state)
         task_exited(t[i], 0);
 }
 
-/* ---- requeue
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- requeue ---- */
 
 static void test_requeue(void **state)
 {
@@ -281,8 +279,7 @@ static void test_wake_op(void **state)
     }
 }
 
-/* ---- owners
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- owners ---- */
 
 static void test_pi(void **state)
 {
@@ -349,8 +346,7 @@ static void test_requeue_pi(void **state)
     assert_int_equal(word(f, 1), 0);
 }
 
-/* ---- ends
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- ends ---- */
 
 /* A robust list in guest memory: entries at MARK, words 0.. by the offset. */
 static void make_list(struct fake_machine *f, struct task *t, unsigned entries, unsigned pending, uint64_t flags)
@@ -450,8 +446,7 @@ static void test_robust_list_calls(void **state)
     assert_int_equal(fake_call(f, SYS_get_robust_list, 0, 8, fake_at(8)), -EFAULT);
 }
 
-/* ---- futex_waitv
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- futex_waitv ---- */
 
 static void test_waitv(void **state)
 {

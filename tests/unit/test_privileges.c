@@ -14,8 +14,7 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define MINUS_ONE UINT64_C(0xffffffff)
 
-/* ---- credentials ---------------------------------------------------------------------------------------------------
- */
+/* ---- credentials ---- */
 
 #define KEEP MINUS_ONE
 
@@ -165,8 +164,7 @@ static void test_capset(void **state)
     assert_true(c->capabilities == 3 && c->permitted == 3);
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------------------
- */
+/* ---- limits ---- */
 
 static int64_t limit(struct fake_machine *f, int32_t pid, uint64_t resource, uint64_t cur, uint64_t max)
 {
@@ -201,8 +199,7 @@ static void test_limits(void **state)
     assert_int_equal(fake_call(f, SYS_pidfd_open, (uint64_t)f->process->pid, 0), -EMFILE);
 }
 
-/* ---- prctl, scheduling ---------------------------------------------------------------------------------------------
- */
+/* ---- prctl, scheduling ---- */
 
 static void test_prctl(void **state)
 {

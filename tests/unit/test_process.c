@@ -401,8 +401,7 @@ static void test_pidfd(void **state)
     assert_int_equal(fake_call(f, SYS_waitid, P_PIDFD, (uint64_t)fd, 0, WEXITED | WNOHANG), 0);
 }
 
-/* ---- groups and sessions -------------------------------------------------------------------------------------------
- */
+/* ---- groups and sessions ---- */
 
 static void test_setpgid(void **state)
 {

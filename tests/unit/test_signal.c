@@ -47,8 +47,7 @@ static void forget_masks(struct fake_machine *f)
         t->machine = NULL;
 }
 
-/* ---- dispositions --------------------------------------------------------------------------------------------------
- */
+/* ---- dispositions ---- */
 
 static void test_dispositions(void **state)
 {
@@ -132,8 +131,7 @@ static void test_stop_and_continue_undo_each_other(void **state)
     assert_true(f->process->continued);
 }
 
-/* ---- bells
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- bells ---- */
 
 static void test_standard_signals_once_realtime_each(void **state)
 {
@@ -276,8 +274,7 @@ static void test_exec(void **state)
     assert_int_equal(f->rings, 1);
 }
 
-/* ---- the calls
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the calls ---- */
 
 static void test_sigaction(void **state)
 {
@@ -436,8 +433,7 @@ static void test_signalfd(void **state)
     assert_int_equal(file_poll(fdtable_file(f->task->fds, (int)fd), NULL), EPOLLIN);
 }
 
-/* ---- who may send
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- who may send ---- */
 
 static void test_may_signal(void **state)
 {

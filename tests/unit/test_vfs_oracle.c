@@ -248,8 +248,7 @@ static void try_attributes(struct pair *p)
     }
 }
 
-/* ---- the trees
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the trees ---- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -330,8 +329,7 @@ static void compare_trees(struct pair *p, const char *path, int depth)
     }
 }
 
-/* ---- rounds
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- rounds ---- */
 
 static void open_native(struct pair *p, char base[64])
 {

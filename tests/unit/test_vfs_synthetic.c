@@ -5,8 +5,7 @@
 #include "vfs/fdtable.h"
 #include "vfs/synthetic.h"
 
-/* ---- a little proc: /self -> 7, /version, /N/status, /N/fd (magic), for 1 and 7
- * --------------------------------------- */
+/* ---- a little proc: /self -> 7, /version, /N/status, /N/fd (magic), for 1 and 7 ---- */
 
 struct little_world {
     struct world_fixture *fixture;
@@ -184,8 +183,7 @@ static void test_policy_over_synthetic(void **state)
     assert_string_equal(list_of(at, "/proc/self"), "status fd0 cwd mount ");
 }
 
-/* ---- descriptors
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- descriptors ---- */
 
 static void test_descriptors(void **state)
 {

@@ -301,8 +301,7 @@ static void test_open_flags(void **state)
     file_put(f);
 }
 
-/* ---- listing
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- listing ---- */
 
 static void test_listing_while_it_changes(void **state)
 {
@@ -360,8 +359,7 @@ static void test_mounts_in_the_tree(void **state)
     assert_int_equal(stat_error(&w->at, "/d/e/below"), 0);
 }
 
-/* ---- attributes
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static void test_times(void **state)
 {
