@@ -35,7 +35,7 @@ TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl
 	tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets python3-asyncssh python3-paramiko iproute2 strace gdb libpython3.11-testsuite
 
 .PHONY: all clean units run test needs-build needs-test install docs-generated test-cpython test-musl test-replay determinism bench bench-policy \
-	bench-network bench-record fuzz needs-fuzz lint
+	bench-limits bench-network bench-record fuzz needs-fuzz lint
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there. Servers among them are not started
@@ -144,6 +144,11 @@ bench: needs-build
 bench-network: needs-test
 	@$(MAKE) -s terrarium
 	$(PYTHON) bench/network.py
+
+# How late limits are; writes docs/limits.md.
+bench-limits: needs-test
+	@$(MAKE) -s terrarium
+	$(PYTHON) bench/limits.py
 
 # What --record costs; docs/records.md shows the table.
 bench-record: needs-test

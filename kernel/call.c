@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUEST_PAGE = 4096, FIRST_STRING_READ = 1024 };
+enum { GUEST_PAGE = 4096, FIRST_STRING_READ = 1024, LONG_TRANSFER = 1 << 20 };
 
 /* ---- guest memory ------------------------------------------------------------------------------------------- */
 
@@ -101,6 +101,8 @@ static ssize_t transfer(struct io *io, void *bytes, size_t n, enum direction dir
     struct call_io *g = (struct call_io *)io;
     const struct machine *m = g->call->world->machine;
     size_t done = 0;
+    if (g->total > LONG_TRANSFER && m->over && m->over(g->call->task))
+        return -EFAULT;
     while (done < n && g->index < g->count) {
         const struct iovec *v = &g->vec[g->index];
         size_t want = v->iov_len - g->offset < n - done ? v->iov_len - g->offset : n - done;

@@ -66,6 +66,9 @@ struct machine {
     int (*maps)(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m),
                 void *context);
     uint64_t (*resident)(struct task *t); /* bytes of its own in memory, without files'; may be NULL */
+    /* Asked again and again while a call moves much of the guest's memory: has a limit ended the run meanwhile? Then the rest need not be
+     * moved, for the guest will not see it. May be NULL. */
+    bool (*over)(struct task *t);
     /* Register contents for /proc and diagnostics. */
     uint64_t (*instruction)(struct task *t);
     uint64_t (*stack)(struct task *t);

@@ -5,6 +5,7 @@
 #include "kernel/recorder.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -176,8 +177,11 @@ void ends_kill_all(struct holder *h)
 {
     for (int bucket = 0; bucket < HOLDER_BUCKETS; bucket++)
         for (struct tracee *t = h->by_real[bucket]; t != NULL; t = t->next)
-            if (t->where != TRACEE_GONE)
+            if (t->where != TRACEE_GONE) {
+                /* What they held is given back on every processor at once. */
+                (void)sched_setaffinity(t->real, sizeof h->cpus, &h->cpus);
                 kill(t->real, SIGKILL);
+            }
     for (;;) {
         int status;
         pid_t pid = waitpid(-1, &status, __WALL);

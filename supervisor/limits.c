@@ -43,6 +43,7 @@ struct limits {
     int64_t started;    /* CLOCK_MONOTONIC */
     int64_t cpu_before; /* of children that ended before this world */
     struct limits_usage usage;
+    int64_t looked;    /* when limits_over last did */
     int64_t next_look; /* ns of ticks until memory that nobody limited is looked at again */
 };
 
@@ -151,7 +152,7 @@ static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
 }
 
 /* Files that nobody maps any more, though munmap(2) was not seen, go. */
-static void prune(struct holder *h)
+static void prune_maps(struct holder *h)
 {
     for (struct process *p = h->world->processes; p != NULL; p = p->next)
         for (struct task *t = p->threads; t != NULL; t = t->next_thread)
@@ -159,7 +160,6 @@ static void prune(struct holder *h)
                 shared_map_prune(t);
                 break; /* the others have the same address space */
             }
-    vfs_recount(h->world->vfs, SIZE_MAX);
 }
 
 bool limits_take_memory(struct holder *h, uint64_t allowed)
@@ -177,7 +177,8 @@ bool limits_take_memory(struct holder *h, uint64_t allowed)
         look_at_page_tables(h);
         l->usage.memory = sum_memory(h, touched);
         if (allowed != 0 && l->usage.memory > allowed) {
-            prune(h);
+            prune_maps(h);
+            (void)vfs_recount(h->world->vfs, SIZE_MAX);
             l->usage.memory = sum_memory(h, touched_share);
         }
     }
@@ -257,6 +258,27 @@ void limits_check(struct holder *h)
         world_end(h->world, VERDICT_WALL);
 }
 
+bool limits_over(struct holder *h)
+{
+    struct limits *l = h->limits;
+    uint64_t memory = h->world->policy->limits.memory;
+    if (h->world->ending || l == NULL || h->world->again != NULL || now() - l->looked < TICK_NS)
+        return h->world->ending;
+    check_cpu(h);
+    if (memory != 0 && !h->no_proc && sum_memory(h, touched) > memory) {
+        prune_maps(h);
+        l->usage.memory = sum_memory(h, touched_share);
+        if (l->usage.memory > l->usage.memory_peak)
+            l->usage.memory_peak = l->usage.memory;
+        if (l->usage.memory > memory)
+            world_end(h->world, VERDICT_MEMORY);
+    }
+    if (limits_wall_left(h) == 0)
+        world_end(h->world, VERDICT_WALL);
+    l->looked = now();
+    return h->world->ending;
+}
+
 int64_t limits_wall_left(const struct holder *h)
 {
     uint64_t allowed = h->world->policy->limits.wall;
@@ -264,6 +286,13 @@ int64_t limits_wall_left(const struct holder *h)
         return -1;
     int64_t used = now() - h->limits->started;
     return (uint64_t)used >= allowed ? 0 : (int64_t)(allowed - (uint64_t)used);
+}
+
+int64_t limits_tick(const struct holder *h, int64_t most)
+{
+    enum { LEAST = 1000 * 1000 };
+    int64_t left = limits_wall_left(h);
+    return left < 0 || left > most ? most : left < LEAST ? LEAST : left;
 }
 
 void limits_usage(const struct holder *h, struct limits_usage *out)

@@ -18,7 +18,11 @@ void limits_check(struct holder *h); /* ends the world with the verdict of a lim
 /* What the guest took so far, for whoever judges it by something else than the policy: CPU time, ns; is its memory more than `allowed`? */
 uint64_t limits_take_cpu(struct holder *h);
 bool limits_take_memory(struct holder *h, uint64_t allowed); /* 0: no limit */
-int64_t limits_wall_left(const struct holder *h);            /* ns, 0 when passed, -1: no limit */
+/* The same in the middle of a call, where nothing may change but that the run is over: true. Cheap when asked too early. */
+bool limits_over(struct holder *h);
+/* ns until the next tick, which is at `most`: that of the wall clock's end is not late. */
+int64_t limits_tick(const struct holder *h, int64_t most);
+int64_t limits_wall_left(const struct holder *h); /* ns, 0 when passed, -1: no limit */
 void limits_usage(const struct holder *h, struct limits_usage *out);
 
 #endif

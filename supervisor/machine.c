@@ -3,6 +3,7 @@
 
 #include "supervisor/exec.h"
 #include "supervisor/glass/glass.h"
+#include "supervisor/limits.h"
 #include "supervisor/maps.h"
 #include "supervisor/tracee.h"
 
@@ -226,6 +227,11 @@ static uint64_t machine_stack(struct task *t)
     return of(t) != NULL && tracee_load_registers(of(t)) == 0 ? of(t)->regs.rsp : 0;
 }
 
+static bool machine_over(struct task *t)
+{
+    return of(t) != NULL && limits_over(of(t)->holder);
+}
+
 const struct machine ptrace_machine = {
     .read = machine_read,
     .write = machine_write,
@@ -241,6 +247,7 @@ const struct machine ptrace_machine = {
     .suspend_with = machine_suspend_with,
     .cpu_time = machine_cpu_time,
     .limit = machine_limit,
+    .over = machine_over,
     .maps = maps_each,
     .resident = maps_resident,
     .instruction = machine_instruction,

@@ -195,7 +195,7 @@ void tick_take(struct holder *h)
         switch (signal) {
         case SIGALRM:
             limits_check(h);
-            set_timer(calm(h) ? CALM_TICK_NS : TICK_NS);
+            set_timer(limits_tick(h, calm(h) ? CALM_TICK_NS : TICK_NS));
             break;
         case SIGTERM:
         case SIGHUP:

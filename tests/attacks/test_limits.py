@@ -77,6 +77,18 @@ def test_memory_at_once(ended):
     ended("memory", "memory=256MiB", "b = bytearray(1 << 32)\nb[::4096] = b'x' * (1 << 20)\nprint('got it')")
 
 
+@pytest.mark.parametrize("way", ["open('/tmp/f', 'w+b', 0).truncate(n); open('/tmp/f', 'rb', 0).readinto(b)", "open('/tmp/f', 'wb', 0).write(b)"])
+def test_memory_in_one_call(ended, way):
+    """2 GiB that one read(2) or write(2) would touch: the limit does not wait for its end."""
+    result = ended("memory", "memory=64MiB,files=4GiB", f"""
+import mmap
+n = (2 << 30) - 4096
+b = mmap.mmap(-1, n, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+{way}
+""")
+    assert result.report["limits"]["memory"]["used"] < 512 * MIB
+
+
 def test_memory_just_under_is_fine(inside):
     assert inside("b = bytearray(180 << 20); b[::4096] = b'x' * (180 << 8); print('ok')",
                   policy="terrarium: 1\nlimits: {memory: 256MiB}") == "ok\n"
