@@ -100,7 +100,7 @@ void ends_let_exit(struct holder *h, struct tracee *t)
     }
     if (tracee_load_registers(t) == 0)
         tracee_rewrite(t, t->exiting_group ? SYS_exit_group : SYS_exit, argument);
-    if (leader_alone) { /* the kernel reports it only after its threads */
+    if (leader_alone && t->where != TRACEE_GONE) { /* the kernel reports it only after its threads */
         tracee_let_go(t);
         t->task = NULL;
         task->machine = NULL;

@@ -67,7 +67,9 @@ static bool wait_really(struct holder *h, struct outside *o, int64_t ns)
     tick_pause(true);
     sigset_t before;
     tick_hold(&before); /* what comes between the question and the sleep must end the sleep: select(2), "pselect()" */
-    int ready = tick_came() ? -1 : ppoll(o->polled, o->all, ns < 0 ? NULL : &timeout, &before);
+    while (tracee_wait_any(h, false) == 0) /* whoever dies from here on ends the sleep */
+        ;
+    int ready = tick_came() || h->gone != NULL ? -1 : ppoll(o->polled, o->all, ns < 0 ? NULL : &timeout, &before);
     tick_let_go(&before);
     tick_pause(false);
     uint64_t earlier = h->outside;

@@ -101,9 +101,10 @@ void notice_child(void)
 
 bool notice_child_came(void)
 {
-    bool came = child != 0;
-    child = 0;
-    return came;
+    if (child == 0)
+        return false;
+    child = 0; /* in this order: what comes between is looked for too, now */
+    return true;
 }
 
 void notice_look_around(void)

@@ -24,7 +24,7 @@ static struct sigaction before[LISTENED];
 
 static struct sigaction before_children;
 static bool hears_children;
-static sigset_t mask_before_children;
+static sigset_t mask_before;
 
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
@@ -65,6 +65,11 @@ void tick_start(void)
         if (before[i].sa_handler != SIG_IGN || listened[i] == SIGALRM)
             sigaction(listened[i], &action, NULL);
     }
+    sigset_t needed; /* the caller may have left them blocked */
+    sigemptyset(&needed);
+    sigaddset(&needed, SIGALRM);
+    sigaddset(&needed, SIGCHLD);
+    sigprocmask(SIG_UNBLOCK, &needed, &mask_before);
     set_timer(TICK_NS);
 }
 
@@ -73,22 +78,17 @@ void tick_stop(void)
     set_timer(0);
     for (int i = 0; i < LISTENED; i++)
         sigaction(listened[i], &before[i], NULL);
-    if (hears_children) {
-        sigprocmask(SIG_SETMASK, &mask_before_children, NULL);
+    if (hears_children)
         sigaction(SIGCHLD, &before_children, NULL);
-    }
     hears_children = false;
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
 }
 
 void tick_hear_children(void)
 {
     const struct sigaction action = {.sa_sigaction = on_child, .sa_flags = SA_SIGINFO};
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
     hears_children = true;
     sigaction(SIGCHLD, &action, &before_children);
-    sigprocmask(SIG_UNBLOCK, &set, &mask_before_children); /* the caller may have left it blocked */
 }
 
 void tick_pause(bool paused)
@@ -96,18 +96,19 @@ void tick_pause(bool paused)
     set_timer(paused ? 0 : TICK_NS);
 }
 
-void tick_hold(sigset_t *mask_before)
+void tick_hold(sigset_t *before_hold)
 {
     sigset_t all;
     sigemptyset(&all);
     for (int i = 0; i < LISTENED; i++)
         sigaddset(&all, listened[i]);
-    sigprocmask(SIG_BLOCK, &all, mask_before);
+    sigaddset(&all, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &all, before_hold);
 }
 
-void tick_let_go(const sigset_t *mask_before)
+void tick_let_go(const sigset_t *before_hold)
 {
-    sigprocmask(SIG_SETMASK, mask_before, NULL);
+    sigprocmask(SIG_SETMASK, before_hold, NULL);
 }
 
 int64_t tick_period(void)

@@ -21,9 +21,9 @@ int64_t tick_period(void);
 bool tick_came(void);
 bool tick_signalled(void);  /* a signal came, and was not taken yet */
 bool tick_terminated(void); /* what came, and was not taken yet, ends terrarium: SIGTERM, SIGHUP */
-void tick_hold(
-    sigset_t *mask_before); /* no signal of the caller's arrives until tick_let_go, or a ppoll(2) with mask_before */
-void tick_let_go(const sigset_t *mask_before);
+/* No signal of the caller's, and no word of a tracee's, arrives until tick_let_go, or a ppoll(2) with *before. */
+void tick_hold(sigset_t *before);
+void tick_let_go(const sigset_t *before);
 /* Acts on what came: checks limits, ends the world on SIGTERM, keeps ^C and its like in holder->outside until tick_pass_on. */
 void tick_take(struct holder *h);
 /* Signals from outside go to the guest's foreground; in a replay those that the record says came here. Where it is called, world->current

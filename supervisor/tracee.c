@@ -179,6 +179,7 @@ int tracee_wait_any(struct holder *h, bool block)
 /* From any stop. It may be dead: then its end is what comes next, or was there before. */
 void tracee_go(struct tracee *t, int signal)
 {
+    close_notice(t);
     t->where = TRACEE_RUNNING; /* tracee_wait would take the old stop for a new one */
     if (ptrace(PTRACE_CONT, t->real, 0, (long)signal) < 0)
         notice_child();
@@ -222,7 +223,8 @@ static void take_notice(struct tracee *t, const struct notice *n)
     struct holder *h = t->holder;
     struct tracee *who = tracee_find(h, n->real);
     if (who == NULL || who->where != TRACEE_RUNNING) { /* only one runs: this one was killed, or is nobody's */
-        kill(n->real, SIGKILL);
+        if (n->real > 0)
+            kill(n->real, SIGKILL);
         return;
     }
     h->stops++;
@@ -281,7 +283,7 @@ int tracee_wait(struct tracee *t)
 static void begin_again(struct tracee *t)
 {
     struct user_regs_struct *r = &t->regs;
-    const struct sysent *call = sysent_get(r->orig_rax);
+    const struct sysent *call = sysent_get((uint32_t)r->orig_rax);
     if ((int64_t)r->rax != -CALL_RESTART_SYS || call == NULL || call->kernel != KERNEL_NOTICE)
         return;
     r->rax = r->orig_rax;
@@ -319,8 +321,10 @@ static int park(struct tracee *t)
     t->where = TRACEE_RUNNING;
     for (;;) {
         tracee_await(t);
-        if (t->where == TRACEE_GONE)
+        if (t->where == TRACEE_GONE) {
+            tracee_put_by(t); /* it may be asleep, and nobody else would hear of it */
             return -ESRCH;
+        }
         if (t->where == TRACEE_AT_EVENT && t->event == PTRACE_EVENT_STOP) {
             t->where = TRACEE_PARKED;
             return 0;

@@ -116,6 +116,9 @@ def test_whatever_the_caller_did_with_sigchld(tmp_path, how):
 
     said, _ = run(tmp_path, WORK, preexec_fn=before)
     assert said == "b'x\\n'\n"
+    done = subprocess.run([TERRARIUM, "run", "--python", PYTHON, "--limit", "wall=1s", "--", "-c", "while 1: pass"], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=60, preexec_fn=before)
+    assert done.returncode == 124, done
 
 
 def test_killed_in_a_notice(tmp_path):
