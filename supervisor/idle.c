@@ -21,6 +21,7 @@ struct outside {
     struct pollfd polled[3 + FORWARDS_MOST];
     struct file *files[3];
     nfds_t streams, all;
+    bool in_vain; /* the last sleep was slept to its end */
 };
 
 static void look_outside(const struct holder *h, struct outside *o)
@@ -70,6 +71,7 @@ static bool wait_really(struct holder *h, struct outside *o, int64_t ns)
     while (tracee_wait_any(h, false) == 0) /* whoever dies from here on ends the sleep */
         ;
     int ready = tick_came() || h->gone != NULL ? -1 : ppoll(o->polled, o->all, ns < 0 ? NULL : &timeout, &before);
+    o->in_vain = ready == 0;
     tick_let_go(&before);
     tick_pause(false);
     uint64_t earlier = h->outside;
@@ -140,10 +142,9 @@ void idle_wait(struct holder *h)
     for (nfds_t i = 0; i < o.streams; i++)
         if (o.polled[i].revents != 0)
             o.polled[i].fd = -1;
-    int64_t before = clock_elapsed(&w->clock);
     if (wait_really(h, &o, left) || h->outside != 0 || w->clock.real || left < 0 || w->ending)
         return;
-    if (clock_elapsed(&w->clock) == before && !tick_came()) {
+    if (o.in_vain) {
         world_not_reproducible(
             w, o.streams > 0 ? "stdin: a deadline passed in real time while the caller's input was waited for"
                              : "forward: a deadline passed in real time while a real connection was waited for");
