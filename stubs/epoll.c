@@ -4,11 +4,12 @@
 #include "stubs/timeouts.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 512 }; /* epoll_wait may give fewer than are ready: the rest stays */
+enum { EVENTS_INLINE = 512, EVENTS_MOST = 1 << 16 }; /* epoll_wait may give fewer than are ready: the rest stays */
 
 static int64_t create(struct call *c, uint32_t flags)
 {
@@ -46,19 +47,24 @@ int64_t stub_epoll_ctl(struct call *c)
 
 static int64_t wait_for_events(struct call *c, int64_t ns)
 {
-    struct epoll_event events[EVENTS_AT_ONCE];
+    struct epoll_event here[EVENTS_INLINE], *events = here;
     int most = (int)c->arg[2];
-    if (most <= 0 || most > (int)(INT_MAX / sizeof events[0]))
+    if (most <= 0 || most > (int)(INT_MAX / sizeof here[0]))
         return -EINVAL;
     struct file *epoll = file_argument(c, 0);
     if (!epoll)
         return -EBADF;
     if (!file_is_epoll(epoll))
         return -EINVAL;
-    int n = epoll_collect(epoll, events, most < EVENTS_AT_ONCE ? most : EVENTS_AT_ONCE);
-    if (n > 0)
-        return call_write(c, c->arg[1], events, (size_t)n * sizeof events[0]) ? -EFAULT : n;
-    if (n < 0)
+    int room = most < EVENTS_MOST ? most : EVENTS_MOST;
+    if (room > EVENTS_INLINE && (events = malloc((size_t)room * sizeof *events)) == NULL)
+        return -ENOMEM;
+    int n = epoll_collect(epoll, events, room);
+    if (n > 0 && call_write(c, c->arg[1], events, (size_t)n * sizeof *events) < 0)
+        n = -EFAULT;
+    if (events != here)
+        free(events);
+    if (n != 0)
         return n;
     file_poll(epoll, call_poll_table(c));
     return sleep_or_end(c, ns, -EINTR);

@@ -112,8 +112,11 @@ static void pump_again(struct holder *h)
     const struct task *t = h->world->current;
     const struct event *e;
     while ((e = replaying_forward(h->world->again, t != NULL ? t->tid : 0)) != NULL) {
-        const struct forward_news n = {e->forward.number, (enum forward_what)e->forward.what, e->forward.value,
-                                       e->forward.bytes, e->forward.size};
+        struct forward_news n = {e->forward.number, (enum forward_what)e->forward.what, e->forward.value,
+                                 e->forward.bytes, e->forward.size};
+        char bytes[FORWARD_PIECE]; /* the event's own go when it was compared, and the next is read */
+        if (n.size != 0 && n.size <= sizeof bytes)
+            n.bytes = memcpy(bytes, n.bytes, n.size);
         forwards_happened(h->forwards, &n);
     }
 }

@@ -92,6 +92,7 @@ def test_a_signal_before_the_notice_was_received_interrupts_nothing(tmp_path):
         print("ready", flush=True)
         while n < 100:
             assert libc.read(zero, room, 1) == 1, ctypes.get_errno()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         print("over", flush=True)
     """
     with subprocess.Popen([TERRARIUM, "run", "--python", PYTHON, "--", "-c", textwrap.dedent(code)], stdin=subprocess.DEVNULL,

@@ -77,3 +77,16 @@ import os, stat
 s = os.stat('/etc/shadow')
 print(stat.filemode(s.st_mode), s.st_uid, s.st_gid)
 """) == "-rw-r----- 0 42\n"
+
+
+def test_epoll_tells_of_all_that_are_ready(inside):
+    """test_selectors, test_above_fd_setsize."""
+    assert inside("""
+import os, resource, select
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+epoll = select.epoll()
+ends = [os.pipe() for _ in range(1000)]
+for r, w in ends:
+    epoll.register(w, select.EPOLLOUT)
+print(len(epoll.poll(0, 4000)), len(epoll.poll(0, 10)))
+""") == "1000 10\n"
