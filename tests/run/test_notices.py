@@ -1,6 +1,7 @@
 """Calls that arrive as notices (supervisor/notice.h): where there are none, where many are open, and beside signals."""
 import json
 import os
+import select
 import signal
 import subprocess
 import textwrap
@@ -81,7 +82,7 @@ def test_more_open_than_the_kernel_likes(tmp_path):
 
 def test_a_signal_before_the_notice_was_received_interrupts_nothing(tmp_path):
     code = """
-        import ctypes, os, signal
+        import ctypes, os, signal, sys
         libc, n = ctypes.CDLL(None, use_errno=True), 0
         def handler(*a):
             global n
@@ -94,17 +95,15 @@ def test_a_signal_before_the_notice_was_received_interrupts_nothing(tmp_path):
             assert libc.read(zero, room, 1) == 1, ctypes.get_errno()
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         print("over", flush=True)
+        sys.stdin.read()
     """
-    with subprocess.Popen([TERRARIUM, "run", "--python", PYTHON, "--", "-c", textwrap.dedent(code)], stdin=subprocess.DEVNULL,
+    with subprocess.Popen([TERRARIUM, "run", "--python", PYTHON, "--", "-c", textwrap.dedent(code)], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, bufsize=0) as p:
         assert p.stdout.readline() == b"ready\n"
-        while p.poll() is None:
+        while not select.select([p.stdout], [], [], .002)[0]: # at its end terrarium leaves the signal to its default
             p.send_signal(signal.SIGUSR1)
-            try:
-                p.wait(.002)
-            except subprocess.TimeoutExpired:
-                pass
-        assert (p.stdout.read(), p.returncode) == (b"over\n", 0)
+        p.stdin.close()
+        assert (p.stdout.read(), p.wait(60)) == (b"over\n", 0)
 
 
 @pytest.mark.parametrize("how", ["blocked", "ignored"])
