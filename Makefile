@@ -135,13 +135,17 @@ units: $(UNIT_PROGRAMS)
 		[ $$ok = 1 ] || { cat $$u.log; failed=1; }; \
 	done; grep -h "PASSED  \]" $(^:=.log) | awk "{n += \$$4} END {print n \" unit tests passed\"}"; exit $$failed
 
-# Beside native and whichever of bubblewrap, proot, strace and runsc are installed; writes docs/performance.md.
-bench: needs-build
+# Beside native and the peers that Debian has; writes docs/performance.md.
+BENCH_NEEDS := bubblewrap proot strace runsc
+needs-bench: needs-build
+	$(call install_missing,$(BENCH_NEEDS))
+
+bench: needs-bench
 	@$(MAKE) -s terrarium
 	$(PYTHON) bench/bench.py
 
 # What the network costs, as a table.
-bench-network: needs-test
+bench-network: needs-test needs-bench
 	@$(MAKE) -s terrarium
 	$(PYTHON) bench/network.py
 
