@@ -91,7 +91,8 @@ int event_buffer_append(struct event_buffer *b, const void *bytes, size_t n)
         b->bytes = more;
         b->room = room;
     }
-    memcpy(b->bytes + b->size, bytes, n);
+    if (n > 0) /* of nothing there may be no buffer yet */
+        memcpy(b->bytes + b->size, bytes, n);
     b->size += n;
     return 0;
 }
