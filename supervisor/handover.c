@@ -1,5 +1,5 @@
 /* Real descriptors for the length of a mapping: a file of the VFS can only be mapped by a descriptor in the guest's own
- * kernel table. It is sent through a hidden socket (SCM_RIGHTS, unix(7)), received by an injected recvmsg, and kept there for
+ * kernel table. It is sent through a hidden socket (SCM_RIGHTS, unix(7)), received by an injected recvmmsg, and kept there for
  * the next mapping of the same file (a library is mapped in four or five pieces), unless it is of the guest's own memory files:
  * a descriptor would keep their pages after they were deleted. No call of the guest's that names a
  * descriptor ever reaches the kernel, so it cannot use them. */
