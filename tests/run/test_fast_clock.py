@@ -24,7 +24,9 @@ def test_reads_and_calls_give_the_same_time(terrarium):
 
 def test_a_thousand_reads_are_no_stops(terrarium):
     few, many = (terrarium("run", "--", "-c", f"import time\nfor _ in range({n}): time.time()", report=True).report for n in (1, 1001))
-    assert many["stops"] == few["stops"] and many["events"] == few["events"]
+    assert many["events"] == few["events"]
+    # Stops are of real time, too: the tick that looks at limits interrupts whoever is running.
+    assert abs(many["stops"] - few["stops"]) < 50
     assert many["clock_reads"] == few["clock_reads"] + 1000
 
 
