@@ -113,6 +113,8 @@ Two ways to save a copy of each block were measured and left. Copying straight i
 mapped costs 6.5 us again when it is first touched, populated ahead or not (the hypervisor keeps tables of its own), so 64 KiB by a mapping take 110 to
 145 us, where pwrite(2) takes 15 and pread(2) 9 through the kernel's own mapping, which is always there. Keeping large files in huge pages of the supervisor's:
 4 us a 64 KiB and one copy less where the kernel has one at hand, 60 to 275 us after some seconds of rest, when the guest kernel has given it back to its host.
+A third is open to notices alone: a real descriptor under the guest's own number, and `SECCOMP_USER_NOTIF_FLAG_CONTINUE`, so that the kernel moves the bytes
+itself. It is left, too: no call that takes a descriptor reaches the host with the guest's arguments ([security](security.md)), and its result would be known to nobody.
 
 Measure page faults (`perf record -e page-faults`) before anything else. Under `--realtime` a tick is not heard while the guest computes, since both sides have the
 same priority: numbers of work that only computes are of no ticks at all.
