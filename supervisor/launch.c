@@ -40,7 +40,7 @@ enum {
 };
 
 /* Where the child failed, told over its pipe. */
-enum step { STEP_SETUP, STEP_FILTER, STEP_EXEC, STEP_ADDRESSES /* told, and no failure */ };
+enum step { STEP_SETUP, STEP_FILTER, STEP_EXEC, STEP_MEMORY, STEP_ADDRESSES /* told, and no failure */ };
 struct failure {
     enum step step;
     int error;
@@ -218,6 +218,8 @@ static int explain(struct run_error *e, const struct failure *f)
         [STEP_FILTER] = "the kernel refuses the guest's seccomp program (seccomp(2) is needed: a container's profile "
                         "must allow it)",
         [STEP_EXEC] = "cannot execute from a memfd (is vm.memfd_noexec set to 2?)",
+        [STEP_MEMORY] = "cannot reach the guest's memory (process_vm_readv(2) and process_vm_writev(2) are needed: a "
+                        "container's profile must allow them)",
     };
     snprintf(e->text, sizeof e->text, "%s: %s; `terrarium doctor` tells what this machine offers", what[f->step],
              strerror(f->error));
@@ -258,6 +260,13 @@ static void take_listener(struct holder *h, int socket)
     notice_begin(h->listener);
 }
 
+static bool reaches_memory(struct tracee *t)
+{
+    uint64_t word;
+    return tracee_read(t, GLASS_DATA, &word, sizeof word) == (ssize_t)sizeof word &&
+           tracee_write(t, GLASS_DATA, &word, sizeof word) == (ssize_t)sizeof word;
+}
+
 /* Drive the seized child through its execve to the glass program's first mark. */
 static int to_the_mark(struct tracee *t, const struct ends *ends, struct run_error *e)
 {
@@ -283,15 +292,20 @@ static int to_the_mark(struct tracee *t, const struct ends *ends, struct run_err
                 t->injecting = true;
                 t->fresh = true;
                 tsc_settle(t);
-                return 0;
+                if (reaches_memory(t))
+                    return 0;
+                f = (struct failure){STEP_MEMORY, errno};
+                return explain(e, &f);
             }
             if (t->regs.rsi == 0)
                 take_listener(t->holder, ends->socket);
             t->regs.orig_rax = t->regs.rsi != 0 ? SYS_sendmmsg : (uint64_t)-1; /* install_filter */
             t->changed = true;
         }
-        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV)
-            (void)tsc_tried(t);
+        if (t->where == TRACEE_AT_SIGNAL && t->signal == SIGSEGV && !tsc_tried(t)) { /* and would again, for ever */
+            f = (struct failure){STEP_MEMORY, errno};
+            return explain(e, &f);
+        }
         tracee_let_go(t);
     }
 }

@@ -166,6 +166,8 @@ def test_doctor_where_a_call_is_forbidden(call, missing, answer):
     assert ("ok       memfd " in done.stdout) == (missing != "memfd")
     ran = call_without(call, answer, "exec", "--", "/bin/true")  # doctor is right: a run fails as well
     assert ran.returncode != 0, ran
+    if missing == "guest memory" and answer != "kill":
+        assert ran.returncode == 125 and "cannot reach the guest's memory (process_vm_readv(2) and" in ran.stderr, ran
 
 
 @pytest.mark.parametrize("call, answer, line", [
