@@ -111,15 +111,15 @@ $(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S supervisor/glass/gla
 
 # What is known of the interpreters of this machine (supervisor/count/known.h): a start with another one learns it.
 PYENV_ROOT ?= $(HOME)/.pyenv
-KNOWN ?= $(wildcard /usr/bin/python3.1[1-9] $(foreach lib,/usr/lib/x86_64-linux-gnu /usr/local/lib $(PYENV_ROOT)/versions/*/lib,$(lib)/libpython3.1[1-9].so.1.0))
-$(BUILD)/tools/known_sites: tools/known_sites.c $(addprefix $(BUILD)/supervisor/count/,known.o sites.o code_file.o)
+KNOWN ?= $(wildcard /usr/bin/python3.1[1-9] $(shell $(CC) -print-file-name=libc.so.6) $(foreach lib,/usr/lib/x86_64-linux-gnu /usr/local/lib $(PYENV_ROOT)/versions/*/lib,$(lib)/libpython3.1[1-9].so.1.0))
+$(BUILD)/tools/known_sites: tools/known_sites.c $(addprefix $(BUILD)/supervisor/count/,known.o sites.o takes.o code_file.o)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsodium -lZydis
 
 $(BUILD)/supervisor/count/known_table.c: $(BUILD)/tools/known_sites $(KNOWN)
 	$< $(KNOWN) >$@.new && mv $@.new $@
 
-$(BUILD)/supervisor/count/known_table.o: $(BUILD)/supervisor/count/known_table.c supervisor/count/known.h supervisor/count/sites.h
+$(BUILD)/supervisor/count/known_table.o: $(BUILD)/supervisor/count/known_table.c supervisor/count/known.h supervisor/count/sites.h supervisor/count/takes.h
 	$(CC) $(CFLAGS) -c -o $@ $<
 
 # A unit test links what it names in its first line: whole rooms and single files, `// rooms: policy kernel/sysent`.

@@ -141,7 +141,9 @@ static void tell_deadlock(FILE *to, const json_t *waiting)
         else if (futex != NULL)
             fprintf(to, " at %s", futex);
         if (json_is_integer(holder))
-            fprintf(to, " for what thread %lld holds", (long long)json_integer_value(holder));
+            fprintf(to, " for what thread %lld %s", (long long)json_integer_value(holder),
+                    json_is_true(json_object_get(w, "holder_gone")) ? "took, which is not in its process any more"
+                                                                    : "holds");
         fputc('\n', to);
     }
 }

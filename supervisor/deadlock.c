@@ -1,6 +1,6 @@
 /* Every task sleeps without a deadline, and nothing outside is waited for: natively such a program hangs. With a wall limit, or when
  * schedules are explored, the run ends here, and says who waits for what, and who holds it: a pthread mutex says so
- * (glibc, struct __pthread_mutex_s: lock, count, owner), of Python's locks its stacks do (supervisor/inspect/python_locks.h). */
+ * (glibc, struct __pthread_mutex_s: lock, count, owner), of Python's locks see supervisor/inspect/python_locks.h. */
 #include "supervisor/deadlock.h"
 
 #include "kernel/sysent.h"
@@ -47,6 +47,7 @@ static void look_at_python(struct process *p, struct waiting *waiting, size_t co
         python_waits(p, waits, count);
     for (size_t i = 0; waits != NULL && i < count; i++) {
         waiting[i].held_by = waits[i].held_by;
+        waiting[i].holder_gone = waits[i].holder_gone;
         waiting[i].stack = waits[i].stack;
     }
     free(waits);
@@ -94,7 +95,8 @@ void deadlock_tell(const struct holder *h, char *text, size_t size)
         if (place != NULL && at < size)
             at += (size_t)snprintf(text + at, size - at, " at %.*s", (int)strcspn(place, " \n"), place);
         if (w->held_by != 0 && at < size)
-            at += (size_t)snprintf(text + at, size - at, " for what thread %d holds", w->held_by);
+            at += (size_t)snprintf(text + at, size - at, " for what thread %d %s", w->held_by,
+                                   w->holder_gone ? "took, which is not in its process any more" : "holds");
     }
 }
 

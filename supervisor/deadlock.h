@@ -10,6 +10,7 @@ struct waiting { /* one task */
     const char *call; /* the one it sleeps in */
     uint64_t futex;   /* the address it waits at; 0: it sleeps in another call */
     int32_t held_by;  /* the thread that holds what stands there (a pthread mutex, a lock of Python's); 0: not known */
+    bool holder_gone; /* it ended, or is of the process that this one was forked from */
     char *stack;      /* of Python, "file:line  function" a line, innermost first; owned; NULL: it runs none */
 };
 

@@ -1,8 +1,9 @@
 /* The supervisor's side of the clock page. The guest can write all of it, at any time it runs; of what it wrote only `left` and `reads`
- * are ever used, as they were read once; the rest is compared with what it must be. The page is written only while no task runs. */
+ * are ever used, as they were read once; the rest is compared with what it must be, but for the name of who runs, which says nothing to us. The page is written only while no task runs. */
 #include "supervisor/fast_clock.h"
 
 #include "policy/policy.h"
+#include "supervisor/count/takes.h"
 #include "supervisor/glass/clock_page.h"
 
 #include <errno.h>
@@ -220,6 +221,7 @@ void fast_clock_publish(struct tracee *t)
         return;
     int64_t limit = limit_of(t), elapsed = clock_elapsed(&t->holder->world->clock);
     int64_t end = limit > elapsed ? limit : elapsed;
+    __atomic_store_n(&f->page->name, TAKES_MARK | (uint32_t)t->task->tid, __ATOMIC_RELAXED);
     if (end != f->end)
         __atomic_store_n(&f->page->end, f->end = end, __ATOMIC_RELAXED);
     if (end - elapsed != f->left)

@@ -301,6 +301,8 @@ static json_t *deadlock(const struct holder *h)
         snprintf(at, sizeof at, "%#" PRIx64, w->futex);
         add(o, "futex", w->futex != 0 ? json_string(at) : json_null());
         add(o, "held_by", w->held_by != 0 ? json_integer(w->held_by) : json_null());
+        if (w->holder_gone)
+            add(o, "holder_gone", json_true());
         const char *place = deadlock_place(w, &length);
         add(o, "at", place != NULL ? json_stringn(place, length) : json_null());
         json_t *stack = json_array();

@@ -77,11 +77,13 @@ enum { PATCHED_MAX = 4 };
 struct handed_table { /* mm->machine: descriptors go with the address space (CLONE_FILES is set wherever CLONE_VM is) */
     struct handed entry[HANDED_MAX]; /* descriptor GLASS_FIRST_FREE + index; key 0: free */
     uint64_t clock;
-    struct { /* interpreters whose checks are counted (supervisor/count/patch.c), and where their trampolines are */
+    struct { /* what was patched (supervisor/count/patch.c), and where its trampolines are */
         uint64_t trampolines;
-        uint32_t count;
+        uint32_t count; /* of them, which stand one behind the other … */
+        bool counts;    /* … and count an interpreter's checks */
     } patched[PATCHED_MAX];
     uint32_t patched_count;
+    bool interprets; /* an interpreter is mapped */
 };
 
 enum {

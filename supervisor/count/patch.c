@@ -8,6 +8,7 @@
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,9 @@ struct learned {
     uint64_t key;             /* of the file's node */
     uint64_t low;             /* its lowest address */
     uint64_t shift;           /* address less file offset, of the segment that the sites are in */
-    struct code_sites *sites; /* NULL: nothing to patch in it */
+    bool interpreter;         /* it is CPython, whether its checks are understood or not */
+    struct code_sites *sites; /* its checks; or NULL */
+    struct code_takes *takes; /* its semaphores; or NULL */
 };
 
 /* ---- what is known of a file ---------------------------------------------------------------------------------------- */
@@ -42,19 +45,47 @@ static ssize_t read_source(void *context, uint64_t offset, void *to, size_t n)
     return pread(s->fd, to, n, (off_t)(s->offset + offset));
 }
 
+/* Of a file that has something to patch. */
+static void learn_places(struct learned *l, const struct code_file *f, const struct code_site *first)
+{
+    l->low = PAGE_DOWN(f->segment[0].address);
+    for (uint32_t i = 0; i < f->segment_count; i++)
+        if (first->address - f->segment[i].address < f->segment[i].size)
+            l->shift = f->segment[i].address - f->segment[i].offset;
+}
+
+static void learn_checks(struct learned *l, struct code_file *f)
+{
+    struct code_sites *sites = malloc(sizeof *sites);
+    int error = sites == NULL ? -ENOMEM : known_sites(f, sites) ? 0 : sites_learn(f, sites);
+    l->interpreter = error != -ENOENT;
+    if (error == 0) {
+        l->sites = sites;
+        learn_places(l, f, &sites->site[0]);
+    } else {
+        free(sites);
+    }
+}
+
+static void learn_takes(struct learned *l, struct code_file *f)
+{
+    struct code_takes *takes = malloc(sizeof *takes);
+    if (takes != NULL && (known_takes(f, takes) || takes_learn(f, takes) == 0)) {
+        l->takes = takes;
+        learn_places(l, f, &takes->site[0]);
+    } else {
+        free(takes);
+    }
+}
+
 static void learn(struct learned *l, const struct file_mapping *m, uint64_t offset)
 {
     struct source source = {m->fd, offset};
     struct code_file f = {.read = read_source, .context = &source};
-    struct code_sites *sites = malloc(sizeof *sites);
-    if (sites != NULL && code_file_open(&f) == 0 && (known_sites(&f, sites) || sites_learn(&f, sites) == 0)) {
-        l->sites = sites;
-        l->low = PAGE_DOWN(f.segment[0].address);
-        for (uint32_t i = 0; i < f.segment_count; i++)
-            if (sites->site[0].address - f.segment[i].address < f.segment[i].size)
-                l->shift = f.segment[i].address - f.segment[i].offset;
-    } else {
-        free(sites);
+    if (code_file_open(&f) == 0) {
+        learn_checks(l, &f);
+        if (l->sites == NULL)
+            learn_takes(l, &f);
     }
     code_file_close(&f);
 }
@@ -81,6 +112,7 @@ void patch_forget_all(struct holder *h)
         struct learned *l = h->learned;
         h->learned = l->next;
         free(l->sites);
+        free(l->takes);
         free(l);
     }
 }
@@ -89,7 +121,9 @@ void patch_forget_all(struct holder *h)
 
 struct patch {
     struct tracee *tracee;
-    const struct code_sites *sites;
+    const struct code_site *site;
+    uint32_t site_count;
+    const bool *gives;        /* of each site, when they are those of semaphores; NULL: they are checks */
     uint64_t address, length; /* the mapping */
     uint64_t bias;            /* runtime address less the file's */
     uint32_t first, count;    /* the sites that lie in it whole */
@@ -113,9 +147,9 @@ static bool failed(int64_t result)
 
 static void find_sites(struct patch *p)
 {
-    for (uint32_t i = 0; i < p->sites->count; i++) {
-        uint64_t at = p->sites->site[i].address + p->bias;
-        if (at < p->address || at + p->sites->site[i].length > p->address + p->length)
+    for (uint32_t i = 0; i < p->site_count; i++) {
+        uint64_t at = p->site[i].address + p->bias;
+        if (at < p->address || at + p->site[i].length > p->address + p->length)
             continue;
         if (p->count++ == 0)
             p->first = i;
@@ -138,10 +172,22 @@ static bool map_places(struct patch *p)
     return true;
 }
 
+static bool build_one(struct patch *p, uint32_t i, uint8_t jump[SITE_BYTES_MAX])
+{
+    const struct code_site *s = &p->site[p->first + i];
+    uint64_t at = p->trampolines + (uint64_t)i * TRAMPOLINE_SIZE;
+    uint8_t *to = p->code + (size_t)i * TRAMPOLINE_SIZE;
+    if (p->gives == NULL)
+        return trampoline_build(s, s->address + p->bias, at, GLASS_COUNTER + offsetof(struct clock_page, left), to,
+                                jump);
+    return trampoline_build_take(s, p->gives[p->first + i], s->address + p->bias, at,
+                                 GLASS_COUNTER + offsetof(struct clock_page, name), to, jump);
+}
+
 /* Both texts, in our memory. False: the guest's bytes are not the file's, or a place is too far away. */
 static bool build(struct patch *p)
 {
-    const struct code_site *first = &p->sites->site[p->first], *last = &p->sites->site[p->first + p->count - 1];
+    const struct code_site *first = &p->site[p->first], *last = &p->site[p->first + p->count - 1];
     p->from = first->address + p->bias;
     p->size = last->address + last->length - first->address;
     if (p->size > STRETCH_MOST)
@@ -154,10 +200,7 @@ static bool build(struct patch *p)
     for (uint32_t i = 0; i < p->count; i++) {
         const struct code_site *s = first + i;
         uint8_t *at = p->text + (s->address - first->address), jump[SITE_BYTES_MAX];
-        if (memcmp(at, s->bytes, s->length) != 0 ||
-            !trampoline_build(s, s->address + p->bias, p->trampolines + (uint64_t)i * TRAMPOLINE_SIZE,
-                              GLASS_COUNTER + offsetof(struct clock_page, left), p->code + (size_t)i * TRAMPOLINE_SIZE,
-                              jump))
+        if (memcmp(at, s->bytes, s->length) != 0 || !build_one(p, i, jump))
             return false;
         memcpy(at, jump, s->length);
     }
@@ -185,9 +228,18 @@ void patch_mapped(struct tracee *t, uint64_t address, uint64_t length, const str
         file_map(f, 0, PAGE, false, &start) < 0 || start.fd != m->fd || start.offset > m->offset)
         return;
     const struct learned *l = learned_of(t->holder, m, start.offset);
-    if (l == NULL || l->sites == NULL)
+    if (l == NULL)
         return;
-    struct patch p = {.tracee = t, .sites = l->sites, .address = address, .length = PAGE_UP(length)};
+    table->interprets = table->interprets || l->interpreter;
+    struct patch p = {.tracee = t, .address = address, .length = PAGE_UP(length)};
+    if (l->sites != NULL) {
+        p.site = l->sites->site;
+        p.site_count = l->sites->count;
+    } else if (l->takes != NULL && table->interprets) {
+        p.site = l->takes->site;
+        p.site_count = l->takes->count;
+        p.gives = l->takes->gives;
+    }
     p.bias = address - (m->offset - start.offset) - l->shift;
     p.low = l->low + p.bias;
     find_sites(&p);
@@ -195,8 +247,10 @@ void patch_mapped(struct tracee *t, uint64_t address, uint64_t length, const str
         return;
     if (build(&p) && write_text(&p)) {
         table->patched[table->patched_count].trampolines = p.trampolines;
+        table->patched[table->patched_count].counts = p.gives == NULL;
         table->patched[table->patched_count++].count = p.count;
-        t->holder->count_sites = p.count;
+        if (p.gives == NULL)
+            t->holder->count_sites = p.count;
     } else {
         (void)inject(&p, SYS_munmap, p.trampolines, p.trampolines_length, 0, 0, 0);
     }
@@ -210,14 +264,18 @@ bool patch_is_count(const struct mm *m, uint64_t rip)
 {
     const struct handed_table *table = m->machine;
     for (uint32_t i = 0; i < table->patched_count; i++)
-        if (trampoline_calls(table->patched[i].trampolines, table->patched[i].count, rip))
+        if (table->patched[i].counts && trampoline_calls(table->patched[i].trampolines, table->patched[i].count, rip))
             return true;
     return false;
 }
 
 bool patch_counts(const struct mm *m)
 {
-    return m != NULL && m->machine != NULL && ((const struct handed_table *)m->machine)->patched_count > 0;
+    const struct handed_table *table = m != NULL ? m->machine : NULL;
+    for (uint32_t i = 0; table != NULL && i < table->patched_count; i++)
+        if (table->patched[i].counts)
+            return true;
+    return false;
 }
 
 bool patch_is_ours(const struct mm *m, uint64_t start, uint64_t end)

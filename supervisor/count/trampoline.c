@@ -1,6 +1,7 @@
 /* Writing trampolines, byte by byte: there are a dozen instructions, and their encoding is part of what is promised. */
 #include "supervisor/count/trampoline.h"
 
+#include "supervisor/count/takes.h"
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
 
@@ -85,6 +86,35 @@ bool trampoline_build(const struct code_site *site, uint64_t site_at, uint64_t a
     if (!put_jump(&w, at + w.n, at + BACK_AT))
         return false;
     return put_jump(&j, site_at, at);
+}
+
+bool trampoline_build_take(const struct code_site *site, bool gives, uint64_t site_at, uint64_t at, uint32_t name,
+                           uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX])
+{
+    enum { REX_W = 0x48, REX_R = 4, REX_B = 1, BY_BYTE = 0x40, TAKE = 23 };
+    struct writer w = {out, 0}, j = {jump, 0};
+    const uint8_t *b = site->bytes; /* lock, rex, 0f b1, modrm, perhaps a displacement of 0 */
+    memset(out, 0xcc, TRAMPOLINE_SIZE);
+    memset(jump, 0xcc, SITE_BYTES_MAX);
+    if (name > INT32_MAX || site->length < SITE_JUMP || site->length > SITE_BYTES_MAX || b[0] != 0xf0 ||
+        (b[1] & ~(REX_R | REX_B)) != REX_W || b[2] != 0x0f || b[3] != 0xb1 || (b[4] & 7) == 4)
+        return false;
+    const uint8_t high = b[1] & REX_B, base = BY_BYTE | (b[4] & 7);
+    if (gives)
+        PUT(&w, REX_W | high, 0xc7, base, TAKES_NAME, 0, 0, 0, 0); /* movq $0, TAKES_NAME(%base) */
+    if (!put_moved(&w, site, site_at, at))
+        return false;
+    if (!gives) {
+        PUT(&w, 0x75, TAKE + (high != 0));     /* jne back */
+        PUT(&w, 0x48, 0x8d, 0x64, 0x24, 0x80); /* lea -128(%rsp), %rsp */
+        PUT(&w, 0xff, 0x34, 0x25);             /* push name */
+        put(&w, &name, sizeof name);
+        if (high != 0)
+            PUT(&w, 0x41);
+        PUT(&w, 0x8f, base, TAKES_NAME);               /* pop TAKES_NAME(%base) */
+        PUT(&w, 0x48, 0x8d, 0xa4, 0x24, 128, 0, 0, 0); /* lea 128(%rsp), %rsp */
+    }
+    return put_jump(&w, at + w.n, site_at + site->length) && put_jump(&j, site_at, at);
 }
 
 bool trampoline_calls(uint64_t start, uint32_t n, uint64_t address)

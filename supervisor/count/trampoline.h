@@ -24,6 +24,21 @@ enum { TRAMPOLINE_SIZE = 128 };
  * word's address, below 2 GiB. False: too far away, or instructions that cannot be moved there. */
 bool trampoline_build(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t left,
                       uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX]);
+/* The same for an instruction that changes the value of a semaphore, `lock cmpxchg %reg, (%base)` (supervisor/count/takes.h), which
+ * may be repeated and leaves flags that are looked at. Of a take:
+ *
+ *          lock cmpxchg %reg, (%base)
+ *          jne back
+ *          lea -128(%rsp), %rsp
+ *          push name
+ *          pop TAKES_NAME(%base)
+ *          lea 128(%rsp), %rsp
+ *   back:  jmp behind the site
+ *
+ * and of a gift `movq $0, TAKES_NAME(%base)` before the instruction: behind it the semaphore is another's. `name` is the address of the
+ * word that says who runs, below 2 GiB. */
+bool trampoline_build_take(const struct code_site *site, bool gives, uint64_t site_at, uint64_t at, uint32_t name,
+                           uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX]);
 /* Whether `address` (rip after the call) is where a trampoline among those at [start, start + n * TRAMPOLINE_SIZE) makes its call. */
 bool trampoline_calls(uint64_t start, uint32_t n, uint64_t address);
 

@@ -14,7 +14,7 @@ enum {
         50, /* what a check of an interpreter costs: the nominal speed (docs/counting.md). One byte, signed */
 };
 
-/* All in ns, but for `reads`. Until the limit, where something else happens than reading, there is `left`: a read takes per_event, and is
+/* All in ns, but for `reads` and `name`. Until the limit, where something else happens than reading, there is `left`: a read takes per_event, and is
  * made as a call where it would leave nothing; each check takes CLOCK_CHECK_NS, and stops when nothing is left. */
 struct clock_page {
     int64_t left;
@@ -23,6 +23,7 @@ struct clock_page {
     int64_t epoch;     /* CLOCK_REALTIME when the elapsed time was 0 */
     int64_t boot;      /* CLOCK_MONOTONIC when the elapsed time was 0 */
     int64_t reads;     /* how many were made; each is counted a moment after it was taken from `left` */
+    uint64_t name;     /* of the task that runs, to be left in what it takes (supervisor/count/takes.h) */
 };
 
 #endif

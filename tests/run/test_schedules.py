@@ -1,4 +1,6 @@
 """Schedules with a seed of their own: what they find, and that each finds it always. The programs are those of examples/schedules/."""
+import glob
+import os
 import pathlib
 
 import pytest
@@ -48,7 +50,7 @@ def test_a_deadlock_is_found_and_named(scheduled):
     assert len(waiting) == 3 and {w["call"] for w in waiting} == {"futex"}
     assert len({w["futex"] for w in waiting}) == 3 and len({w["thread"] for w in waiting}) == 3
     main, one, other = sorted(waiting, key=lambda w: w["thread"])
-    assert main["at"] == "/box/deadlock.py:21  <module>" and main["held_by"] is None and "threading.py" in main["stack"][0]
+    assert main["at"] == "/box/deadlock.py:21  <module>" and main["held_by"] == one["thread"] and "threading.py" in main["stack"][0]
     assert one["at"] == other["at"] == "/box/deadlock.py:12  move" and (one["held_by"], other["held_by"]) == (other["thread"], one["thread"])
     assert f"thread {one['thread']} waits in futex at /box/deadlock.py:12 for what thread {other['thread']} holds" in stuck.err
 
@@ -58,34 +60,122 @@ import threading
 one, two = %s
 both = threading.Barrier(2)
 def take(first, second):
-    with first:
-        both.wait()
-        if 1:
-            with second: pass
+    %s
 for pair in ((one, two), (two, one)):
     threading.Thread(target=take, args=pair).start()
 """
+WITH = "with first:\n        both.wait()\n        with second: pass"
+ACQUIRE = "first.acquire()\n    both.wait()\n    second.acquire()"
+VERSIONS = ["/usr/bin/python3", *sorted(p for v in range(8, 14) for p in glob.glob(os.path.expanduser(f"~/.pyenv/versions/3.{v}.*/bin/python3")))]
+WAITS = ("run", "--limit", "wall=60s")
 
 
-@pytest.mark.parametrize("kind", ["threading.Lock(), threading.Lock()", "threading.RLock(), threading.Lock()", "threading.RLock(), threading.RLock()"])
-def test_whoever_holds_a_lock_is_named(kind, terrarium):
+@pytest.mark.parametrize("python", VERSIONS)
+@pytest.mark.parametrize("take", [WITH, ACQUIRE], ids=["with", "acquire"])
+@pytest.mark.parametrize("kinds", ["Lock Lock", "RLock Lock", "RLock RLock"])
+def test_whoever_holds_a_lock_is_named(kinds, take, python, terrarium):
     """In a plain run: what ends it is the limit, and who waits for whom is said."""
-    result = terrarium("run", "--limit", "wall=60s", "--", "-c", LOCKS % kind, report=True)
+    locks = ", ".join(f"threading.{k}()" for k in kinds.split())
+    result = terrarium(*WAITS, "--python", python, "--", "-c", LOCKS % (locks, take), report=True)
     assert result.status == 124 and "ended by the limit wall=1m: a deadlock; " in result.err, result
     waits = {w["thread"]: w for w in result.report["deadlock"]}
     one, other = sorted(waits)[1:]
     assert (waits[one]["held_by"], waits[other]["held_by"]) == (other, one), waits
-    assert waits[one]["at"] == waits[other]["at"] == "<string>:9  take"
+    assert waits[one]["at"] == waits[other]["at"] == "<string>:8  take"
+
+
+@pytest.mark.parametrize("take, named", [(WITH, True), (ACQUIRE, False)], ids=["with", "acquire"])
+def test_where_nobody_leaves_his_name_stacks_may_tell(take, named, terrarium):
+    """The real clock is counted by nobody, and nothing is patched."""
+    result = terrarium("run", "--limit", "wall=2s", "--", "-c", LOCKS % ("threading.Lock(), threading.Lock()", take), report=True,
+                       policy="terrarium: 1\nclock: real\n")
+    waits = {w["thread"]: w for w in result.report["deadlock"]}
+    one, other = sorted(waits)[1:]
+    assert (waits[one]["held_by"], waits[other]["held_by"]) == ((other, one) if named else (None, None)), waits
+
+
+def held_by(terrarium, code, python="/usr/bin/python3"):
+    """Of each that waits, in order."""
+    result = terrarium(*WAITS, "--python", python, "--", "-c", code, report=True)
+    assert result.status == 124, result
+    return [w["held_by"] for w in sorted(result.report["deadlock"], key=lambda w: w["thread"])], result
 
 
 def test_whoever_waits_for_himself(terrarium):
-    """A lock that was held once and given back is held by nobody; one that is taken by acquire() is on no stack."""
-    code = "import threading\na, b = threading.Lock(), threading.Lock()\nwith a: pass\nwith b:\n  with b: pass"
-    (wait,) = terrarium("run", "--limit", "wall=60s", "--", "-c", code, report=True).report["deadlock"]
-    assert wait["held_by"] == wait["thread"] and wait["at"] == "<string>:5  <module>"
-    code = "import threading\na = threading.Lock()\nwith a: pass\na.acquire(); a.acquire()"
-    (wait,) = terrarium("run", "--limit", "wall=60s", "--", "-c", code, report=True).report["deadlock"]
-    assert wait["held_by"] is None and wait["at"] == "<string>:4  <module>"
+    held, result = held_by(terrarium, "import threading\na, b = threading.Lock(), threading.Lock()\nwith a: pass\nwith b:\n  with b: pass")
+    assert held == [2] and result.report["deadlock"][0]["at"] == "<string>:5  <module>"
+    held, result = held_by(terrarium, "import threading\na = threading.Lock()\nwith a: pass\na.acquire(); a.acquire()")
+    assert held == [2] and result.report["deadlock"][0]["at"] == "<string>:4  <module>"
+
+
+def test_whoever_got_a_lock_after_waiting_for_it_holds_it(terrarium):
+    """Once by being woken, once after another thread gave what it had not taken."""
+    held, _ = held_by(terrarium, """
+import threading, time
+a, never = threading.Lock(), threading.Event()
+a.acquire()
+def take():
+    a.acquire()
+    never.wait()
+threading.Thread(target=take).start()
+time.sleep(1)
+a.release()
+time.sleep(1)
+a.acquire()""")
+    assert held == [3, None]
+    held, _ = held_by(terrarium, """
+import threading
+a, never = threading.Lock(), threading.Event()
+a.acquire()
+giver = threading.Thread(target=a.release)
+giver.start(), giver.join()
+def take():
+    a.acquire()
+    never.wait()
+threading.Thread(target=take).start()
+a.acquire(timeout=3)
+a.acquire()""")
+    assert held == [4, None]
+
+
+@pytest.mark.parametrize("python", VERSIONS)
+@pytest.mark.parametrize("wait", ["c = threading.Condition()\nwith c: c.wait()", "threading.Event().wait()", "queue.Queue().get()",
+                                  "queue.SimpleQueue().get()", "threading.Semaphore(0).acquire()"])
+def test_nobody_holds_what_is_waited_for_to_be_told(wait, python, terrarium):
+    """Each of them is made with a lock that the waiting thread took itself: to say so would be true, and mislead."""
+    assert held_by(terrarium, "import threading, queue\n" + wait, python)[0] == [None]
+
+
+@pytest.mark.parametrize("python", [VERSIONS[0], VERSIONS[-1]])
+@pytest.mark.parametrize("kind", ["Lock", "RLock"])
+def test_whoever_holds_a_lock_between_processes_is_named(kind, python, terrarium):
+    held, result = held_by(terrarium, f"""
+import multiprocessing as m, time
+m.set_start_method('fork')
+one, two = m.{kind}(), m.{kind}()
+def take(first, second):
+    with first:
+        time.sleep(1)
+        second.acquire()
+for pair in ((one, two), (two, one)):
+    m.Process(target=take, args=pair).start()""", python)
+    one, other = (w["thread"] for w in result.report["deadlock"] if w["call"] == "futex")
+    assert held == [None, other, one] and not any("holder_gone" in w for w in result.report["deadlock"]), result.report["deadlock"]
+
+
+def test_semaphores_between_processes_are_no_locks(terrarium):
+    """The last that took one is not who is waited for."""
+    for code in ("s = m.Semaphore(3)\nfor _ in range(4): s.acquire()", "c = m.Condition()\nwith c: c.wait()", "m.Event().wait()", "q = m.Queue(1)\nq.put(1); q.put(2)"):
+        held, result = held_by(terrarium, "import multiprocessing as m\n" + code)
+        assert set(held) == {None}, (code, result.report["deadlock"])
+
+
+def test_a_holder_that_is_gone_is_named_as_gone(terrarium):
+    held, result = held_by(terrarium, "import threading\na = threading.Lock()\nt = threading.Thread(target=a.acquire)\nt.start(); t.join()\na.acquire()")
+    assert held == [3] and result.report["deadlock"][0]["holder_gone"]
+    assert "for what thread 3 took, which is not in its process any more" in result.err
+    held, result = held_by(terrarium, "import threading, os\na = threading.Lock()\na.acquire()\nif os.fork() == 0: a.acquire()\nos.wait()")
+    assert held == [None, 2] and result.report["deadlock"][1]["holder_gone"]
 
 
 def test_a_deadlock_is_replayed(terrarium, tmp_path):

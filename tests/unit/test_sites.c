@@ -1,4 +1,4 @@
-// rooms: supervisor/count/code_file supervisor/count/sites supervisor/count/trampoline supervisor/count/known supervisor/count/known_table
+// rooms: supervisor/count/code_file supervisor/count/sites supervisor/count/takes supervisor/count/trampoline supervisor/count/known supervisor/count/known_table
 /* What is learned of an interpreter's file, and what is written in place of it; with the file damaged in every way that a hostile image
  * could be. The interpreter is the one that the tests run with anyway. */
 #include "supervisor/count/known.h"
