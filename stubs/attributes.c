@@ -21,6 +21,24 @@ static int64_t without_place(struct call *c, struct file *f)
     return st.stx_uid == c->task->cred.fsuid || capable(c, CAP_FOWNER) ? 0 : -EPERM;
 }
 
+static bool in_group(const struct cred *c, uint32_t gid)
+{
+    for (uint32_t i = 0; i < c->ngroups; i++)
+        if (c->groups[i] == gid)
+            return true;
+    return c->fsgid == gid;
+}
+
+/* Whoever owns it may give it to no one else. */
+static int64_t chown_without_place(struct call *c, struct file *f, uint32_t uid, uint32_t gid)
+{
+    const struct cred *cred = &c->task->cred;
+    int64_t error = without_place(c, f);
+    if (error || capable(c, CAP_CHOWN))
+        return error;
+    return (uid == UINT32_MAX || uid == cred->fsuid) && (gid == UINT32_MAX || in_group(cred, gid)) ? 0 : -EPERM;
+}
+
 /* The place and path of a call that may also mean a descriptor: 0, 1: a file without a place was dealt with in *result.
  */
 static int place_of(struct call *c, int dirfd, int path, uint32_t at_flags, struct place *at, const char **text,
@@ -115,7 +133,7 @@ int64_t stub_fchown(struct call *c)
     if (!f)
         return -EBADF;
     if (file_place(c, f, &at))
-        return without_place(c, f);
+        return chown_without_place(c, f, (uint32_t)c->arg[1], (uint32_t)c->arg[2]);
     return vfs_chown(&at, "", WALK_EMPTY_PATH, (uint32_t)c->arg[1], (uint32_t)c->arg[2]);
 }
 
@@ -250,6 +268,8 @@ int64_t stub_ftruncate(struct call *c)
         return -EINVAL;
     if (!f)
         return -EBADF;
+    if (!is_regular(f) || (f->flags & O_ACCMODE) == O_RDONLY)
+        return -EINVAL;
     if (file_stat(f, &st) == 0 && c->arg[1] > st.stx_size && over_size_limit(c, c->arg[1]))
         return -EFBIG;
     return file_truncate(f, c->arg[1]);
@@ -257,13 +277,14 @@ int64_t stub_ftruncate(struct call *c)
 
 int64_t stub_fallocate(struct call *c)
 {
-    enum { KEEP_SIZE = 1, PUNCH_HOLE = 2 };
+    enum { PUNCH_HOLE = 2 };
     struct file *f = file_argument(c, 0);
     uint64_t offset = c->arg[2], length = c->arg[3];
     if (!f)
         return -EBADF;
-    if ((int64_t)offset < 0 || (int64_t)length <= 0)
-        return -EINVAL;
+    int error = file_allocate_check(f, (int)c->arg[1], offset, length);
+    if (error)
+        return error;
     if (!(c->arg[1] & PUNCH_HOLE) && over_size_limit(c, offset + length))
         return -EFBIG;
     return file_allocate(f, (int)c->arg[1], offset, length);
@@ -306,7 +327,9 @@ int64_t stub_sync_file_range(struct call *c)
     if ((uint32_t)c->arg[3] & ~KNOWN || (int64_t)c->arg[1] < 0 || (int64_t)c->arg[2] < 0 ||
         (int64_t)(c->arg[1] + c->arg[2]) < 0)
         return -EINVAL;
-    return f->dentry ? 0 : -ESPIPE;
+    struct statx st;
+    bool stored = file_stat(f, &st) == 0 && (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode) || S_ISBLK(st.stx_mode));
+    return stored ? 0 : -ESPIPE;
 }
 
 int64_t stub_fadvise64(struct call *c)
@@ -324,5 +347,5 @@ int64_t stub_readahead(struct call *c)
     struct file *f = file_argument(c, 0);
     if (!f || (f->flags & O_ACCMODE) == O_WRONLY)
         return -EBADF;
-    return is_regular(f) ? 0 : -EINVAL;
+    return is_regular(f) && (int64_t)c->arg[2] >= 0 ? 0 : -EINVAL;
 }

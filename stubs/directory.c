@@ -48,16 +48,20 @@ static int emit(struct dirent_sink *s, const char *name, uint64_t ino, uint8_t t
 static int64_t getdents(struct call *c, const struct layout *layout)
 {
     char bytes[DIRENTS_MOST];
-    uint32_t room = (uint32_t)c->arg[2];
+    uint32_t room = (int32_t)c->arg[2] < 0 ? 0 : (uint32_t)c->arg[2];
     struct listing l = {.sink = {.emit = emit}, .layout = layout, .bytes = bytes};
     l.room = room < sizeof bytes ? room : sizeof bytes;
     struct file *f = file_argument(c, 0);
     if (!f)
         return -EBADF;
+    const uint64_t position = f->position;
     int error = file_getdents(f, &l.sink);
     if (l.used == 0)
         return error ? error : l.too_small ? -EINVAL : 0;
-    return call_write(c, c->arg[1], bytes, l.used) ? -EFAULT : (int64_t)l.used;
+    if (call_write(c, c->arg[1], bytes, l.used) == 0)
+        return (int64_t)l.used;
+    f->position = position; /* who got nothing may ask again */
+    return -EFAULT;
 }
 
 int64_t stub_getdents64(struct call *c)

@@ -31,9 +31,10 @@ static int64_t record_lock(struct call *c, struct file *f, int command)
     int32_t pid = c->task->process->pid;
     if (call_read(c, c->arg[2], &lock, sizeof lock))
         return -EFAULT;
-    if (ofd && lock.l_pid != 0)
-        return -EINVAL;
-    if (command == F_GETLK || command == F_OFD_GETLK) {
+    bool test = command == F_GETLK || command == F_OFD_GETLK;
+    if (ofd && lock.l_pid != 0) /* after the access mode (fs/locks.c, fcntl_setlk) */
+        return !test && lock_check(f, &lock) == -EBADF ? -EBADF : -EINVAL;
+    if (test) {
         int error = lock_get(f, &lock, owner, pid);
         return error ? error : call_write(c, c->arg[2], &lock, sizeof lock);
     }
@@ -51,6 +52,8 @@ int64_t stub_flock(struct call *c)
     struct file *f = file_argument(c, 0);
     struct waitq *queue = NULL;
     int operation = (int)c->arg[1] & ~LOCK_NB;
+    if (operation & LOCK_MAND) /* ignored since Linux 5.15, as is the descriptor then */
+        return 0;
     if (operation != LOCK_SH && operation != LOCK_EX && operation != LOCK_UN)
         return -EINVAL;
     if (!f)
@@ -63,6 +66,8 @@ int64_t stub_flock(struct call *c)
 }
 
 /* ---- who is told about I/O ---- */
+
+enum { GET_OWNER_UIDS = 17 }; /* F_GETOWNER_UIDS, which no header of glibc has */
 
 static bool owner_exists(struct call *c, int32_t type, int32_t pid)
 {
@@ -93,6 +98,12 @@ static int64_t set_owner(struct call *c, struct file *f, int32_t pid)
     f->owner_pid = pid;
     f->owner_type = type;
     return remember_owner(c, f);
+}
+
+static int64_t owner_uids(struct call *c, const struct file *f)
+{
+    const uint32_t uids[2] = {f->owner_uid, f->owner_euid};
+    return call_write(c, c->arg[2], uids, sizeof uids);
 }
 
 static int64_t set_owner_ex(struct call *c, struct file *f)
@@ -140,6 +151,8 @@ static int64_t set_flags(struct call *c, struct file *f)
     if (flags & ~f->flags & O_NOATIME && file_stat(f, &st) == 0 && st.stx_uid != c->task->cred.fsuid &&
         !capable(c, CAP_FOWNER))
         return -EPERM;
+    if (flags & O_DIRECT && (file_stat(f, &st) || (!S_ISREG(st.stx_mode) && !S_ISFIFO(st.stx_mode))))
+        return -EINVAL;
     int error = file_set_flags(f, flags);
     return error ? error : file_set_async(f, (int)c->arg[0], flags & O_ASYNC);
 }
@@ -193,6 +206,8 @@ int64_t stub_fcntl(struct call *c)
         return get_owner_ex(c, f);
     case F_SETOWN_EX:
         return set_owner_ex(c, f);
+    case GET_OWNER_UIDS:
+        return owner_uids(c, f);
     case F_GETSIG:
         return f->owner_signal;
     case F_SETSIG:
@@ -228,6 +243,8 @@ static int64_t set_flag(struct call *c, struct file *f, int flag)
     int32_t on;
     if (call_read(c, c->arg[2], &on, sizeof on))
         return -EFAULT;
+    if (flag == O_ASYNC && !on != !(f->flags & O_ASYNC) && !f->ops->owned) /* nobody would ever be told */
+        return -ENOTTY;
     int error = file_set_flags(f, on ? f->flags | flag : f->flags & ~flag);
     return error || flag != O_ASYNC ? error : file_set_async(f, (int)c->arg[0], on);
 }
@@ -246,6 +263,17 @@ static int64_t bytes_left(struct call *c, struct file *f, const struct statx *st
 {
     int32_t left = (int32_t)(st->stx_size - f->position);
     return call_write(c, c->arg[2], &left, sizeof left);
+}
+
+static int64_t put_size(struct call *c, int64_t size)
+{
+    return call_write(c, c->arg[2], &size, sizeof size);
+}
+
+static int64_t put_block_size(struct call *c)
+{
+    const int32_t size = 4096;
+    return call_write(c, c->arg[2], &size, sizeof size);
 }
 
 int64_t stub_ioctl(struct call *c)
@@ -276,6 +304,16 @@ int64_t stub_ioctl(struct call *c)
         if (file_is_socket(f))
             return socket_owner(c, f, command == FIOSETOWN || command == SIOCSPGRP);
         break;
+    case FIOQSIZE:
+        if (file_stat(f, &st) || !(S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode)))
+            return -ENOTTY;
+        return put_size(c, (int64_t)st.stx_blocks * 512);
+    case FIGETBSZ:
+        return put_block_size(c);
+    case FIBMAP: /* no file here has blocks */
+        if (file_stat(f, &st) || !S_ISREG(st.stx_mode))
+            break;
+        return capable(c, CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
     case FICLONE:
     case FICLONERANGE:
     case FIDEDUPERANGE:

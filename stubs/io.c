@@ -86,14 +86,24 @@ static int64_t write_all(struct call *c, struct transfer *t)
     }
 }
 
-/* In the kernel's order (fs/read_write.c): no offsets before the access mode, that before the memory. */
+/* In the kernel's order (fs/read_write.c): no offsets before the access mode, that before whether the file can at all, and the
+ * memory last. */
 static int check_file(const struct file *f, bool write, bool positional)
 {
     if (!f || f->flags & O_PATH)
         return -EBADF;
     if (positional && !f->ops->seek)
         return -ESPIPE;
-    return (f->flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY) ? -EBADF : 0;
+    if ((f->flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
+        return -EBADF;
+    return (write ? f->ops->write : f->ops->read) ? 0 : -EINVAL;
+}
+
+/* rw_verify_area: no transfer goes beyond the last offset, whatever the file would take. */
+static int check_area(const struct transfer *t, uint64_t n)
+{
+    uint64_t from = t->positional ? t->position : t->file->position;
+    return t->file->ops->seek && n > (uint64_t)INT64_MAX - from ? -EINVAL : 0;
 }
 
 static int64_t single(struct call *c, bool write, bool positional)
@@ -106,7 +116,10 @@ static int64_t single(struct call *c, bool write, bool positional)
     if (error)
         return error;
     if (!call_range(c->arg[1], c->arg[2]))
-        return (int64_t)c->arg[2] < 0 && call_range(c->arg[1], 0) ? -EINVAL : -EFAULT;
+        return -EFAULT;
+    error = check_area(&t, c->arg[2]);
+    if (error)
+        return error;
     call_io_single(c, &t.io, c->arg[1], c->arg[2]);
     return write ? write_all(c, &t) : read_some(c, &t);
 }
@@ -139,11 +152,14 @@ static int64_t vector(struct call *c, bool write, bool positional, uint64_t flag
     t.file = call_file(c, (int)c->arg[0]);
     int error = check_file(t.file, write, positional);
     if (!error)
-        error = call_io_vector(c, &t.io, c->arg[1], c->arg[2]);
+        error = call_io_vector(c, &t.io, c->arg[1], (uint32_t)c->arg[2]); /* import_iovec counts in 32 bits */
     if (error)
         return error;
-    if (t.io.io.left == 0 && t.file->ops->seek)
+    if (t.io.io.left == 0)
         return 0;
+    error = check_area(&t, t.io.io.left);
+    if (error)
+        return error;
     if (flags & ~(uint64_t)KNOWN_RWF)
         return -EOPNOTSUPP;
     t.nowait = flags & RWF_NOWAIT;
@@ -206,8 +222,12 @@ int64_t stub_vmsplice(struct call *c)
         return -EINVAL;
     if (!f)
         return -EBADF;
+    struct call_io pieces;
+    int error = call_io_vector(c, &pieces, c->arg[1], (uint32_t)c->arg[2]);
+    if (error || pieces.io.left == 0)
+        return error;
     if (!file_is_pipe(f))
-        return c->arg[2] == 0 ? 0 : -EBADF;
+        return -EBADF;
     bool write = (f->flags & O_ACCMODE) != O_RDONLY;
     return vector(c, write, false, c->arg[3] & 2 /* SPLICE_F_NONBLOCK */ ? RWF_NOWAIT : 0);
 }

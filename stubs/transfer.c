@@ -20,15 +20,15 @@ static bool can_write(const struct file *f)
 /* An optional offset behind a pointer. *use is NULL when the file's own is meant. */
 static int read_offset(struct call *c, uint64_t address, uint64_t *value, uint64_t **use)
 {
-    *use = NULL;
-    if (!address)
-        return 0;
-    if (call_read(c, address, value, sizeof *value))
-        return -EFAULT;
-    if ((int64_t)*value < 0)
-        return -EINVAL;
-    *use = value;
-    return 0;
+    *use = address ? value : NULL;
+    return address && call_read(c, address, value, sizeof *value) ? -EFAULT : 0;
+}
+
+/* rw_verify_area (fs/read_write.c) */
+static int check_area(const struct file *f, const uint64_t *position, uint64_t n)
+{
+    uint64_t from = position ? *position : f->position;
+    return f->ops->seek && (from > INT64_MAX || n > INT64_MAX - from) ? -EINVAL : 0;
 }
 
 static int64_t wait_for_both(struct call *c, struct file *a, struct file *b)
@@ -53,54 +53,66 @@ static int64_t done(struct call *c, int64_t n, uint64_t from_at, const uint64_t 
     return n;
 }
 
-int64_t stub_sendfile(struct call *c)
+/* All of the source before the target: fs/read_write.c, do_sendfile. */
+static int64_t send_file(struct call *c, struct file *out, struct file *in, uint64_t *from)
 {
-    struct file *out = file_argument(c, 0), *in = file_argument(c, 1);
-    uint64_t offset, *from;
     size_t n = c->arg[3] < VFS_IO_MAX ? c->arg[3] : VFS_IO_MAX;
-    if (c->arg[2] && call_read(c, c->arg[2], &offset, sizeof offset))
-        return -EFAULT;
-    if (!in || !can_read(in)) /* all of the source before the target: fs/read_write.c, do_sendfile */
+    if (!in || !can_read(in))
         return -EBADF;
-    from = c->arg[2] ? &offset : NULL;
     if (from && !in->ops->seek)
         return -ESPIPE;
-    if (from && (int64_t)offset < 0)
-        return -EINVAL;
+    int error = check_area(in, from, c->arg[3]);
+    if (error)
+        return error;
     if (!out || !can_write(out))
         return -EBADF;
     if (out->flags & O_APPEND && !file_is_pipe(out))
         return -EINVAL;
-    int error = file_size_limit(c, out, UINT64_MAX, &n);
-    if (error)
-        return error;
-    int64_t moved = file_move(in, from, out, NULL, n);
-    if (moved == -EAGAIN && !nonblocking(out) && !(file_is_pipe(in) && nonblocking(in)))
+    if (pipe_is_broken(out))
+        return -EPIPE;
+    if (file_is_pipe(in) ? n || !file_is_pipe(out) : !in->ops->seek && !in->ops->seek_ignored && !file_is_pipe(out))
+        return -EINVAL; /* what was read and not written would be lost */
+    error = file_size_limit(c, out, UINT64_MAX, &n);
+    return error ? error : file_move(in, from, out, NULL, n);
+}
+
+int64_t stub_sendfile(struct call *c)
+{
+    struct file *out = file_argument(c, 0), *in = file_argument(c, 1);
+    uint64_t offset, *from;
+    if (read_offset(c, c->arg[2], &offset, &from))
+        return -EFAULT;
+    int64_t moved = send_file(c, out, in, from);
+    if (moved == -EAGAIN && !nonblocking(out))
         return wait_for_both(c, in, out);
-    return done(c, moved, c->arg[2], from, 0, NULL);
+    if (moved == -EPIPE)
+        broken_pipe(c);
+    return from && call_write(c, c->arg[2], from, sizeof *from) ? -EFAULT : moved; /* also of what failed */
 }
 
 int64_t stub_splice(struct call *c)
 {
-    struct file *in = file_argument(c, 0), *out = file_argument(c, 2);
     uint64_t offset[2], *from, *to, flags = (uint32_t)c->arg[5];
     size_t n = c->arg[4] < VFS_IO_MAX ? c->arg[4] : VFS_IO_MAX;
-    if (flags & ~(uint64_t)SPLICE_KNOWN)
-        return -EINVAL;
     if (n == 0)
         return 0;
-    if (!in || !out || !can_read(in) || !can_write(out))
+    if (flags & ~(uint64_t)SPLICE_KNOWN)
+        return -EINVAL;
+    struct file *in = file_argument(c, 0), *out = file_argument(c, 2);
+    if (!in || !out)
         return -EBADF;
     bool from_pipe = file_is_pipe(in), to_pipe = file_is_pipe(out);
     if ((from_pipe && c->arg[1]) || (to_pipe && c->arg[3]))
         return -ESPIPE;
+    if (read_offset(c, c->arg[3], &offset[1], &to) || read_offset(c, c->arg[1], &offset[0], &from))
+        return -EFAULT;
+    if (!can_read(in) || !can_write(out))
+        return -EBADF;
     if ((!from_pipe && !to_pipe) || (!to_pipe && out->flags & O_APPEND))
         return -EINVAL;
-    if ((c->arg[1] && !in->ops->seek) || (c->arg[3] && !out->ops->seek))
+    if ((from && !in->ops->seek) || (to && !out->ops->seek))
         return -EINVAL;
-    int error = read_offset(c, c->arg[1], &offset[0], &from);
-    if (!error)
-        error = read_offset(c, c->arg[3], &offset[1], &to);
+    int error = check_area(from_pipe ? out : in, from_pipe ? to : from, c->arg[4]);
     if (!error)
         error = file_size_limit(c, out, to ? *to : UINT64_MAX, &n);
     if (error)
@@ -141,6 +153,8 @@ int64_t stub_copy_file_range(struct call *c)
     int error = read_offset(c, c->arg[1], &offset[0], &from);
     if (!error)
         error = read_offset(c, c->arg[3], &offset[1], &to);
+    if (!error && ((from && *from > INT64_MAX) || (to && *to > INT64_MAX)))
+        error = -EINVAL;
     if (error)
         return error;
     if (c->arg[5])

@@ -174,7 +174,7 @@ static int check_allocate_mode(int mode)
     return 0;
 }
 
-int file_allocate(struct file *f, int mode, uint64_t offset, uint64_t length)
+int file_allocate_check(const struct file *f, int mode, uint64_t offset, uint64_t length)
 {
     if (offset > INT64_MAX || length > INT64_MAX || length == 0)
         return -EINVAL;
@@ -188,9 +188,13 @@ int file_allocate(struct file *f, int mode, uint64_t offset, uint64_t length)
             return !strcmp(f->ops->kind, "pipe") ? -ESPIPE : -ENODEV;
         return node_is(f->node, S_IFIFO) ? -ESPIPE : node_is(f->node, S_IFDIR) ? -EISDIR : -ENODEV;
     }
-    if (offset + length > INT64_MAX)
-        return -EFBIG;
-    return f->ops->allocate(f, mode, offset, length);
+    return offset + length > INT64_MAX ? -EFBIG : 0;
+}
+
+int file_allocate(struct file *f, int mode, uint64_t offset, uint64_t length)
+{
+    int error = file_allocate_check(f, mode, offset, length);
+    return error ? error : f->ops->allocate(f, mode, offset, length);
 }
 
 int file_map(struct file *f, uint64_t offset, uint64_t length, bool shared, struct file_mapping *out)

@@ -275,20 +275,28 @@ int lock_get(struct file *f, struct flock *lock, void *owner, int32_t pid)
     return 0;
 }
 
-int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid, bool would_wait,
-             struct waitq **wait_on)
+int lock_check(const struct file *f, const struct flock *lock)
 {
-    struct record wanted = {.owner = owner ? owner : f, .ofd = !owner, .type = lock->l_type, .pid = pid};
+    int64_t start, end;
     int mode = f->flags & O_ACCMODE;
     if (f->flags & O_PATH)
         return -EBADF;
-    int error = range_of(f, lock, &wanted.start, &wanted.end);
+    int error = range_of(f, lock, &start, &end);
     if (error)
         return error;
     if (lock->l_type != F_RDLCK && lock->l_type != F_WRLCK && lock->l_type != F_UNLCK)
         return -EINVAL;
-    if ((lock->l_type == F_RDLCK && mode == O_WRONLY) || (lock->l_type == F_WRLCK && mode == O_RDONLY))
-        return -EBADF;
+    return (lock->l_type == F_RDLCK && mode == O_WRONLY) || (lock->l_type == F_WRLCK && mode == O_RDONLY) ? -EBADF : 0;
+}
+
+int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid, bool would_wait,
+             struct waitq **wait_on)
+{
+    struct record wanted = {.owner = owner ? owner : f, .ofd = !owner, .type = lock->l_type, .pid = pid};
+    int error = lock_check(f, lock);
+    if (error)
+        return error;
+    (void)range_of(f, lock, &wanted.start, &wanted.end);
     if (owner)
         lock_wait_ended(f->vfs, owner);
     struct locks *l = lock->l_type == F_UNLCK ? locks_of(f) : locks_made(f);

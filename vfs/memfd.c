@@ -306,7 +306,7 @@ static struct file *floating(struct vfs *v, const char *shown, size_t length, ui
     n->nlink = 0;
     struct memory *m = memory_of(n);
     struct dentry *d = m ? dentry_new(NULL, shown, length, 0, n) : NULL;
-    struct file *f = d ? file_new(v, &regular_file_ops, O_RDWR | O_LARGEFILE, NULL) : NULL;
+    struct file *f = d ? file_new(v, &regular_file_ops, O_RDWR | KERNEL_LARGEFILE, NULL) : NULL;
     if (!f) {
         if (d)
             dentry_put(d);

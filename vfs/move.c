@@ -67,6 +67,11 @@ static bool can_be_spliced(const struct file *f)
     return !f->ops->seek_ignored && !f->ops->getdents;
 }
 
+static bool can_be_spliced_to(const struct file *f)
+{
+    return can_be_spliced(f) && strcmp(f->ops->kind, "full") != 0;
+}
+
 static ssize_t move_into_pipe(struct file *from, uint64_t *position, struct pipe *to, size_t n)
 {
     if (!pipe_has_readers(to))
@@ -83,7 +88,7 @@ static ssize_t move_into_pipe(struct file *from, uint64_t *position, struct pipe
 
 static ssize_t move_out_of_pipe(struct pipe *from, struct file *to, uint64_t *position, size_t n)
 {
-    if (!can_be_spliced(to))
+    if (!can_be_spliced_to(to))
         return -EINVAL;
     if (pipe_is_empty(from))
         return pipe_has_writers(from) ? -EAGAIN : 0;
@@ -127,7 +132,7 @@ static ssize_t move_through_buffer(struct file *from, uint64_t *from_position, s
         if (got <= 0)
             break;
         struct io out = io_over_buffer(buffer, (size_t)got);
-        ssize_t written = result = file_write(to, &out, to_position);
+        ssize_t written = result = can_be_spliced_to(to) ? file_write(to, &out, to_position) : -EINVAL;
         if (written <= 0)
             break;
         at += (uint64_t)written;

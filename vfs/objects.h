@@ -11,6 +11,7 @@ int pipe_new(struct vfs *v, int flags, struct file *ends[2]);
 int pipe_capacity(struct file *f);                                      /* F_GETPIPE_SZ; -EBADF when not a pipe */
 int pipe_set_capacity(struct file *f, uint32_t bytes, bool privileged); /* F_SETPIPE_SZ: the new size; EBUSY, EPERM */
 bool file_is_pipe(const struct file *f);
+bool pipe_is_broken(const struct file *f); /* its writing end, and nobody reads */
 /* splice(2), tee(2), sendfile(2), copy_file_range(2): move up to n bytes between two open files without the guest.
  * Offsets NULL: the files' own. Returns bytes moved, 0 at end, -EAGAIN when it would block. */
 ssize_t file_move(struct file *from, uint64_t *from_position, struct file *to, uint64_t *to_position, size_t n);
@@ -65,6 +66,7 @@ int inotify_remove(struct file *inotify, int wd);
  * wait_on: on -EAGAIN, where to wait for a change (the caller hangs a waiter there, then asks again). */
 struct flock; /* <fcntl.h>, 64-bit */
 int lock_get(struct file *f, struct flock *lock, void *owner, int32_t pid);
+int lock_check(const struct file *f, const struct flock *lock); /* what lock_set says before it looks for others */
 int lock_set(struct file *f, const struct flock *lock, void *owner, int32_t pid, bool would_wait,
              struct waitq **wait_on);                                  /* -EDEADLK */
 int lock_flock(struct file *f, int operation, struct waitq **wait_on); /* flock(2): LOCK_SH, LOCK_EX, LOCK_UN */

@@ -9,8 +9,7 @@
 #include <sys/inotify.h>
 
 enum {
-    TMPFILE = 020000000,        /* the bit of O_TMPFILE beside O_DIRECTORY */
-    KERNEL_LARGEFILE = 0100000, /* what F_GETFL shows of every file a 64-bit program opened */
+    TMPFILE = 020000000, /* the bit of O_TMPFILE beside O_DIRECTORY */
 };
 
 static int access_wanted(int flags)

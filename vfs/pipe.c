@@ -174,8 +174,10 @@ static ssize_t fill(struct pipe *p, struct io *io, size_t limit, uint32_t flags)
         if (want > io->left)
             want = io->left;
         ssize_t got = io_get(io, slot_memory(p, slot_at(p, p->used)), want);
-        if (got < 0)
-            return done ? (ssize_t)done : got;
+        if (got < (ssize_t)want) /* a fault: of the page that it met nothing is taken */
+            got = got > 0 ? got - got % PIPE_SLOT_SIZE : 0;
+        if (got == 0)
+            return done ? (ssize_t)done : -EFAULT;
         take_slots(p, (size_t)got, flags);
         done += (size_t)got;
         if ((size_t)got < want)
@@ -236,6 +238,15 @@ static bool writes(const struct file *f)
     return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* How many of the first n bytes are slots that end among them. */
+static size_t whole_slots(const struct pipe *p, size_t n)
+{
+    size_t whole = 0;
+    for (uint32_t i = 0; i < p->used && whole + slot_at(p, i)->length <= n; i++)
+        whole += slot_at(p, i)->length;
+    return whole;
+}
+
 static ssize_t pipe_read(struct file *f, struct io *io, uint64_t *position)
 {
     struct pipe *p = end_of(f)->pipe;
@@ -250,8 +261,10 @@ static ssize_t pipe_read(struct file *f, struct io *io, uint64_t *position)
         const char *bytes = pipe_peek(p, 0, &n);
         size_t want = n < io->left ? n : io->left;
         ssize_t put = io_put(io, bytes, want);
-        if (put < 0)
-            return done ? (ssize_t)done : put;
+        if (put < (ssize_t)want) /* a fault: the slot that it met stays as it is */
+            put = put > 0 ? (ssize_t)whole_slots(p, (size_t)put) : 0;
+        if (put == 0)
+            return done ? (ssize_t)done : -EFAULT;
         done += (size_t)put;
         pipe_consume(p, packet ? n : (size_t)put); /* what of a packet was not asked for is lost: pipe(2) */
         if (packet || (size_t)put < want)
@@ -270,10 +283,10 @@ static ssize_t merge(struct pipe *p, struct io *io)
     if (!(last->flags & SLOT_CAN_MERGE) || last->offset + last->length + odd > PIPE_SLOT_SIZE)
         return 0;
     ssize_t got = io_get(io, slot_memory(p, last) + last->offset + last->length, odd);
-    if (got > 0) {
-        last->length += (uint32_t)got;
-        p->bytes += (uint64_t)got;
-    }
+    if (got != (ssize_t)odd)
+        return -EFAULT;
+    last->length += (uint32_t)odd;
+    p->bytes += odd;
     return got;
 }
 
@@ -284,15 +297,12 @@ static ssize_t pipe_write(struct file *f, struct io *io, uint64_t *position)
         return 0;
     if (!p->readers)
         return -EPIPE;
-    size_t all = io->left, odd = all % PIPE_SLOT_SIZE;
     ssize_t done = merge(p, io);
     if (done < 0)
         return done;
-    if (!done || (size_t)done == odd) { /* a merge that fell short met a fault: stop there */
-        ssize_t more = fill(p, io, io->left, f->flags & O_DIRECT ? SLOT_PACKET : SLOT_CAN_MERGE);
-        if (!done || more > 0)
-            done = more < 0 ? more : done + more;
-    }
+    ssize_t more = fill(p, io, io->left, f->flags & O_DIRECT ? SLOT_PACKET : SLOT_CAN_MERGE);
+    if (!done || more > 0)
+        done = more < 0 ? more : done + more;
     /* Always, not only when it was empty, and also when a write found no room: edge-triggered readers count on it
      * (fs/pipe.c, poll_usage). Not for a writer that will wait, as it may listen on this queue itself (O_RDWR). */
     if (done > 0 || (done == -EAGAIN && (f->flags & O_NONBLOCK)))
@@ -492,6 +502,11 @@ bool fifo_open_waits(struct file *f, struct poll_table *t)
 }
 
 /* ---- what fcntl(2) and stat(2) ask --------------------------------------------------------------------------- */
+
+bool pipe_is_broken(const struct file *f)
+{
+    return file_is_pipe(f) && writes(f) && !end_of(f)->pipe->readers;
+}
 
 bool file_is_pipe(const struct file *f)
 {

@@ -157,10 +157,6 @@ static int64_t regular_ioctl(struct file *f, uint32_t command, uint64_t argument
         int value = left > INT32_MAX ? INT32_MAX : (int)left;
         return m->write(m, argument, &value, sizeof value);
     }
-    if (command == FIGETBSZ) {
-        int value = 4096;
-        return m->write(m, argument, &value, sizeof value);
-    }
     return -ENOTTY;
 }
 

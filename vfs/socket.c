@@ -295,6 +295,8 @@ static int socket_stat(struct file *f, struct statx *out)
         .stx_nlink = 1,
         .stx_mode = S_IFSOCK | 0777,
         .stx_ino = f->id,
+        .stx_uid = f->vfs->config.guest_uid,
+        .stx_gid = f->vfs->config.guest_gid,
     };
     return 0;
 }

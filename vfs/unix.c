@@ -289,12 +289,13 @@ static int unix_shutdown(struct socket *socket, int mask)
 
 /* ---- sending ---- */
 
-static ssize_t fill(struct unix_message *message, struct socket_message *m, size_t n)
+/* All n bytes or none. */
+static int fill(struct unix_message *message, struct socket_message *m, size_t n)
 {
-    ssize_t got = io_get(m->io, message->data + message->end, n);
-    if (got > 0)
-        message->end += (size_t)got;
-    return got;
+    if (io_get(m->io, message->data + message->end, n) != (ssize_t)n)
+        return -EFAULT;
+    message->end += n;
+    return 0;
 }
 
 /* A small write joins the last message when nobody could tell them apart. */
@@ -326,14 +327,12 @@ static ssize_t send_stream(struct unix_socket *s, struct socket_message *m, bool
         }
         struct unix_message *message = joinable(s, to, m, n);
         if (message) {
-            ssize_t got = fill(message, m, n);
-            if (got < 0)
-                return done ? (ssize_t)done : got;
-            to->unread += (uint64_t)got;
-            done += (size_t)got;
+            int error = fill(message, m, n);
+            if (error)
+                return done ? (ssize_t)done : error;
+            to->unread += n;
+            done += n;
             waitq_wake(&to->base.wait, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND);
-            if ((size_t)got < n)
-                break;
             continue;
         }
         if (s->outstanding >= s->base.send_buffer)
@@ -345,15 +344,13 @@ static ssize_t send_stream(struct unix_socket *s, struct socket_message *m, bool
         if (error)
             return done ? (ssize_t)done : error;
         m->file_count = 0; /* they go with the first byte */
-        ssize_t got = fill(message, m, n);
-        if (got <= 0) {
+        error = fill(message, m, n);
+        if (error) {
             unix_discard(message);
-            return done ? (ssize_t)done : got;
+            return done ? (ssize_t)done : error;
         }
-        done += (size_t)got;
+        done += n;
         unix_queue(to, message);
-        if ((size_t)got < n)
-            break;
     }
     return (ssize_t)done;
 }
@@ -416,7 +413,7 @@ static ssize_t send_packet(struct unix_socket *s, const struct place *at, struct
     if (!error)
         error = unix_message_new(s, m, n, &message);
     if (!error) {
-        if (n && fill(message, m, n) != (ssize_t)n) {
+        if (n && fill(message, m, n) != 0) {
             unix_discard(message);
             error = -EFAULT;
         } else {
@@ -495,22 +492,21 @@ static ssize_t receive_stream(struct unix_socket *s, struct socket_message *m, i
         if (m->ends)
             break;
         size_t there = message->end - message->start - skip, n = there < m->io->left ? there : m->io->left;
-        ssize_t put = io_put(m->io, message->data + message->start + skip, n);
-        if (put < 0)
-            return done ? (ssize_t)done : put;
-        done += (size_t)put;
+        if (io_put(m->io, message->data + message->start + skip, n) != (ssize_t)n)
+            return done ? (ssize_t)done : -EFAULT; /* what a fault met stays where it is */
+        done += n;
         bool carried = message->file_count;
         unix_hand_files(s->base.vfs, message, m, peek);
         next = message->next;
         if (!peek) {
-            message->start += (size_t)put;
-            s->unread -= (uint64_t)put;
+            message->start += n;
+            s->unread -= n;
             if (message->start == message->end)
                 unix_drop_first(s);
             else
                 break;
         }
-        if (carried || (size_t)put < n)
+        if (carried)
             break;
         message = m->io->left ? unix_past_mark(s, next, peek, true) : NULL;
         m->ends = next && !message;

@@ -26,8 +26,9 @@
 enum {
     VFS_PATH_MAX = 4096, /* with the NUL, as Linux: longer is ENAMETOOLONG */
     VFS_NAME_MAX = 255,
-    VFS_SYMLINK_MAX = 40,    /* ELOOP beyond */
-    VFS_IO_MAX = 0x7ffff000, /* one read or write transfers no more (read(2)) */
+    VFS_SYMLINK_MAX = 40,       /* ELOOP beyond */
+    VFS_IO_MAX = 0x7ffff000,    /* one read or write transfers no more (read(2)) */
+    KERNEL_LARGEFILE = 0100000, /* what F_GETFL shows of every file a 64-bit program opened; the C library's is 0 */
 };
 
 struct vfs;
@@ -274,6 +275,8 @@ int64_t file_ioctl(struct file *f, uint32_t command, uint64_t argument, const st
 int file_getdents(struct file *f, struct dirent_sink *s);
 int file_truncate(struct file *f, uint64_t size);
 int file_allocate(struct file *f, int mode, uint64_t offset, uint64_t length);
+int file_allocate_check(const struct file *f, int mode, uint64_t offset,
+                        uint64_t length); /* what it says before it acts */
 int file_map(struct file *f, uint64_t offset, uint64_t length, bool shared, struct file_mapping *out);
 int file_sync(struct file *f);
 int file_stat(struct file *f, struct statx *out);

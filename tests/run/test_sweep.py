@@ -1,0 +1,69 @@
+"""Odd arguments to every call, in every combination: a guest program of tests/run/sweep/ prints what each gives, natively and inside,
+and the texts are equal but for what is named here."""
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import Result
+
+SOURCES = pathlib.Path(__file__).with_name("sweep")
+FEWEST = {"descriptors": 40000}
+# Lines that may differ, and why.
+DIFFERENT = [
+    (r"writev\(PAIR\w*, sum too long", "how much a socket's buffer takes of one write is each kernel's own affair"),
+    (r"fcntl\((EVENT|TIMER|INOTIFY|SIGNALS|EPOLL), F_SETLEASE", "EACCES, as they are root's, or EINVAL, as they are no files: not worth asking"),
+]
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    made = tmp_path_factory.mktemp("sweep")
+    for name in FEWEST:
+        subprocess.run(["gcc", "-O1", "-static", "-o", made / name, SOURCES / f"{name}.c"], check=True)
+    return made
+
+
+def bounded():
+    """The arguments are as bad as they can be: nothing natively may take more than a little of the machine."""
+    for kind, most in ((resource.RLIMIT_AS, 1 << 31), (resource.RLIMIT_FSIZE, 1 << 26), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(kind, (most, most))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def natively(program):
+    """As an ordinary user on a tmpfs, whose memory files the sandbox's are modelled on, and in a session of its own."""
+    directory = tempfile.mkdtemp(dir="/dev/shm")
+    who = {"user": 1000, "group": 1000, "extra_groups": []} if os.geteuid() == 0 else {}
+    try:
+        if who:
+            os.chown(directory, 1000, 1000)
+        shutil.copy(program, directory)
+        work = pathlib.Path(directory, "work")
+        work.mkdir(mode=0o777)
+        work.chmod(0o777)
+        return Result(subprocess.run([f"{directory}/{program.name}", work], capture_output=True, timeout=120, cwd=directory,
+                                     umask=0o22, stdin=subprocess.DEVNULL, preexec_fn=bounded, start_new_session=True, **who))
+    finally:
+        shutil.rmtree(directory)
+
+
+def may_differ(line):
+    return any(re.match(pattern, line) for pattern, _ in DIFFERENT)
+
+
+@pytest.mark.parametrize("name", FEWEST)
+def test_as_natively(terrarium, programs, name):
+    inside = terrarium("exec", "--limit", "output=64MiB", "--mount", f"{programs}:/programs:ro", "--", f"/programs/{name}", "/tmp")
+    native = natively(programs / name)
+    assert (native.status, inside.status) == (0, 0), f"{native.err}\n{inside.err}"
+    pairs = list(zip(native.out.splitlines(), inside.out.splitlines(), strict=True))
+    assert len(pairs) > FEWEST[name]
+    different = [f"{here} (inside: {there[there.rindex(' = ') + 3:]})" for here, there in pairs if here != there]
+    assert not [line for line in different if not may_differ(line)]
