@@ -294,6 +294,33 @@ static bool stuck(struct holder *h, const struct tracee *t)
     return true;
 }
 
+/* The elapsed time at which something is due for a task that computes: a deadline, or a timer of its process's CPU time, which passes
+ * as fast. */
+static int64_t next_due(const struct task *t)
+{
+    const struct process *p = t->process;
+    const struct clock *clock = &t->world->clock;
+    int64_t next = clock_next(clock);
+    if (clock->real || p->cpu_alarm == 0)
+        return next;
+    int64_t alarm = clock_elapsed(clock) + (p->cpu < p->cpu_alarm ? p->cpu_alarm - p->cpu : 0);
+    return alarm < next ? alarm : next;
+}
+
+/* Its computing took the time until then. */
+static void pass_time(struct task *t, int64_t until)
+{
+    struct world *w = t->world;
+    int64_t from = clock_elapsed(&w->clock);
+    clock_jump(&w->clock, until);
+    record(w, jumped, from);
+    if (w->clock.real)
+        return;
+    task_charge(t, clock_elapsed(&w->clock) - from, 0);
+    if (t->process->cpu_alarm != 0 && t->process->cpu >= t->process->cpu_alarm)
+        process_timers_cpu(t->process);
+}
+
 bool tick_computing(struct holder *h, struct tracee *t)
 {
     struct world *w = h->world;
@@ -312,10 +339,8 @@ bool tick_computing(struct holder *h, struct tracee *t)
         return false;
     bool jumped = false;    /* then it must stop, to be shown another time */
     if (w->again != NULL) { /* where it was stopped is in the record */
-        if (replaying_jumps(w->again) && clock_next(&w->clock) != INT64_MAX) {
-            int64_t from = clock_elapsed(&w->clock);
-            clock_jump(&w->clock, w->clock.real ? replaying_time(w->again) : clock_next(&w->clock));
-            record(w, jumped, from);
+        if (replaying_jumps(w->again) && next_due(t->task) != INT64_MAX) {
+            pass_time(t->task, w->clock.real ? replaying_time(w->again) : next_due(t->task));
             clock_run(&w->clock);
             jumped = true;
         }
@@ -326,15 +351,13 @@ bool tick_computing(struct holder *h, struct tracee *t)
         int64_t from = clock_elapsed(&w->clock);
         clock_look(&w->clock, INT64_MAX);
         record(w, jumped, from);
-    } else if (!w->clock.real && clock_next(&w->clock) != INT64_MAX) {
+    } else if (!w->clock.real && next_due(t->task) != INT64_MAX) {
         /* Time passes only by calls, and this task makes none: a deadline that its computing has outlasted is honoured. */
         h->computed += TICK_NS;
-        if (clock_elapsed(&w->clock) + h->computed >= clock_next(&w->clock)) {
+        if (h->computed >= next_due(t->task) - clock_elapsed(&w->clock)) {
             h->computed = 0;
             world_not_reproducible(w, "clock: a deadline passed while a task computed without a call, by real time");
-            int64_t from = clock_elapsed(&w->clock);
-            clock_jump(&w->clock, clock_next(&w->clock));
-            record(w, jumped, from);
+            pass_time(t->task, next_due(t->task));
             jumped = true;
         }
     }

@@ -1,8 +1,11 @@
 """Counted execution: what happens in code that makes no calls happens at a place, not at a moment."""
 import glob
 import pathlib
+import subprocess
 
 import pytest
+
+from tests.conftest import TERRARIUM
 
 # Debian's own, and whatever others this machine has of the versions that are promised.
 INTERPRETERS = ["/usr/bin/python3"] + [min(found) for version in ("3.11", "3.12", "3.13")
@@ -145,6 +148,53 @@ except TimeoutError:
     assert result.out == "late\n"
     assert result.report["not_reproducible_because"] == [
         "clock: a deadline passed while a task computed without a call, by real time"]
+
+
+SPIN = r"""
+#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+#include <time.h>
+static volatile int rung;
+static void ring(int signal) { rung = signal; }
+static void spin(const char *name)
+{
+    rung = 0;
+    while (!rung) {}
+    puts(name);
+}
+int main(void)
+{
+    const struct itimerval soon = {.it_value.tv_usec = 20000};
+    const struct itimerspec also = {.it_value.tv_nsec = 20000000};
+    struct sigevent event = {.sigev_signo = SIGUSR1};
+    timer_t timer;
+    signal(SIGVTALRM, ring);
+    signal(SIGPROF, ring);
+    signal(SIGUSR1, ring);
+    setitimer(ITIMER_VIRTUAL, &soon, NULL);
+    spin("virtual");
+    setitimer(ITIMER_PROF, &soon, NULL);
+    spin("prof");
+    for (int i = 0; i < 2; i++) {
+        timer_create(i ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &event, &timer);
+        timer_settime(timer, 0, &also, NULL);
+        spin(i ? "thread" : "process");
+    }
+    return clock() < CLOCKS_PER_SEC / 1000 * 80;
+}
+"""
+
+
+def test_cpu_timers_reach_a_program_that_never_calls(terrarium, tmp_path):
+    (tmp_path / "spin.c").write_text(SPIN)
+    subprocess.run(["gcc", "-O1", "-o", tmp_path / "spin", tmp_path / "spin.c"], check=True)
+    record = tmp_path / "run.rec"
+    result = terrarium("exec", "--mount", f"{tmp_path}:/t", "--record", record, "--bundle", "--", "/t/spin", report=True)
+    assert (result.status, result.out) == (0, "virtual\nprof\nprocess\nthread\n"), result
+    assert not result.report["reproducible"]
+    again = subprocess.run([TERRARIUM, "replay", record], capture_output=True, text=True, timeout=60)
+    assert again.stdout.startswith(result.out) and again.returncode == 0, again
 
 
 def test_the_file_is_what_it_was_and_nothing_shows(terrarium):
