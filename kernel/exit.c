@@ -154,6 +154,20 @@ static void process_ended(struct process *p, int status)
     notify_parent(p);
 }
 
+void task_release_memory(struct task *t)
+{
+    static const int32_t zero;
+    if (t->state == TASK_DEAD)
+        return;
+    futex_exit_robust(t);
+    if (t->clear_child_tid != 0 && t->mm != NULL && t->mm->references > 1) {
+        if (t->world->machine->write(t, t->clear_child_tid, &zero, sizeof zero) > 0)
+            record(t->world, wrote, t, t->clear_child_tid, &zero, sizeof zero);
+        (void)futex_wake_address(t, t->clear_child_tid, 1);
+    }
+    t->clear_child_tid = 0;
+}
+
 void task_release_vfork(struct task *t)
 {
     struct task *parent = t->vfork_parent;

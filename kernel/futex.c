@@ -389,6 +389,13 @@ static int64_t act(struct futex_arguments *a, int operation)
     }
 }
 
+/* A word that processes may share is found by its page, which must be there (get_futex_key); a private one by its address alone. */
+static int check_shared(const struct futex_arguments *a)
+{
+    uint32_t word;
+    return a->private || a->key.shared || a->call->again ? 0 : futex_get_word(a->call->task, a->address, &word);
+}
+
 int64_t futex_call(struct call *c)
 {
     uint32_t flags = (uint32_t)c->arg[1];
@@ -405,7 +412,7 @@ int64_t futex_call(struct call *c)
         .realtime = (flags & FUTEX_CLOCK_REALTIME) != 0,
         .deadline = -1,
     };
-    if (a.realtime && operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET && operation != FUTEX_WAIT_REQUEUE_PI &&
+    if (a.realtime && operation != FUTEX_WAIT_BITSET && operation != FUTEX_WAIT_REQUEUE_PI &&
         operation != FUTEX_LOCK_PI2)
         return -ENOSYS;
     if (takes_timeout(operation)) {
@@ -419,6 +426,8 @@ int64_t futex_call(struct call *c)
     int error = futex_find_key(c->task, a.address, a.private, &a.key);
     if (error == 0 && takes_second_word(operation))
         error = futex_find_key(c->task, a.address2, a.private, &a.key2);
+    if (error == 0)
+        error = check_shared(&a);
     return error < 0 ? error : act(&a, operation);
 }
 

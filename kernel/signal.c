@@ -256,8 +256,7 @@ static bool fatal(const struct process *p, int signal)
 static void leave_locks(struct process *p)
 {
     for (struct task *t = p->threads; t != NULL; t = t->next_thread)
-        if (t->state != TASK_DEAD)
-            futex_exit_robust(t);
+        task_release_memory(t);
 }
 
 static void kill_process(struct process *p)

@@ -324,6 +324,8 @@ int64_t dispatch(struct task *t);
 void task_charge(struct task *t, int64_t ns, uint64_t events);
 /* One event of the task's, such as a call: what it costs passes, is its CPU time, and may be what a CPU timer waited for. */
 void task_event(struct task *t);
+/* The task leaves its memory, by an end or an execve, and can still reach it: what others wait for there is told (the kernel's mm_release). */
+void task_release_memory(struct task *t);
 /* A blocked task's object changed, its deadline passed, or a signal came: make it ready; its stub runs again. */
 void task_wake(struct task *t);
 void task_interrupt(struct task *t);

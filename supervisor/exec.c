@@ -363,14 +363,16 @@ static int load(struct loading *l, struct file *program, const char *path, const
     return 0;
 }
 
-/* The other threads end, as far as the world is concerned, while their memory is still there. */
-static void leave_other_threads(struct task *t)
+/* The old memory is left by all, and the other threads end, as far as the world is concerned, while it is still there. */
+static void leave_old_memory(struct task *t)
 {
     struct task *next;
+    task_release_memory(t);
     for (struct task *o = t->process->threads; o != NULL; o = next) {
         next = o->next_thread;
         if (o == t)
             continue;
+        task_release_memory(o);
         if (o->machine != NULL)
             ((struct tracee *)o->machine)->task = NULL;
         o->machine = NULL;
@@ -393,7 +395,7 @@ static int replace(struct loading *l)
     mm->machine = table;
     mm->machine_release = handed_table_release;
     if (!l->tracee->fresh) {
-        leave_other_threads(t);
+        leave_old_memory(t);
         int error = tracee_execute(l->tracee);
         if (error < 0) {
             mm_put(mm);

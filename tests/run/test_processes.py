@@ -241,6 +241,29 @@ SAME = {
             t.start(); t.join()
         print(os.waitpid(pid, 0)[1] >> 8)
     """,
+    "locks_of_who_executes": """
+        import ctypes, mmap, os, threading
+        libc, memory = ctypes.CDLL(None), mmap.mmap(-1, 4096)
+        mutex, attributes = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(memory))), ctypes.create_string_buffer(64)
+        libc.pthread_mutexattr_init(attributes)
+        libc.pthread_mutexattr_setpshared(attributes, 1)
+        libc.pthread_mutexattr_setrobust(attributes, 1)
+        for inherit in 0, 1:
+            libc.pthread_mutexattr_setprotocol(attributes, inherit)
+            for other_thread in False, True:
+                libc.pthread_mutex_init(mutex, attributes)
+                pid = os.fork()
+                if pid == 0:
+                    taken = threading.Event()
+                    def take():
+                        libc.pthread_mutex_lock(mutex); taken.set()
+                        if other_thread: threading.Event().wait()
+                    threading.Thread(target=take).start() if other_thread else take()
+                    taken.wait()
+                    os.execv('/bin/true', ['true'])
+                print(os.waitpid(pid, 0)[1], os.strerror(libc.pthread_mutex_trylock(mutex)), libc.pthread_mutex_consistent(mutex),
+                      libc.pthread_mutex_unlock(mutex), libc.pthread_mutex_trylock(mutex))
+    """,
     "fork_in_threads": """
         import os, threading
         results = []
