@@ -22,7 +22,6 @@ struct mapped_name {
     struct mapped_name *next;
     dev_t device; /* the host's */
     ino_t inode;
-    uint64_t start, end; /* of the bytes there that are this file's */
     uint64_t world_inode;
     uint32_t major, minor;
     char path[];
@@ -36,7 +35,7 @@ void maps_remember(struct holder *h, const struct file_mapping *m, struct file *
     if (f == NULL || fstat(m->fd, &st) < 0 || file_stat(f, &seen) < 0 || file_name(f, root, path, sizeof path) < 0)
         return;
     for (const struct mapped_name *n = h->names; n != NULL; n = n->next)
-        if (n->device == st.st_dev && n->inode == st.st_ino && n->start == m->part && strcmp(n->path, path) == 0)
+        if (n->device == st.st_dev && n->inode == st.st_ino && strcmp(n->path, path) == 0)
             return;
     size_t size = strlen(path) + 1;
     struct mapped_name *n = h->name_count < NAMES_MOST ? malloc(sizeof *n + size) : NULL;
@@ -45,8 +44,6 @@ void maps_remember(struct holder *h, const struct file_mapping *m, struct file *
     *n = (struct mapped_name){.next = h->names,
                               .device = st.st_dev,
                               .inode = st.st_ino,
-                              .start = m->part,
-                              .end = m->part_size == 0 ? UINT64_MAX : m->part + m->part_size,
                               .world_inode = seen.stx_ino,
                               .major = seen.stx_dev_major,
                               .minor = seen.stx_dev_minor};
@@ -85,9 +82,8 @@ static void set_name(const struct holder *h, const struct mm *mm, struct memory_
         return;
     }
     for (const struct mapped_name *n = h->names; n != NULL; n = n->next) {
-        if (n->device != device || n->inode != inode || m->offset < n->start || m->offset >= n->end)
+        if (n->device != device || n->inode != inode)
             continue;
-        m->offset -= n->start;
         m->name = n->path;
         m->ino = n->world_inode;
         m->dev_major = n->major;

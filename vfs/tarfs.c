@@ -1,5 +1,6 @@
 /* Archives as mounts: whatever libarchive reads, from tar to zip. Read once, when it is mounted: names become a tree in
- * memory, bytes go into one memfd, each file page-aligned, which is sealed and from which files are read and mapped.
+ * memory, bytes go into one memfd, which is sealed and from which files are read. What is mapped is a memfd of the file's own: a mapping may
+ * reach beyond the file's end, and would show its neighbours.
  *
  * The archive may be hostile. Names are taken below the mount and nowhere else: ".." is refused, a leading "/" is
  * dropped, no symlink is followed on the way. Number of entries, bytes of data and declared sizes are bounded. Formats
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 enum { NAMES_MOST = 1000000, BLOCK = 64 * 1024, ALIGN = 4096 };
@@ -23,6 +26,7 @@ static const uint64_t spool_most = 1ull << 40; /* of declared sizes: holes are f
 struct tar_slice {
     uint64_t offset; /* in the spool */
     uint64_t key;    /* of its mappings; 0 until mapped */
+    int fd;          /* its bytes alone, sealed: what is mapped; -1 until then */
 };
 
 struct tar_mount {
@@ -66,16 +70,88 @@ static int64_t slice_seek_data(struct node *n, uint64_t offset, bool hole)
     return at - (int64_t)n->slice->offset;
 }
 
+/* After the seals a description that only reads: older kernels map a write-sealed memfd shared from no other. */
+static int seal(int fd)
+{
+    char path[64];
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int reading = open(path, O_RDONLY | O_CLOEXEC);
+    if (reading < 0)
+        return fd;
+    close(fd);
+    return reading;
+}
+
+/* The file's bytes to another descriptor; holes stay holes. */
+static int copy_slice(const struct node *n, int to)
+{
+    int from = spool_of(n);
+    off_t base = (off_t)n->slice->offset, end = base + (off_t)n->size, at = base;
+    while (at < end) {
+        off_t data = lseek(from, at, SEEK_DATA);
+        if (data < 0 || data >= end)
+            break;
+        off_t hole = lseek(from, data, SEEK_HOLE);
+        if (hole < 0 || lseek(to, data - base, SEEK_SET) < 0)
+            return -errno;
+        for (at = data, hole = hole < end ? hole : end; at < hole;) {
+            ssize_t put = sendfile(to, from, &at, (size_t)(hole - at));
+            if (put < 0 && errno == EINTR)
+                continue;
+            if (put <= 0)
+                return put < 0 ? -errno : -EIO;
+        }
+    }
+    return 0;
+}
+
+static int slice_alone(struct node *n)
+{
+    struct tar_slice *slice = n->slice;
+    struct host_lru *l = &node_vfs(n)->host;
+    struct rlimit limit;
+    if (slice->fd >= 0)
+        return 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || l->pinned >= limit.rlim_cur / 2)
+        return -ENFILE;
+    int fd = memfd_create("terrarium-archive", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    int error = ftruncate(fd, (off_t)n->size) ? -errno : copy_slice(n, fd);
+    if (error) {
+        close(fd);
+        return error;
+    }
+    fd = seal(fd);
+    if (fd < 0)
+        return fd;
+    slice->fd = fd;
+    slice->key = node_vfs(n)->next_key++;
+    l->pinned++;
+    return 0;
+}
+
 static int slice_map(struct node *n, uint64_t offset, uint64_t length, bool writable, struct file_mapping *out)
 {
-    if (!n->slice->key)
-        n->slice->key = node_vfs(n)->next_key++;
-    *out = (struct file_mapping){.fd = spool_of(n),
-                                 .offset = n->slice->offset + offset,
-                                 .part = n->slice->offset,
-                                 .part_size = n->size,
-                                 .key = n->slice->key};
+    int error = slice_alone(n);
+    if (error)
+        return error;
+    *out = (struct file_mapping){.fd = n->slice->fd, .offset = offset, .key = n->slice->key, .lasting = true};
     return 0;
+}
+
+static void slice_free(struct node *n, struct tar_slice *slice)
+{
+    if (slice && slice->fd >= 0) {
+        close(slice->fd);
+        node_vfs(n)->host.pinned--;
+    }
+    free(slice);
 }
 
 static int slice_promote(struct node *n, uint64_t keep)
@@ -83,13 +159,13 @@ static int slice_promote(struct node *n, uint64_t keep)
     struct tar_slice *slice = n->slice;
     int error = memory_take_over(n, spool_of(n), slice->offset, keep);
     if (!error)
-        free(slice);
+        slice_free(n, slice);
     return error;
 }
 
 static void slice_release(struct node *n)
 {
-    free(n->slice);
+    slice_free(n, n->slice);
 }
 
 static const struct node_ops slice_ops = {
@@ -306,7 +382,10 @@ static int make_node(struct reader *r, struct archive_entry *e, struct node **ou
     n->flags |= NODE_GIVEN;
     if (type == S_IFREG) {
         n->slice = calloc(1, sizeof *n->slice);
-        return n->slice ? fill(r, e, n) : -ENOMEM;
+        if (!n->slice)
+            return -ENOMEM;
+        n->slice->fd = -1;
+        return fill(r, e, n);
     }
     if (type == S_IFLNK) {
         const char *target = archive_entry_symlink(e);
@@ -457,7 +536,7 @@ static int read_entries(struct reader *r)
 
 static int read_archive(struct reader *r, int fd)
 {
-    const struct tar_mount *m = r->fs->private;
+    struct tar_mount *m = r->fs->private;
     /* Names in archives are UTF-8 or bytes; this thread alone reads them so, whatever the locale of the process. */
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
@@ -471,8 +550,10 @@ static int read_archive(struct reader *r, int fd)
         error = read_entries(r);
     if (!error && ftruncate(m->fd, (off_t)r->end))
         error = -errno;
-    if (!error && fcntl(m->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-        error = -errno;
+    if (!error) {
+        m->fd = seal(m->fd);
+        error = m->fd < 0 ? m->fd : 0;
+    }
     if (utf8) {
         uselocale(before);
         freelocale(utf8);
@@ -487,18 +568,6 @@ static void explain(const struct reader *r, const char *archive, int error, char
         snprintf(why, n, "%s: entry \"%.200s\" %s%s", archive, r->path, r->problem ? "" : "cannot be read: ", problem);
     else
         snprintf(why, n, "%s: %s", archive, problem);
-}
-
-/* After the seals a description that only reads: older kernels map a write-sealed memfd shared from no other. */
-static void reopen_for_reading(struct tar_mount *m)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        close(m->fd);
-        m->fd = fd;
-    }
 }
 
 int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount_mode mode, char *why, size_t n)
@@ -553,7 +622,6 @@ int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount
         dentry_put(r.root);
         return error;
     }
-    reopen_for_reading(m);
     fs->read_only = mode == MOUNT_READ_ONLY;
     return mount_tree(v, at, fs, r.root, why, n);
 }

@@ -204,11 +204,12 @@ struct
 
 /* A stretch of a file that can be mapped: a host descriptor that stays open as long as the file's node. */
 struct file_mapping {
-    int fd;                   /* borrowed; a host file opened read-only, or a memfd */
-    uint64_t offset;          /* of the asked offset within fd: page aligned when the asked one was */
-    uint64_t part, part_size; /* where it stands in fd among others; size 0: fd is the file */
-    bool writable;            /* fd may be mapped MAP_SHARED with PROT_WRITE */
-    uint64_t key;             /* identifies the node (for futexes in shared mappings and for fd caches); never reused */
+    int fd; /* borrowed; a host file opened read-only, or a memfd: of this file alone, for a mapping can reach beyond its end */
+    uint64_t offset; /* as it was asked for */
+    bool writable;   /* fd may be mapped MAP_SHARED with PROT_WRITE */
+    bool
+        read_only; /* fd is open for reading alone: no mapping of it, shared ones either, can be made writable by mprotect(2) */
+    uint64_t key; /* identifies the node (for futexes in shared mappings and for fd caches); never reused */
     bool lasting; /* the bytes are there anyway (the host's, or the policy's): fd may be kept beyond the mapping. Else
                          * a descriptor kept anywhere keeps memory that is on nobody's account */
 };
@@ -222,6 +223,7 @@ struct file_ops {
     ssize_t (*write)(struct file *f, struct io *io, uint64_t *position);
     int64_t (*seek)(struct file *f, int64_t offset, int whence);
     bool owned;        /* O_ASYNC means something: pipes, sockets, terminals */
+    bool maps_zeros;   /* mapping it is mapping nothing: anonymous memory */
     bool seek_ignored; /* no offsets, but lseek(2) is no error: the kernel's noop_llseek */
     uint32_t (*poll)(struct file *f, struct poll_table *t); /* EPOLL* events that hold now */
     int64_t (*ioctl)(struct file *f, uint32_t command, uint64_t argument, const struct umem *m, const struct cred *c);

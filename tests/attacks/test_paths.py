@@ -155,3 +155,32 @@ print('outside' in seen)
         done.set()
         worker.join()
     assert result.out == "False\n" and result.status == 0, result
+
+
+def test_the_neighbours_of_a_file_in_its_archive(terrarium, tmp_path):
+    """A mapping may reach beyond its file's end, by its length, its offset or mremap(2): natively that is a SIGBUS."""
+    (tmp_path / "open").write_text("open")
+    (tmp_path / "secret").write_text("hidden")
+    subprocess.run(["tar", "-cf", "data.tar", "open", "secret"], cwd=tmp_path, check=True)
+    result = terrarium("run", "--", "-c", """
+import ctypes, os
+libc = ctypes.CDLL(None)
+libc.mmap.restype = libc.mremap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
+libc.mremap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int]
+fd = os.open('/data/open', os.O_RDONLY)
+short = libc.mmap(None, 4096, 1, 2, fd, 0)
+print(ctypes.string_at(short, 5))
+for name, at in ('length', libc.mmap(None, 8192, 1, 2, fd, 0) + 4096), ('offset', libc.mmap(None, 4096, 1, 2, fd, 4096)), \\
+        ('shared', libc.mmap(None, 8192, 1, 1, fd, 0) + 4096), ('mremap', libc.mremap(short, 4096, 8192, 1) + 4096):
+    pid = os.fork()
+    if pid == 0:
+        print(ctypes.string_at(at, 6), flush=True)
+        os._exit(0)
+    print(name, os.waitpid(pid, 0)[1])
+""", policy="""
+terrarium: 1
+mounts: [{at: /data, tar: data.tar}]
+calls: [{deny: openat, path: /data/secret, errno: EACCES}]
+""")
+    assert result.out == "b'open\\x00'\nlength 7\noffset 7\nshared 7\nmremap 7\n", result
