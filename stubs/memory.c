@@ -92,6 +92,18 @@ static int check_file_access(const struct file *f, uint64_t protection, bool sha
     return 0;
 }
 
+/* The call as it is, which puts something else, or nothing, where memory was. Only when it did is what was there forgotten. */
+static int64_t replace_memory(struct call *c)
+{
+    struct mm *mm = c->task->mm;
+    if (!shared_map_overlaps(mm, c->arg[0], PAGE_UP(c->arg[1])))
+        return CALL_NATIVE;
+    int64_t got = call_native(c, (long)c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+    if (!failed(got))
+        shared_map_remove(mm, c->arg[0], PAGE_UP(c->arg[1]));
+    return got;
+}
+
 static int64_t map_file(struct call *c, bool shared)
 {
     uint64_t address = c->arg[0], length = c->arg[1], protection = c->arg[2], offset = c->arg[5];
@@ -103,6 +115,12 @@ static int64_t map_file(struct call *c, bool shared)
     int error = check_file_access(f, protection, shared);
     if (error < 0)
         return error;
+    if (f->ops->maps_zeros) { /* /dev/zero: memory of nobody's file (mm/shmem.c, shmem_zero_setup) */
+        c->arg[3] |= MAP_ANONYMOUS;
+        c->arg[4] = UINT64_MAX;
+        c->arg[5] = 0;
+        return shared ? map_shared_anonymous(c) : (c->arg[3] & MAP_FIXED) != 0 ? replace_memory(c) : CALL_NATIVE;
+    }
     struct file_mapping m;
     error = file_map(f, offset, length, shared, &m);
     if (error < 0)
@@ -110,9 +128,10 @@ static int64_t map_file(struct call *c, bool shared)
     int flags = (int)c->arg[3];
     if (shared && !m.writable) {
         if ((protection & PROT_WRITE) != 0)
-            return -EACCES;
-        flags = (flags & ~MAP_TYPE) | MAP_PRIVATE; /* nobody can write it: what is seen is the same */
-        shared = false;
+            return (f->flags & O_ACCMODE) == O_RDWR ? -EPERM : -EACCES; /* its seals forbid it */
+        shared = m.read_only;
+        if (!shared)
+            flags = (flags & ~MAP_TYPE) | MAP_PRIVATE; /* nobody else can write it either: what is seen is the same */
     }
     int64_t got = c->world->machine->map(c->task, address, length, (int)protection, flags, &m, f);
     if (failed(got))
@@ -120,17 +139,24 @@ static int64_t map_file(struct call *c, bool shared)
     record(c->world, mapped, c->task, f, offset, length);
     if (shared)
         remember(c->task, (uint64_t)got, length, &m, f);
+    else if (m.lasting)
+        shared_map_remove(c->task->mm, (uint64_t)got, PAGE_UP(length)); /* what it was put in the place of */
     return got;
 }
 
 int64_t stub_mmap(struct call *c)
 {
+    enum { /* flags that MAP_SHARED_VALIDATE knows (linux/mman.h, LEGACY_MAP_MASK) */
+           LEGACY = MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED |
+                    MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT |
+                    MAP_FIXED_NOREPLACE,
+    };
     uint64_t type = c->arg[3] & MAP_TYPE;
     bool fixed = (c->arg[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
     if (c->arg[1] == 0)
         return -EINVAL;
     if (fixed && !may_touch(c->arg[0], c->arg[1]))
-        return -EPERM; /* as below vm.mmap_min_addr */
+        return c->arg[0] < GUARDED ? -EPERM : -ENOMEM; /* as below vm.mmap_min_addr, or beyond the address space */
     if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
         return -EINVAL;
     if ((c->arg[3] & MAP_HUGETLB) != 0)
@@ -140,9 +166,9 @@ int64_t stub_mmap(struct call *c)
         c->arg[0] = 0;
     if (!fixed && (c->arg[3] & MAP_32BIT) != 0 && c->world->addresses_vary)
         world_not_reproducible(c->world, "addresses: the kernel chooses among the lowest 2 GiB at random (MAP_32BIT)");
-    if ((c->arg[3] & MAP_FIXED) != 0)
-        shared_map_remove(c->task->mm, c->arg[0], PAGE_UP(c->arg[1]));
     bool of_file = (c->arg[3] & MAP_ANONYMOUS) == 0;
+    if (type == MAP_SHARED_VALIDATE && (!of_file || (c->arg[3] & ~(uint64_t)LEGACY) != 0))
+        return of_file ? -EOPNOTSUPP : -EINVAL;
     if ((of_file || type != MAP_PRIVATE) && shared_map_full(c->task))
         return -ENOMEM;
     if (of_file)
@@ -152,15 +178,12 @@ int64_t stub_mmap(struct call *c)
     c->arg[4] = UINT64_MAX;
     if (c->arg[1] == MM_ARENA && c->arg[2] == (PROT_READ | PROT_WRITE))
         c->arg[3] |= (uint64_t)mm_populate(c->task->mm, MM_ARENA);
-    return CALL_NATIVE;
+    return (c->arg[3] & MAP_FIXED) != 0 ? replace_memory(c) : CALL_NATIVE;
 }
 
 int64_t stub_munmap(struct call *c)
 {
-    if (!may_touch(c->arg[0], c->arg[1]))
-        return -EINVAL;
-    shared_map_remove(c->task->mm, c->arg[0], PAGE_UP(c->arg[1]));
-    return CALL_NATIVE;
+    return may_touch(c->arg[0], c->arg[1]) ? replace_memory(c) : -EINVAL;
 }
 
 int64_t stub_mprotect(struct call *c)

@@ -147,7 +147,8 @@ int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int prot
     table->entry[slot].last_use = ++table->clock;
     bool chosen = length >= HUGE_PAGE && (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0;
     int64_t got = chosen ? choose_address(t, length, &address, &flags) : 0;
-    bool own = (flags & MAP_TYPE) == MAP_PRIVATE && (protection & PROT_WRITE) != 0;
+    /* What nobody in the world writes to may be copied at once: that is cheaper than a fault for each page. */
+    bool own = m->lasting && (flags & MAP_TYPE) == MAP_PRIVATE && (protection & PROT_WRITE) != 0;
     const uint64_t argument[6] = {address,
                                   length,
                                   (uint64_t)(unsigned)protection,

@@ -88,8 +88,12 @@ int vfs_chmod(const struct place *at, const char *path, unsigned walk_flags, uin
         mode &= 07777;
         if (!cred_in_group(at->cred, n->gid) && !cred_has(at->cred, CAP_FSETID))
             mode &= ~(uint32_t)S_ISGID;
-        n->mode = (n->mode & S_IFMT) | mode;
-        changed(w.dentry);
+        if (memfd_execution_sealed(n) && (n->mode ^ mode) & 0111)
+            error = -EPERM;
+        else
+            n->mode = (n->mode & S_IFMT) | mode;
+        if (!error)
+            changed(w.dentry);
     }
     walked_release(&w);
     return error;

@@ -105,7 +105,7 @@ static uint32_t random_poll(struct file *f, struct poll_table *t)
 static const struct file_ops null_ops = {
     .kind = "null", .read = read_nothing, .write = write_anything, .seek = seek_nowhere};
 static const struct file_ops zero_ops = {
-    .kind = "zero", .read = read_zeros, .write = write_anything, .seek = seek_nowhere};
+    .kind = "zero", .read = read_zeros, .write = write_anything, .seek = seek_nowhere, .maps_zeros = true};
 static const struct file_ops full_ops = {.kind = "full", .read = read_zeros, .write = write_full, .seek = seek_nowhere};
 static const struct file_ops random_ops = {.kind = "random",
                                            .read = read_random,

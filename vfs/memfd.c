@@ -352,6 +352,11 @@ int memfd_seals(struct file *f)
     return m && m->sealable ? m->seals : F_SEAL_SEAL;
 }
 
+bool memfd_execution_sealed(const struct node *n)
+{
+    return n->ops == &memory_ops && node_is(n, S_IFREG) && n->memory && n->memory->seals & F_SEAL_EXEC;
+}
+
 int memfd_add_seals(struct file *f, int seals)
 {
     const int known = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
@@ -362,6 +367,8 @@ int memfd_add_seals(struct file *f, int seals)
         return -EINVAL;
     if (now & F_SEAL_SEAL)
         return -EPERM;
+    if (seals & F_SEAL_EXEC && f->node->mode & 0111) /* what is executed stays what it is, too (mm/memfd.c) */
+        seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
     struct memory *m = f->node->memory;
     /* The memfd itself says whether somebody has it mapped writable: EBUSY. */
     if (m->fd >= 0 && fcntl(m->fd, F_ADD_SEALS, seals & ~F_SEAL_SEAL))

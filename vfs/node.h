@@ -336,10 +336,11 @@ static inline bool directory_is_closed(const struct node *dir)
 }
 
 /* Storage that several filesystems end in. */
-extern const struct node_ops directory_ops; /* a memory directory: nothing but its table */
-extern const struct node_ops memory_ops;    /* a regular file in memory (vfs/memfs.c) */
-extern const struct node_ops link_ops;      /* a symlink in memory: node->target */
-extern const struct node_ops special_ops;   /* FIFOs, sockets, devices made by mknod(2) */
+extern const struct node_ops directory_ops;        /* a memory directory: nothing but its table */
+bool memfd_execution_sealed(const struct node *n); /* F_SEAL_EXEC: who may execute it does not change */
+extern const struct node_ops memory_ops;           /* a regular file in memory (vfs/memfs.c) */
+extern const struct node_ops link_ops;             /* a symlink in memory: node->target */
+extern const struct node_ops special_ops;          /* FIFOs, sockets, devices made by mknod(2) */
 /* Copy-on-write: a node of another kind becomes a memory file of `keep` bytes, which are in fd from `base` on (keep 0: fd
  * is not looked at). What n had before (n->private) is the caller's to release; on failure nothing changed. */
 int memory_take_over(struct node *n, int fd, uint64_t base, uint64_t keep);

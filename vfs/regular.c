@@ -137,6 +137,8 @@ static int regular_map(struct file *f, uint64_t offset, uint64_t length, bool sh
     error = n->ops->map(n, offset, length, writable, out);
     if (error)
         return error;
+    if (shared && !out->writable)
+        out->read_only = (fcntl(out->fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
     if (out->writable)
         n->flags |= NODE_DATA; /* what the guest does there is not seen */
     node_accessed(n);

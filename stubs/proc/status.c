@@ -148,9 +148,10 @@ int proc_status(const struct synthetic *s, const struct cred *c, struct text *ou
         p->signals.count, (unsigned)SIGNAL_QUEUE_MAX, (unsigned long long)(who.task ? who.task->signals.pending : 0),
         (unsigned long long)p->signals.pending, (unsigned long long)blocked_mask(&who), (unsigned long long)ignored,
         (unsigned long long)caught);
-    text_printf(out, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n", 0ull,
-                (unsigned long long)cred->capabilities, (unsigned long long)cred->capabilities,
-                (unsigned long long)cred->capabilities, 0ull);
+    text_printf(out, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
+                (unsigned long long)cred->inheritable, (unsigned long long)cred->permitted,
+                (unsigned long long)cred->capabilities, (unsigned long long)cred->bounding,
+                (unsigned long long)cred->ambient);
     text_printf(out,
                 "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n"
                 "SpeculationIndirectBranch:\talways enabled\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n"

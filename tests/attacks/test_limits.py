@@ -156,6 +156,23 @@ print('got it')
 """)
 
 
+def test_memory_hidden_by_a_mapping_that_fails(ended):
+    """Shared memory is on an account of its own as long as somebody maps it. What was to be put in its place was not."""
+    ended("memory", "memory=128MiB", """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
+PRIVATE, SHARED, FIXED, ANONYMOUS, size = 2, 1, 16, 32, 20 << 20
+for i in range(20):
+    at = libc.mmap(None, size, 3, SHARED | ANONYMOUS, -1, 0)
+    ctypes.memset(at, 1, size)
+    libc.mmap(at - 4095, size + 8192, 0, PRIVATE | ANONYMOUS | FIXED, -1, 0)
+    libc.munmap(ctypes.c_void_p(at - 4095), ctypes.c_size_t(size + 8192))
+print('got it')
+""")
+
+
 def test_memory_populated_at_once(ended):
     """One call that fills memory: it must be stopped in its middle."""
     ended("memory", "memory=128MiB", """
