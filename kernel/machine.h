@@ -26,10 +26,11 @@ struct memory_map {
     int protection; /* PROT_* */
     bool shared;
     bool backed;     /* by a file, of whatever kind: not anonymous memory */
+    bool cached;     /* by a file of the host: which of its pages are in memory is a matter of the host's page cache */
     uint64_t offset; /* in the file */
     uint32_t dev_major, dev_minor;
     uint64_t ino;      /* of the world's file; 0: none */
-    uint64_t resident; /* bytes in memory; filled only when asked for */
+    uint64_t resident; /* bytes in memory that the guest made; filled only when asked for */
     const char *name;  /* the guest's path, "[heap]", "[stack]", or "" */
 };
 

@@ -252,13 +252,40 @@ int64_t stub_msync(struct call *c)
     return CALL_NATIVE; /* shared mappings are of the memory file itself: nothing is ever behind */
 }
 
+struct presence {
+    struct call *call;
+    uint64_t start, end;
+    int error;
+};
+
+/* Which pages of a host's file are in memory is not told: all are, as the kernel says to whoever may not write the file (mm/mincore.c,
+ * can_do_mincore). */
+static int all_present(void *context, const struct memory_map *m)
+{
+    struct presence *p = context;
+    uint8_t one[256];
+    uint64_t from = m->start > p->start ? m->start : p->start, to = m->end < p->end ? m->end : p->end;
+    memset(one, 1, sizeof one);
+    while (m->cached && from < to && p->error == 0) {
+        uint64_t pages = (to - from) / PAGE, n = pages < sizeof one ? pages : sizeof one;
+        p->error = call_write(p->call, p->call->arg[2] + (from - p->start) / PAGE, one, n);
+        from += n * PAGE;
+    }
+    return p->error;
+}
+
 int64_t stub_mincore(struct call *c)
 {
     if (!may_touch(c->arg[0], c->arg[1]))
         return -ENOMEM;
     if (c->arg[1] > (UINT64_C(1) << 40))
         return -ENOMEM;
-    return CALL_NATIVE; /* it writes only to the caller's memory, and reads none */
+    struct presence p = {.call = c, .start = c->arg[0], .end = PAGE_UP(c->arg[0] + c->arg[1])};
+    int64_t result = call_native(c, SYS_mincore, c->arg[0], c->arg[1], c->arg[2], 0, 0,
+                                 0); /* it writes only to the caller's memory, and reads none */
+    if (result == 0 && c->world->machine->maps != NULL)
+        (void)c->world->machine->maps(c->task, false, all_present, &p);
+    return result < 0 ? result : p.error;
 }
 
 /* Locking: the world has no swap, so memory stays where it is. RLIMIT_MEMLOCK still speaks. */

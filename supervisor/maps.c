@@ -108,6 +108,7 @@ static bool parse_line(const char *line, const struct holder *h, const struct mm
         (mode[0] == 'r' ? PROT_READ : 0) | (mode[1] == 'w' ? PROT_WRITE : 0) | (mode[2] == 'x' ? PROT_EXEC : 0);
     m->shared = mode[3] == 's';
     m->backed = inode != 0;
+    m->cached = inode != 0 && makedev(major, minor) != h->glass_device; /* ours are memory files */
     set_name(h, mm, m, major, minor, inode);
     return true;
 }
@@ -139,7 +140,7 @@ int maps_each(struct task *t, bool with_resident, int (*each)(void *context, con
             m = next;
             have = m.start >= GLASS_END && m.start < (UINT64_C(1) << 47) && !is_reserved(&m) &&
                    !patch_is_ours(t->mm, m.start, m.end);
-        } else if (have && sscanf(line, "Rss: %lu kB", &kb) == 1) {
+        } else if (have && sscanf(line, m.shared && !m.cached ? "Rss: %lu kB" : "Anonymous: %lu kB", &kb) == 1) {
             m.resident = kb * 1024;
         }
     }

@@ -74,7 +74,7 @@ source("identity", "signal dispositions, masks", "import signal as s; print([s.g
 source("identity", "open descriptors", "import os; print(os.listdir('/proc/self/fd'), os.open('/', 0))")
 source("identity", "load average, memory", "import os; print(os.getloadavg(), open('/proc/meminfo').read(), os.sysconf('SC_AVPHYS_PAGES'))")
 source("identity", "/proc/self/stat, status, statm", "print(*[open('/proc/self/' + n).read() for n in ('stat', 'status', 'statm', 'io', 'sched') if __import__('os').path.exists('/proc/self/' + n)])")
-source("identity", "/proc/self/maps, smaps", "print(open('/proc/self/maps').read(), len(open('/proc/self/smaps').read()))")
+source("identity", "/proc/self/maps, smaps", "print(open('/proc/self/maps').read(), open('/proc/self/smaps').read())")
 source("identity", "/proc/cpuinfo, version, cmdline", "print(*[open('/proc/' + n).read() for n in ('cpuinfo', 'version', 'cmdline', 'loadavg') if __import__('os').path.exists('/proc/' + n)])")
 source("identity", "every process of /proc", "import os; print([(p, open(f'/proc/{p}/comm').read()) for p in os.listdir('/proc') if p.isdigit()])")
 

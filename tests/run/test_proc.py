@@ -1,5 +1,6 @@
 """/proc and /sys inside: shaped as Linux's, filled by the world, with nothing of the host in them."""
 import json
+import os
 import pathlib
 import platform
 import re
@@ -48,6 +49,29 @@ def test_nothing_of_the_host(inside):
 
 def test_twice_the_same(inside):
     assert read_all(inside) == read_all(inside)
+
+
+def test_what_the_host_has_in_its_page_cache_is_not_told(terrarium, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(1 << 20))
+    look = """
+import ctypes, mmap, re
+f = open('/data/file', 'rb')
+m = mmap.mmap(f.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+m.madvise(mmap.MADV_RANDOM)
+m[900000]
+pages = ctypes.create_string_buffer(256)
+mincore = ctypes.CDLL(None).mincore
+print(mincore(ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(m))), len(m), pages), pages.raw.count(1))
+print(re.search('/data/file.*?(Rss.*?)kB', open('/proc/self/smaps').read(), re.S)[1])
+"""
+    told = []
+    for cached in (True, False):
+        with open(file, "rb") as f:
+            os.fsync(f.fileno())
+            f.read() if cached else os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        told.append(terrarium("run", "--mount", f"{tmp_path}:/data", "--", "-c", look))
+    assert told[0].out == told[1].out and told[0].out.startswith("0 256\n"), told
 
 
 def test_own_process(inside):
