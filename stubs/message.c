@@ -80,7 +80,7 @@ static int64_t send_transfer(struct call *c, struct transfer *t)
         call_io_restart(&t->io, c->progress);
         if (c->progress > 0)
             t->message.file_count = 0;
-        ssize_t n = socket_send(t->file, &at, &t->message, t->flags);
+        ssize_t n = socket_send(t->file, &at, &t->message, t->flags & ~(c->progress > 0 ? MSG_FASTOPEN : 0)); /* once */
         if (n == -EAGAIN && may_wait(t))
             return socket_wait(c, t->file, false, c->progress);
         if (n < 0)

@@ -3,6 +3,9 @@
 #include "stubs/places.h"
 #include "stubs/stubs.h"
 
+#include "vfs/socket.h"
+
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
 enum { SPLICE_NONBLOCK = 2, SPLICE_KNOWN = 0xf };
@@ -36,6 +39,21 @@ static int64_t wait_for_both(struct call *c, struct file *a, struct file *b)
     file_poll(a, call_poll_table(c));
     file_poll(b, call_poll_table(c));
     return call_block(c, -1, -CALL_RESTART_SYS);
+}
+
+/* Which of the two it is that a splice would wait for decides: a pipe by the call's flag and its own, another file by its own. */
+static bool splice_waits(struct file *in, struct file *out, uint64_t flags)
+{
+    bool from_pipe = file_is_pipe(in), to_pipe = file_is_pipe(out);
+    if (from_pipe && to_pipe)
+        return !(flags & SPLICE_NONBLOCK) && !nonblocking(in) && !nonblocking(out);
+    struct file *pipe = from_pipe ? in : out, *other = from_pipe ? out : in;
+    if (!(file_poll(pipe, NULL) & (from_pipe ? EPOLLIN : EPOLLOUT)))
+        return !(flags & SPLICE_NONBLOCK) && !nonblocking(pipe);
+    int family = 0;
+    socklen_t length = sizeof family;
+    bool heeds = to_pipe && !socket_get_option(other, SOL_SOCKET, SO_DOMAIN, &family, &length) && family == AF_UNIX;
+    return !nonblocking(other) && !(heeds && flags & SPLICE_NONBLOCK); /* unix_stream_splice_read alone looks at it */
 }
 
 /* After the move: offsets back to the guest, a broken pipe's signal. */
@@ -118,8 +136,7 @@ int64_t stub_splice(struct call *c)
     if (error)
         return error;
     int64_t moved = file_move(in, from, out, to, n);
-    if (moved == -EAGAIN && !(flags & SPLICE_NONBLOCK) && !nonblocking(from_pipe ? in : out) &&
-        !(from_pipe && to_pipe && nonblocking(out)))
+    if (moved == -EAGAIN && splice_waits(in, out, flags))
         return wait_for_both(c, in, out);
     return done(c, moved, c->arg[1], from, c->arg[3], to);
 }

@@ -45,13 +45,21 @@ bool inet_is_local(const struct inet_table *t, const struct inet_address *a)
     return inet_is_loopback(a) || (t->hooks.connect && memcmp(a->ip, inet_eth0[!inet_is_v4(a)], 16) == 0);
 }
 
+socklen_t inet_address_least(const struct inet_socket *s)
+{
+    return s->base.family == AF_INET ? sizeof(struct sockaddr_in) : offsetof(struct sockaddr_in6, sin6_scope_id);
+}
+
 int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, socklen_t n, struct inet_address *out)
 {
     *out = (struct inet_address){0};
-    if (from->sa_family == AF_INET) {
+    bool stream = s->base.type == SOCK_STREAM;
+    if (from->sa_family == AF_INET || (from->sa_family == AF_UNSPEC && s->base.family == AF_INET && !stream)) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-        if (s->base.family == AF_INET6)
+        if (s->base.family == AF_INET6 && stream) /* datagrams of IPv6 sockets may be addressed so (net/ipv6/udp.c) */
             return -EAFNOSUPPORT;
+        if (s->only_v6)
+            return -ENETUNREACH;
         if (n < sizeof *in)
             return -EINVAL;
         memcpy(out->ip, mapped, sizeof mapped);
@@ -60,10 +68,10 @@ int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, so
         return 0;
     }
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+    if (n < inet_address_least(s))
+        return -EINVAL;
     if (from->sa_family != AF_INET6 || s->base.family != AF_INET6)
         return -EAFNOSUPPORT;
-    if (n < offsetof(struct sockaddr_in6, sin6_scope_id))
-        return -EINVAL;
     memcpy(out->ip, &in6->sin6_addr, 16);
     out->port = ntohs(in6->sin6_port);
     return inet_is_v4(out) && s->only_v6 ? -ENETUNREACH : 0;
@@ -298,6 +306,11 @@ static bool taken(const struct inet_socket *s, uint16_t port, bool may_share)
     return false;
 }
 
+bool inet_name_taken(const struct inet_socket *s)
+{
+    return taken(s, s->local.port, true);
+}
+
 static void enter(struct inet_socket *s, uint16_t port)
 {
     s->local.port = port;
@@ -333,8 +346,10 @@ int inet_bind(struct socket *socket, const struct place *at, uint32_t mode, cons
         unspecified.sin_family = AF_INET;
         from = (const struct sockaddr *)&unspecified;
     }
-    if (n < (socket->family == AF_INET ? sizeof(struct sockaddr_in) : offsetof(struct sockaddr_in6, sin6_scope_id)))
+    if (n < inet_address_least(s))
         return -EINVAL;
+    if (from->sa_family != socket->family)
+        return -EAFNOSUPPORT;
     int error = inet_address_in(s, from, n, &a);
     if (error)
         return error == -ENETUNREACH ? -EADDRNOTAVAIL : error;
@@ -344,6 +359,10 @@ int inet_bind(struct socket *socket, const struct place *at, uint32_t mode, cons
         return -EACCES;
     if (s->bound || s->state != TCP_IS_CLOSED)
         return -EINVAL;
+    if (!a.port && inet_option(s, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)) {
+        memcpy(s->local.ip, a.ip, 16);
+        return 0;
+    }
     if (!a.port) {
         error = inet_bind_ephemeral(s, &a);
         s->chose_port = !error;

@@ -30,6 +30,8 @@ struct inet_chunk { /* bytes of a stream, or one datagram */
     struct inet_address from, to; /* of a datagram */
     struct inet_marks marks;
     int error;         /* of a datagram that came back (vfs/udp_error.c) */
+    uint32_t too_long; /* EMSGSIZE of its own sender: what would fit */
+    int64_t arrived;   /* CLOCK_REALTIME */
     uint16_t coverage; /* UDP-Lite: bytes under the checksum, with the header; 0: all */
     size_t start, end, room;
     char data[];
@@ -56,6 +58,7 @@ struct inet_socket {
     struct membership *groups; /* vfs/membership.c */
     uint32_t group_count;
     int group_interface;       /* where what is sent to a group leaves; 0: by the route */
+    struct inet_chunk *corked; /* UDP: a datagram that waits for more (MSG_MORE, UDP_CORK) */
     struct inet_chunk *errors; /* UDP, with IP_RECVERR: what came back, the oldest first */
     uint32_t error_count;
 
@@ -64,6 +67,7 @@ struct inet_socket {
     bool over;                /* RST came, or both ends said FIN: the kernel's TCP_CLOSE */
     bool told_progress;       /* a non-blocking connect said EINPROGRESS and was not asked again */
     uint8_t congestion;       /* TCP_CONGESTION: vfs/inet_option.c */
+    bool fast_open;           /* a send with MSG_FASTOPEN waits for its connection */
     bool buffers_set;         /* SO_SNDBUF or SO_RCVBUF was: no autotuning */
     struct inet_socket *peer; /* TCP: referenced */
     struct remote *far;       /* vfs/remote.c: TCP's other end beyond the world; UDP's, a list of them */
@@ -74,7 +78,7 @@ struct inet_socket {
     /* Whose handshake finds the backlog full: it waits there, as one that is tried again and again. */
     struct inet_socket *knock_first, *knock_next, *knocks_at;
     uint64_t knock_timer;
-    int options[40]; /* remembered, by place in vfs/inet_option.c's table */
+    int options[72]; /* remembered, by place in vfs/inet_option.c's table */
 };
 
 struct inet_table {
@@ -102,6 +106,7 @@ bool inet_is_v4(const struct inet_address *a);
 bool inet_is_any(const struct inet_address *a);
 bool inet_same_ip(const struct inet_address *a, const struct inet_address *b);
 /* From what the guest gave. -EINVAL (too short), -EAFNOSUPPORT, -ENETUNREACH (an IPv4 address on an IPv6-only socket). */
+socklen_t inet_address_least(const struct inet_socket *s); /* bytes an address of its family has */
 int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, socklen_t n, struct inet_address *out);
 void inet_address_out(const struct inet_socket *s, const struct inet_address *a, struct sockaddr_storage *out,
                       socklen_t *length);
@@ -119,6 +124,7 @@ bool inet_is_v4(const struct inet_address *a);
 extern const uint8_t inet_eth0[2][16]; /* its addresses: IPv4, IPv6 */
 int inet_bind(struct socket *s, const struct place *at, uint32_t mode, const struct sockaddr *a, socklen_t n);
 int inet_bind_ephemeral(struct inet_socket *s, const struct inet_address *ip);
+bool inet_name_taken(const struct inet_socket *s); /* by another, with which it must not be shared as things are */
 void inet_unbind(struct inet_socket *s);
 /* The socket a packet from `from` to `to` reaches; borrowed, or NULL. */
 struct inet_socket *inet_lookup(struct inet_socket *asker, const struct inet_address *to,
@@ -136,11 +142,12 @@ int inet_option(const struct inet_socket *s, int level, int name); /* one that i
 /* What a datagram is sent with (-EINVAL: a control message says what cannot be), and what its receiver asked to be told. */
 int inet_marks(const struct inet_socket *s, const struct socket_message *m, const struct inet_address *to,
                struct inet_marks *out);
-void inet_controls(const struct inet_socket *s, const struct inet_chunk *c, struct socket_message *m);
+void inet_controls(struct inet_socket *s, const struct inet_chunk *c, struct socket_message *m);
 struct inet_chunk *inet_chunk_new(struct inet_table *t, size_t room); /* NULL: ENOBUFS */
 void inet_chunk_free(struct inet_table *t, struct inet_chunk *c);
 void inet_queue(struct inet_socket *s, struct inet_chunk *c);
 void inet_drop_first(struct inet_socket *s);
+void udp_uncork(struct inet_socket *s); /* what waited for more is sent */
 int tcp_new(struct vfs *v, int family, struct socket **out);
 int ping_new(struct vfs *v, int family, struct socket **out);
 int udp_new(struct vfs *v, int family, int protocol, struct socket **out); /* IPPROTO_UDP, IPPROTO_UDPLITE */

@@ -74,45 +74,48 @@ int inet_marks(const struct inet_socket *s, const struct socket_message *m, cons
     return 0;
 }
 
-static void add(struct socket_message *m, int level, int type, const void *bytes, size_t length)
-{
-    if (m->control_count == SOCKET_CONTROLS_MAX)
-        return;
-    struct socket_control *control = &m->controls[m->control_count++];
-    *control = (struct socket_control){.level = level, .type = type, .length = (uint8_t)length};
-    memcpy(control->bytes, bytes, length);
-}
-
 static void add_number(struct socket_message *m, int level, int type, int value)
 {
-    add(m, level, type, &value, sizeof value);
+    socket_control_add(m, level, type, &value, sizeof value);
 }
 
-void inet_controls(const struct inet_socket *s, const struct inet_chunk *c, struct socket_message *m)
+static void add_address(struct socket_message *m, int level, int type, const struct inet_address *a)
+{
+    struct sockaddr_storage address;
+    inet_address_whole(a, &address);
+    socket_control_add(m, level, type, &address,
+                       inet_is_v4(a) ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+}
+
+void inet_controls(struct inet_socket *s, const struct inet_chunk *c, struct socket_message *m)
 {
     bool v4 = inet_is_v4(&c->to), v6 = s->base.family == AF_INET6;
     const unsigned char tos = (unsigned char)c->marks.tos;
-    m->control_count = 0;
+    socket_stamp(&s->base, c->arrived, m);
     if (v6 && inet_option(s, IPPROTO_IPV6, IPV6_RECVPKTINFO)) {
         struct in6_pktinfo info = {.ipi6_ifindex = LOOPBACK_INTERFACE};
         memcpy(&info.ipi6_addr, c->to.ip, 16);
-        add(m, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+        socket_control_add(m, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }
     if (v4) {
         if (inet_option(s, IPPROTO_IP, IP_PKTINFO)) {
             struct in_pktinfo info = {.ipi_ifindex = LOOPBACK_INTERFACE};
             memcpy(&info.ipi_addr, c->to.ip + 12, 4);
             info.ipi_spec_dst = info.ipi_addr;
-            add(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+            socket_control_add(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
         }
         if (inet_option(s, IPPROTO_IP, IP_RECVTTL))
             add_number(m, IPPROTO_IP, IP_TTL, c->marks.ttl);
         if (inet_option(s, IPPROTO_IP, IP_RECVTOS))
-            add(m, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+            socket_control_add(m, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+        if (inet_option(s, IPPROTO_IP, IP_RECVORIGDSTADDR))
+            add_address(m, IPPROTO_IP, IP_ORIGDSTADDR, &c->to);
         return;
     }
     if (inet_option(s, IPPROTO_IPV6, IPV6_RECVHOPLIMIT))
         add_number(m, IPPROTO_IPV6, IPV6_HOPLIMIT, c->marks.ttl);
     if (inet_option(s, IPPROTO_IPV6, IPV6_RECVTCLASS))
         add_number(m, IPPROTO_IPV6, IPV6_TCLASS, c->marks.tos);
+    if (inet_option(s, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR))
+        add_address(m, IPPROTO_IPV6, IPV6_ORIGDSTADDR, &c->to);
 }

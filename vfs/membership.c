@@ -157,8 +157,14 @@ static int set_interface_v6(struct inet_socket *s, const void *value, socklen_t 
 int membership_set(struct inet_socket *s, int level, int name, const void *value, socklen_t length)
 {
     bool v6 = level == IPPROTO_IPV6 && s->base.family == AF_INET6;
+    bool stream = s->base.type == SOCK_STREAM;
     if (level != IPPROTO_IP && !v6)
         return -ENOPROTOOPT;
+    if (stream && !v6 && name == IP_MULTICAST_IF)
+        return -EINVAL;
+    if (stream && (v6 ? name == IPV6_JOIN_GROUP || name == IPV6_LEAVE_GROUP
+                      : name == IP_ADD_MEMBERSHIP || name == IP_DROP_MEMBERSHIP))
+        return -EPROTO;
     if (name == MCAST_JOIN_GROUP || name == MCAST_LEAVE_GROUP)
         return change_any(s, name == MCAST_JOIN_GROUP, value, length);
     if (v6 && (name == IPV6_JOIN_GROUP || name == IPV6_LEAVE_GROUP))

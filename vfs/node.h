@@ -295,6 +295,7 @@ struct objects {
     struct dev *dev;              /* vfs/dev.c: the owner of /dev */
     struct netstack *net;         /* vfs/unix.c */
     struct inet_table *inet;      /* vfs/inet.c */
+    uint64_t cookies;             /* SO_COOKIE: how many were given */
     struct mqueue_fs *mqueues;    /* vfs/mqueue.c */
 };
 void objects_release(struct vfs *v);

@@ -38,6 +38,7 @@ ssize_t udp_receive_error(struct inet_socket *s, struct socket_message *m); /* M
 void udp_drop_error(struct inet_socket *s);                                 /* the oldest one */
 /* vfs/udp.c: a datagram for s; false: its buffer is full, or it is connected to somebody else. And an ICMP error for it. */
 bool udp_arrived(struct inet_socket *s, const struct inet_address *from, const void *bytes, size_t n);
+void udp_too_long(struct inet_socket *s, const struct inet_address *to, uint32_t mtu); /* with IP_RECVERR */
 void udp_unreached(struct inet_socket *s, const struct inet_address *to, int error, const void *bytes, size_t n);
 
 #endif

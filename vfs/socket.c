@@ -44,6 +44,7 @@ void socket_init(struct socket *s, struct vfs *v, const struct socket_ops *ops, 
     s->receive_timeout = s->send_timeout = -1;
     s->receive_least = 1;
     s->peek_offset = -1;
+    s->last_arrival = -1;
     s->peer = (struct ucred){.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
     waitq_init(&s->wait);
 }
@@ -212,6 +213,7 @@ ssize_t socket_receive(struct file *f, struct socket_message *m, int flags)
     m->flags = 0;
     m->address_length = 0;
     m->file_count = 0;
+    m->control_count = 0;
     m->has_credentials = m->ends = false;
     return s ? s->ops->receive(s, m, flags) : -ENOTSOCK;
 }
@@ -264,7 +266,7 @@ static ssize_t socket_write(struct file *f, struct io *io, uint64_t *position)
     struct socket *s = f->private;
     /* Who writes is not known here; what a write says of its sender is what the socket knows of its maker. */
     struct socket_message m = {.io = io};
-    return s->ops->send(s, NULL, &m, s->type == SOCK_SEQPACKET ? MSG_EOR : 0);
+    return s->ops->send(s, NULL, &m, 0);
 }
 
 static uint32_t socket_poll(struct file *f, struct poll_table *t)
@@ -281,6 +283,15 @@ static int64_t socket_ioctl(struct file *f, uint32_t command, uint64_t argument,
         int at = s->ops->at_mark(s);
         return at < 0 ? at : m->write(m, argument, &at, sizeof at);
     }
+    bool inet = s->family == AF_INET || s->family == AF_INET6;
+    if (inet && (command == SIOCGSTAMP_OLD || command == SIOCGSTAMP_NEW || command == SIOCGSTAMPNS_OLD ||
+                 command == SIOCGSTAMPNS_NEW)) {
+        int64_t both[2];
+        int error = socket_last_arrival(s, command == SIOCGSTAMP_OLD || command == SIOCGSTAMP_NEW, both);
+        return error ? error : m->write(m, argument, both, sizeof both);
+    }
+    if (command == SIOCOUTQNSD && inet && s->type == SOCK_STREAM)
+        command = SIOCOUTQ; /* what a far end has not taken was not sent yet */
     if (command != SIOCINQ && command != SIOCOUTQ)
         return interface_ioctl(s->vfs, command, argument, m);
     int bytes = s->ops->unread(s, command == SIOCOUTQ);

@@ -63,11 +63,11 @@ struct socket_message {
     bool has_credentials;
     struct socket_control controls[SOCKET_CONTROLS_MAX];
     uint8_t control_count;
-    int flags; /* receive: MSG_TRUNC, MSG_CTRUNC, MSG_EOR that hold */
+    int flags; /* receive: MSG_TRUNC, MSG_CTRUNC that hold */
     bool ends; /* receive: a read goes no further, whatever was asked for: an urgent mark, another sender's bytes */
 };
 
-/* Bytes sent, maybe fewer than offered on a stream. -EPIPE: the caller raises SIGPIPE. flags: MSG_OOB, MSG_EOR. at: as
+/* Bytes sent, maybe fewer than offered on a stream. -EPIPE: the caller raises SIGPIPE. flags: MSG_OOB, MSG_MORE, MSG_FASTOPEN. at: as
  * for socket_bind, for datagrams to a path. */
 ssize_t socket_send(struct file *f, const struct place *at, struct socket_message *m, int flags);
 /* Bytes received; 0 at the end of a stream. With MSG_TRUNC a datagram's true length. flags: MSG_PEEK, MSG_TRUNC, and

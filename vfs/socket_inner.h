@@ -56,6 +56,11 @@ struct socket {
     uint32_t booleans; /* options that are remembered and mean nothing here, one bit each: vfs/socket_option.c */
     bool pass_credentials, reuse_address, reuse_port, broadcast;
     int receive_least, priority;
+    int timestamp;        /* SO_TIMESTAMP or one of its kin; 0: none */
+    bool asked_arrival;   /* SIOCGSTAMP was called */
+    int64_t last_arrival; /* of what was read last, ns; 0: it was not noted; -1: nothing was read */
+    int device;           /* SO_BINDTODEVICE: an interface's index */
+    uint64_t cookie;      /* SO_COOKIE: 0 until asked for */
 };
 
 void socket_init(struct socket *s, struct vfs *v, const struct socket_ops *ops, int family, int type, int protocol);
@@ -66,6 +71,11 @@ bool socket_remembers(const struct socket *s,
 int socket_take_error(struct socket *s); /* 0 or -errno; forgets it */
 int socket_common_get(struct socket *s, int name, void *value, socklen_t *length); /* SOL_SOCKET; -ENOPROTOOPT */
 int socket_common_set(struct socket *s, int name, const void *value, socklen_t length, const struct cred *c);
+int64_t socket_arrival(const struct socket *s); /* the time, for what comes to who wants to know it; else 0 */
+/* What is read came then: remembered, and told beside it where the reader asked for it. */
+void socket_stamp(struct socket *s, int64_t arrived, struct socket_message *m);
+int socket_last_arrival(struct socket *s, bool micro, int64_t out[2]); /* SIOCGSTAMP; -ENOENT */
+void socket_control_add(struct socket_message *m, int level, int type, const void *bytes, size_t length);
 int option_out(const void *from, size_t size, void *value, socklen_t *length); /* as getsockopt cuts it */
 
 /* AF_UNIX */

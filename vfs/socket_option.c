@@ -1,15 +1,20 @@
 /* The options of level SOL_SOCKET: socket(7); Linux's net/core/sock.c. */
 #include "vfs/socket_inner.h"
 
+#include "vfs/interface.h"
+
 #include <asm/socket.h>
 #include <linux/capability.h>
 #include <limits.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/time.h>
 
+enum { TCP_LEAST_MOST = 6291456 / 2 /* net.ipv4.tcp_rmem[2] / 2 */ };
+
 /* Remembered, told again, and otherwise without meaning in a world whose network is memory. */
-static const int remembered[] = {SO_KEEPALIVE,       SO_DONTROUTE, SO_OOBINLINE, SO_TIMESTAMP_OLD,
-                                 SO_TIMESTAMPNS_OLD, SO_RXQ_OVFL,  SO_NO_CHECK,  SO_DEBUG};
+static const int remembered[] = {SO_KEEPALIVE, SO_DONTROUTE,   SO_OOBINLINE, SO_RXQ_OVFL,
+                                 SO_NO_CHECK,  SO_WIFI_STATUS, SO_NOFCS,     SO_SELECT_ERR_QUEUE};
 
 static int remembered_bit(int name)
 {
@@ -54,6 +59,103 @@ static int timeout_in(int64_t *ns, const void *value, socklen_t length)
     else
         *ns = both[0] * 1000000000 + both[1] * 1000;
     return 0;
+}
+
+/* ---- when it arrived: SO_TIMESTAMP and its kin (socket(7)), of which one holds at a time ---- */
+
+static bool is_timestamp(int name)
+{
+    return name == SO_TIMESTAMP_OLD || name == SO_TIMESTAMP_NEW || name == SO_TIMESTAMPNS_OLD ||
+           name == SO_TIMESTAMPNS_NEW;
+}
+
+int64_t socket_arrival(const struct socket *s)
+{
+    const struct vfs_config *c = &s->vfs->config;
+    return (s->timestamp || s->asked_arrival) && c->now ? c->now(c->context) : 0;
+}
+
+/* In microseconds, or in nanoseconds. */
+static void seconds_and_rest(int64_t ns, bool micro, int64_t out[2])
+{
+    out[0] = ns / 1000000000;
+    out[1] = ns % 1000000000 / (micro ? 1000 : 1);
+}
+
+void socket_control_add(struct socket_message *m, int level, int type, const void *bytes, size_t length)
+{
+    if (m->control_count == SOCKET_CONTROLS_MAX)
+        return;
+    struct socket_control *control = &m->controls[m->control_count++];
+    *control = (struct socket_control){.level = level, .type = type, .length = (uint8_t)length};
+    memcpy(control->bytes, bytes, length);
+}
+
+void socket_stamp(struct socket *s, int64_t arrived, struct socket_message *m)
+{
+    int64_t both[2];
+    s->last_arrival = arrived;
+    if (!s->timestamp || !arrived)
+        return;
+    seconds_and_rest(arrived, s->timestamp == SO_TIMESTAMP_OLD || s->timestamp == SO_TIMESTAMP_NEW, both);
+    socket_control_add(m, SOL_SOCKET, s->timestamp, both, sizeof both);
+}
+
+int socket_last_arrival(struct socket *s, bool micro, int64_t out[2])
+{
+    const struct vfs_config *c = &s->vfs->config;
+    s->asked_arrival = true;
+    if (s->last_arrival < 0)
+        return -ENOENT;
+    if (s->last_arrival == 0 && c->now) /* nobody had asked when it came */
+        s->last_arrival = c->now(c->context);
+    seconds_and_rest(s->last_arrival, micro, out);
+    return 0;
+}
+
+/* ---- SO_BINDTODEVICE ---- */
+
+static int bind_to_device(struct socket *s, const void *value, socklen_t length, bool privileged)
+{
+    char name[IFNAMSIZ] = "";
+    const struct interface *list;
+    size_t n = interfaces(s->vfs, &list), i = 0;
+    memcpy(name, value, length < sizeof name - 1 ? length : sizeof name - 1);
+    if (s->device && !privileged)
+        return -EPERM;
+    while (name[0] && i < n && strcmp(list[i].name, name) != 0)
+        i++;
+    if (i == n)
+        return -ENODEV;
+    s->device = name[0] ? list[i].index : 0;
+    return 0;
+}
+
+static int bind_to_index(struct socket *s, int index)
+{
+    const struct interface *list;
+    size_t n = interfaces(s->vfs, &list), i = 0;
+    while (index && i < n && list[i].index != index)
+        i++;
+    if (i == n)
+        return -ENODEV;
+    s->device = index;
+    return 0;
+}
+
+static int device_name(const struct socket *s, void *value, socklen_t *length)
+{
+    const struct interface *list;
+    size_t n = interfaces(s->vfs, &list), i = 0;
+    while (i < n && list[i].index != s->device)
+        i++;
+    if (i == n) {
+        *length = 0;
+        return 0;
+    }
+    if (*length < IFNAMSIZ)
+        return -EINVAL;
+    return option_out(list[i].name, strlen(list[i].name) + 1, value, length);
 }
 
 int socket_common_get(struct socket *s, int name, void *value, socklen_t *length)
@@ -105,6 +207,33 @@ int socket_common_get(struct socket *s, int name, void *value, socklen_t *length
     case SO_PEEK_OFF:
         answer = s->peek_offset;
         break;
+    case SO_BSDCOMPAT:
+    case SO_MARK:
+    case SO_DEBUG:
+    case SO_INCOMING_NAPI_ID:
+    case SO_BUSY_POLL:
+        answer = 0;
+        break;
+    case SO_INCOMING_CPU: /* a world has one */
+        answer = s->last_arrival < 0 ? -1 : 0;
+        break;
+    case SO_BINDTOIFINDEX:
+        answer = s->device;
+        break;
+    case SO_BINDTODEVICE:
+        return device_name(s, value, length);
+    case SO_COOKIE:
+        if (*length < sizeof(uint64_t))
+            return -EINVAL;
+        if (!s->cookie)
+            s->cookie = ++s->vfs->objects.cookies;
+        return option_out(&s->cookie, sizeof s->cookie, value, length);
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+        answer = s->timestamp == name;
+        break;
     case SO_LINGER:
         return option_out(&s->linger, sizeof s->linger, value, length);
     case SO_PEERCRED:
@@ -137,9 +266,15 @@ int socket_common_set(struct socket *s, int name, const void *value, socklen_t l
         return timeout_in(&s->receive_timeout, value, length);
     if (name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW)
         return timeout_in(&s->send_timeout, value, length);
+    if (name == SO_BINDTODEVICE)
+        return bind_to_device(s, value, length, c && cred_has(c, CAP_NET_RAW));
     if (length < sizeof wanted)
         return -EINVAL;
     memcpy(&wanted, value, sizeof wanted);
+    if (is_timestamp(name)) {
+        s->timestamp = wanted ? name : 0;
+        return 0;
+    }
     switch (name) {
     case SO_TYPE:
     case SO_DOMAIN:
@@ -148,7 +283,13 @@ int socket_common_set(struct socket *s, int name, const void *value, socklen_t l
     case SO_ACCEPTCONN:
     case SO_PEERCRED:
     case SO_SNDLOWAT:
+    case SO_COOKIE:
+    case SO_INCOMING_NAPI_ID:
         return -ENOPROTOOPT;
+    case SO_BSDCOMPAT:
+        return 0;
+    case SO_DEBUG:
+        return !wanted || (c && cred_has(c, CAP_NET_ADMIN)) ? 0 : -EACCES;
     case SO_SNDBUF:
         s->send_buffer = buffer_size(wanted, SEND_BUFFER_LEAST);
         waitq_wake(&s->wait, EPOLLOUT | EPOLLWRNORM);
@@ -173,6 +314,8 @@ int socket_common_set(struct socket *s, int name, const void *value, socklen_t l
         return 0;
     case SO_RCVLOWAT:
         s->receive_least = wanted < 0 ? INT_MAX : wanted ? wanted : 1;
+        if (s->family != AF_UNIX && s->type == SOCK_STREAM && s->receive_least > TCP_LEAST_MOST)
+            s->receive_least = TCP_LEAST_MOST;
         return 0;
     case SO_PRIORITY:
         if ((wanted < 0 || wanted > 6) && !(c && cred_has(c, CAP_NET_ADMIN)))
@@ -191,8 +334,9 @@ int socket_common_set(struct socket *s, int name, const void *value, socklen_t l
         s->linger.l_onoff = !!s->linger.l_onoff;
         return 0;
     case SO_MARK:
-    case SO_BINDTODEVICE:
         return -EPERM;
+    case SO_BINDTOIFINDEX:
+        return s->device && !(c && cred_has(c, CAP_NET_RAW)) ? -EPERM : bind_to_index(s, wanted);
     default:
         if (bit < 0)
             return -ENOPROTOOPT;

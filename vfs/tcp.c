@@ -130,6 +130,9 @@ static int tcp_listen(struct socket *socket, int backlog, const struct ucred *se
         if (error)
             return error;
     }
+    if (s->state != TCP_IS_LISTENING &&
+        inet_name_taken(s)) /* two that may share a name, and one of them listens already */
+        return -EADDRINUSE;
     s->state = TCP_IS_LISTENING;
     s->base.listening = true;
     s->base.shutdown = 0;
@@ -244,7 +247,7 @@ static int connect_again(struct inet_socket *s)
         return 1;
     int error = socket_take_error(&s->base);
     disconnect(s);
-    return asked && error ? error : 1;
+    return asked ? (error ? error : -ECONNABORTED) : 1; /* ECONNABORTED: somebody took the error by SO_ERROR */
 }
 
 void tcp_settled(struct inet_socket *s, int error)
@@ -349,6 +352,24 @@ static void let_in(struct inet_socket *listener)
     }
 }
 
+/* Who connects to its own name meets itself, as two handshakes that cross do (RFC 9293, 3.5). */
+static bool is_itself(const struct inet_socket *s, const struct inet_address *to)
+{
+    return s->chose_port && s->local.port == to->port && inet_same_ip(&s->local, to);
+}
+
+static int meet_itself(struct inet_socket *s)
+{
+    s->state = TCP_IS_CONNECTED;
+    s->remote = s->local;
+    s->base.shutdown = 0;
+    s->base.error = 0;
+    s->peer = s;
+    inet_get(s);
+    waitq_wake(&s->base.wait, EPOLLOUT | EPOLLWRNORM);
+    return 0;
+}
+
 /* To a guest that listens; else to whom the network knows there. */
 static int reach(struct inet_socket *s, struct inet_address *to, int way)
 {
@@ -357,6 +378,8 @@ static int reach(struct inet_socket *s, struct inet_address *to, int way)
         return meet(s, listener, to);
     if (listener)
         return knock(s, listener, to);
+    if (is_itself(s, to))
+        return meet_itself(s);
     if (way == WAY_ALL)
         return -ENETUNREACH;
     if (!inet_table_of(s)->hooks.connect || !to->port || (way == WAY_HERE && !inet_is_loopback(to)))
@@ -369,14 +392,16 @@ static int reach(struct inet_socket *s, struct inet_address *to, int way)
     return error;
 }
 
-static int tcp_connect(struct socket *socket, const struct place *at, const struct sockaddr *a, socklen_t n,
-                       const struct ucred *self, struct waitq **wait_on)
+int tcp_connect(struct socket *socket, const struct place *at, const struct sockaddr *a, socklen_t n,
+                const struct ucred *self, struct waitq **wait_on)
 {
     struct inet_socket *s = inet_of(socket);
     struct inet_address to, from;
     bool nonblock = socket->file && socket->file->flags & O_NONBLOCK;
     if (a->sa_family == AF_UNSPEC)
         return disconnect(s);
+    if (n < inet_address_least(s))
+        return -EINVAL;
     int error = inet_address_in(s, a, n, &to);
     if (error)
         return error;
@@ -388,7 +413,9 @@ static int tcp_connect(struct socket *socket, const struct place *at, const stru
     if (way < 0)
         return way;
     inet_source(&to, &from);
-    if (!s->bound)
+    if (!s->bound && !inet_is_any(&s->local)) /* IP_BIND_ADDRESS_NO_PORT */
+        error = inet_bind_ephemeral(s, &s->local);
+    else if (!s->bound)
         error = inet_bind_ephemeral(s, &from);
     else if (inet_is_any(&s->local))
         memcpy(s->local.ip, from.ip, 16);

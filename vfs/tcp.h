@@ -11,6 +11,8 @@ enum {
 
 /* vfs/tcp.c: an RST came, or stands in for one: error is what the next call says. */
 void tcp_break_off(struct inet_socket *s, int error);
+int tcp_connect(struct socket *s, const struct place *at, const struct sockaddr *a, socklen_t n,
+                const struct ucred *self, struct waitq **wait_on);
 
 /* vfs/tcp_bytes.c: the operations of a socket (vfs/socket_inner.h), and what poll(2) asks. */
 ssize_t tcp_send(struct socket *s, const struct place *at, struct socket_message *m, int flags);

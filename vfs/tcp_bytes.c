@@ -6,6 +6,8 @@
 #include "vfs/remote.h"
 
 #include <asm/socket.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
 
 enum {
     TUNED = 2560 * 1024, /* on the way when neither was set: what autotuning lets loopback reach */
@@ -127,14 +129,33 @@ static ssize_t send_here(struct inet_socket *s, struct inet_socket *to, struct i
     return (ssize_t)done;
 }
 
+/* MSG_FASTOPEN: it connects first. Asked again for the same call, it is under way. */
+static int connect_with_send(struct inet_socket *s, const struct place *at, const struct socket_message *m)
+{
+    if (s->fast_open)
+        return 0;
+    if (s->state != TCP_IS_CLOSED)
+        return s->state == TCP_IS_CONNECTING ? -EALREADY : -EISCONN;
+    if (!m->address_length)
+        return -EINVAL;
+    int error = tcp_connect(&s->base, at, (const struct sockaddr *)&m->address, m->address_length, NULL, NULL);
+    bool waits = !(s->base.file && s->base.file->flags & O_NONBLOCK);
+    s->fast_open = error == -EINPROGRESS && waits;
+    return s->fast_open ? 0 : error;
+}
+
 ssize_t tcp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
 {
-    struct inet_socket *s = inet_of(socket), *to = s->peer;
-    int error = socket_take_error(socket);
+    struct inet_socket *s = inet_of(socket);
+    int error = flags & MSG_FASTOPEN ? connect_with_send(s, at, m) : 0;
+    if (!error)
+        error = socket_take_error(socket);
     if (error)
         return error;
+    struct inet_socket *to = s->peer;
     if (s->state == TCP_IS_CONNECTING)
         return -EAGAIN;
+    s->fast_open = false;
     if (s->state != TCP_IS_CONNECTED || socket->shutdown & SHUTDOWN_SEND)
         return -EPIPE;
     if (s->far)
@@ -245,6 +266,10 @@ ssize_t tcp_receive(struct socket *socket, struct socket_message *m, int flags)
         remote_was_read(s);
     if (!had_room && tcp_has_room(s->peer))
         waitq_wake(&s->peer->base.wait, EPOLLOUT | EPOLLWRNORM);
+    if (inet_option(s, IPPROTO_TCP, TCP_INQ)) {
+        int left = tcp_unread(socket, false);
+        socket_control_add(m, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof left);
+    }
     return done || !m->io->left ? (ssize_t)done : nothing_to_read(s); /* nothing but the urgent byte was there */
 }
 

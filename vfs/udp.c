@@ -1,9 +1,16 @@
 /* UDP inside the world: udp(7). A datagram reaches its socket's queue or is lost, as on loopback. */
 #include "vfs/remote.h"
 
+#include <netinet/udp.h>
 #include <string.h>
 
-enum { DATAGRAM_MAX = 65507, OVERHEAD = 256 /* of each, against the receiver's buffer */ };
+enum {
+    OVERHEAD = 256, /* of each datagram, against the receiver's buffer */
+    SEGMENTS_MOST = 128,
+    IP_BYTES_MOST = 65535,
+    MTU_HERE = 65536,
+    MTU_BEYOND = 1500
+};
 
 static const struct socket_ops udp_ops;
 
@@ -12,6 +19,17 @@ int udp_new(struct vfs *v, int family, int protocol, struct socket **out)
     struct inet_socket *s = inet_alloc(v, &udp_ops, family, SOCK_DGRAM, protocol);
     *out = s ? &s->base : NULL;
     return s ? 0 : -ENOMEM;
+}
+
+static size_t headers(const struct inet_address *to)
+{
+    return inet_is_v4(to) ? 20 + 8 : 40 + 8;
+}
+
+/* The most bytes of a datagram to it: IPv6 does not count its own header. */
+static size_t bytes_most(const struct inet_address *to)
+{
+    return IP_BYTES_MOST - (inet_is_v4(to) ? headers(to) : 8);
 }
 
 int inet_new(struct vfs *v, int family, int type, int protocol, struct socket **out)
@@ -94,6 +112,7 @@ static bool enqueue(struct inet_socket *target, struct inet_chunk *c)
 {
     if (!has_room(target, c->end - c->start))
         return false;
+    c->arrived = socket_arrival(&target->base);
     inet_queue(target, c);
     target->unread += OVERHEAD;
     return true;
@@ -103,7 +122,7 @@ bool udp_arrived(struct inet_socket *s, const struct inet_address *from, const v
 {
     if (s->remote.port && (s->remote.port != from->port || !inet_same_ip(&s->remote, from)))
         return false;
-    struct inet_chunk *c = n <= DATAGRAM_MAX && has_room(s, n) ? inet_chunk_new(inet_table_of(s), n) : NULL;
+    struct inet_chunk *c = n <= bytes_most(from) && has_room(s, n) ? inet_chunk_new(inet_table_of(s), n) : NULL;
     if (!c)
         return false;
     memcpy(c->data, bytes, n);
@@ -143,39 +162,122 @@ static void tell_datagram(struct inet_table *t, const struct inet_address *from,
     t->hooks.datagram(t->hooks.context, &a, &b, bytes, n);
 }
 
-static ssize_t deliver(struct inet_socket *s, struct io *io, const struct inet_address *to,
-                       const struct inet_marks *marks, int way)
+/* One datagram on its way; the chunk is taken. */
+static ssize_t deliver(struct inet_socket *s, struct inet_chunk *c, int way)
 {
     struct inet_table *t = inet_table_of(s);
-    struct inet_address from = source(s, to);
-    struct inet_socket *target = way == WAY_HERE ? inet_lookup(s, to, &from) : NULL;
-    size_t n = io->left;
+    const struct inet_address to = c->to;
+    struct inet_address from = source(s, &to);
+    struct inet_socket *target = way == WAY_HERE ? inet_lookup(s, &to, &from) : NULL;
+    size_t n = c->end;
     ssize_t result = (ssize_t)n;
-    struct inet_chunk *c = inet_chunk_new(t, n);
-    if (!c)
-        return -ENOBUFS;
-    if (n && io_get(io, c->data, n) != (ssize_t)n) {
-        inet_chunk_free(t, c);
-        return -EFAULT;
-    }
-    c->end = n;
     c->from = from;
-    c->to = *to;
-    c->marks = *marks;
     c->coverage = coverage(s, n);
-    bool asked = way == WAY_BEYOND || (way == WAY_HERE && !target && t->hooks.connect && inet_is_loopback(to));
+    bool asked = way == WAY_BEYOND || (way == WAY_HERE && !target && t->hooks.connect && inet_is_loopback(&to));
     if (!asked)
-        tell_datagram(t, &from, to, c->data, n);
+        tell_datagram(t, &from, &to, c->data, n);
     if (target && covered(target, c) && enqueue(target, c))
         return result;
     if (asked)
-        result = remote_datagram(s, &from, to, c->data, n);
+        result = remote_datagram(s, &from, &to, c->data, n);
     else if (way == WAY_ALL)
-        result = deliver_to_all(s, &from, to, c->data, n);
+        result = deliver_to_all(s, &from, &to, c->data, n);
     else if (!target)
-        udp_unreached(s, to, ECONNREFUSED, c->data, n);
+        udp_unreached(s, &to, ECONNREFUSED, c->data, n);
     inet_chunk_free(t, c);
     return result;
+}
+
+/* UDP_SEGMENT: several datagrams of that size, and what is left (net/ipv4/udp.c, udp_send_skb). */
+static ssize_t deliver_segments(struct inet_socket *s, struct inet_chunk *c, int way, size_t segment)
+{
+    struct inet_table *t = inet_table_of(s);
+    size_t n = c->end, mtu = way == WAY_HERE ? MTU_HERE : MTU_BEYOND;
+    ssize_t result = headers(&c->to) + segment > mtu || n > segment * SEGMENTS_MOST ? -EINVAL : (ssize_t)n;
+    for (size_t at = 0; result > 0 && at < n; at += segment) {
+        size_t size = n - at < segment ? n - at : segment;
+        struct inet_chunk *piece = inet_chunk_new(t, size);
+        if (!piece) {
+            result = -ENOBUFS;
+            break;
+        }
+        memcpy(piece->data, c->data + at, size);
+        piece->end = size;
+        piece->to = c->to;
+        piece->marks = c->marks;
+        ssize_t sent = deliver(s, piece, way);
+        if (sent < 0)
+            result = sent;
+    }
+    inet_chunk_free(t, c);
+    return result;
+}
+
+static ssize_t finish(struct inet_socket *s, struct inet_chunk *c, size_t segment)
+{
+    struct inet_address to = c->to;
+    int way = inet_route(inet_table_of(s), &to);
+    if (way < 0 && inet_is_group(&to))
+        way = WAY_ALL; /* out of lo, and back: it was allowed when it began */
+    return segment && segment < c->end ? deliver_segments(s, c, way, segment) : deliver(s, c, way);
+}
+
+/* What io has, behind what there is already. */
+static int gather(struct inet_socket *s, struct inet_chunk **c, struct io *io)
+{
+    struct inet_table *t = inet_table_of(s);
+    struct inet_chunk *old = *c, *longer;
+    size_t had = old->end, n = io->left;
+    if (had + n > bytes_most(&old->to)) {
+        udp_too_long(s, &old->to, !inet_is_loopback(&old->to) ? MTU_BEYOND : MTU_HERE - inet_is_v4(&old->to));
+        return -EMSGSIZE;
+    }
+    if (n > old->room - had) {
+        if (!(longer = inet_chunk_new(t, had + n)))
+            return -ENOBUFS;
+        longer->to = old->to;
+        longer->marks = old->marks;
+        longer->end = had;
+        memcpy(longer->data, old->data, had);
+        inet_chunk_free(t, old);
+        *c = longer;
+    }
+    if (n && io_get(io, (*c)->data + had, n) != (ssize_t)n)
+        return -EFAULT;
+    (*c)->end += n;
+    return 0;
+}
+
+static void drop_corked(struct inet_socket *s)
+{
+    if (s->corked)
+        inet_chunk_free(inet_table_of(s), s->corked);
+    s->corked = NULL;
+}
+
+void udp_uncork(struct inet_socket *s)
+{
+    struct inet_chunk *c = s->corked;
+    s->corked = NULL;
+    if (c)
+        (void)finish(s, c, (size_t)inet_option(s, IPPROTO_UDP, UDP_SEGMENT));
+}
+
+/* -EINVAL: a control message of this level that there is not. */
+static int segment_size(const struct inet_socket *s, const struct socket_message *m, size_t *size)
+{
+    uint16_t said;
+    *size = s->base.protocol == IPPROTO_UDP ? (size_t)inet_option(s, IPPROTO_UDP, UDP_SEGMENT) : 0;
+    for (size_t i = 0; i < m->control_count; i++) {
+        const struct socket_control *control = &m->controls[i];
+        if (control->level != IPPROTO_UDP)
+            continue;
+        if (control->type != UDP_SEGMENT || control->length != sizeof said)
+            return -EINVAL;
+        memcpy(&said, control->bytes, sizeof said);
+        *size = said;
+    }
+    return 0;
 }
 
 /* 255.255.255.255 and the like are for those who said SO_BROADCAST. */
@@ -184,40 +286,70 @@ static bool may_send_to(const struct inet_socket *s, const struct inet_address *
     return way != WAY_ALL || inet_is_group(to) || s->base.broadcast;
 }
 
-static ssize_t udp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
+/* Where a datagram goes that begins now, and what it is sent with. */
+static int begin(struct inet_socket *s, const struct socket_message *m, struct inet_address *to,
+                 struct inet_marks *marks)
 {
-    struct inet_socket *s = inet_of(socket);
-    struct inet_address to = s->remote;
-    if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
-    if (m->io->left > DATAGRAM_MAX)
-        return -EMSGSIZE;
+    *to = s->remote;
     if (m->address_length) {
-        int error = inet_address_in(s, (const struct sockaddr *)&m->address, m->address_length, &to);
-        if (!error && !to.port)
+        int error = inet_address_in(s, (const struct sockaddr *)&m->address, m->address_length, to);
+        if (!error && !to->port)
             error = -EINVAL;
         if (error)
-            return error;
-    } else if (!to.port) {
+            return error == -EAFNOSUPPORT && s->base.family == AF_INET6 ? -EINVAL : error;
+    } else if (!to->port) {
         return -EDESTADDRREQ;
     }
-    int error = socket_take_error(socket);
-    if (!error && socket->shutdown & SHUTDOWN_SEND)
+    int error = socket_take_error(&s->base);
+    if (!error && s->base.shutdown & SHUTDOWN_SEND)
         error = -EPIPE;
     if (error)
         return error;
-    int way = inet_route(inet_table_of(s), &to);
-    if (way < 0 && s->group_interface != 0 && inet_is_v4(&to) && inet_is_group(&to))
+    int way = inet_route(inet_table_of(s), to);
+    if (way < 0 && s->group_interface != 0 && inet_is_v4(to) && inet_is_group(to))
         way = WAY_ALL; /* out of lo, and back */
     if (way < 0)
         return way;
-    if (!may_send_to(s, &to, way))
+    if (!may_send_to(s, to, way))
         return -EACCES;
     error = need_port(s);
+    return error ? error : inet_marks(s, m, to, marks);
+}
+
+static ssize_t udp_send(struct socket *socket, const struct place *at, struct socket_message *m, int flags)
+{
+    struct inet_socket *s = inet_of(socket);
+    struct inet_address to;
     struct inet_marks marks;
+    size_t n = m->io->left, segment;
+    if (n > IP_BYTES_MOST && socket->family == AF_INET)
+        return -EMSGSIZE;
+    if (flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    int error = segment_size(s, m, &segment);
+    bool more = flags & MSG_MORE || inet_option(s, IPPROTO_UDP, UDP_CORK);
+    if (!error && !s->corked) {
+        error = begin(s, m, &to, &marks);
+        if (error)
+            return error;
+        s->corked = inet_chunk_new(inet_table_of(s), n <= bytes_most(&to) ? n : 0);
+        if (!s->corked)
+            return -ENOBUFS;
+        s->corked->to = to;
+        s->corked->marks = marks;
+    }
     if (!error)
-        error = inet_marks(s, m, &to, &marks);
-    return error ? error : deliver(s, m->io, &to, &marks, way);
+        error = gather(s, &s->corked, m->io);
+    if (error) {
+        drop_corked(s);
+        return error;
+    }
+    if (more)
+        return (ssize_t)n;
+    struct inet_chunk *whole = s->corked;
+    s->corked = NULL;
+    ssize_t sent = finish(s, whole, segment);
+    return sent < 0 ? sent : (ssize_t)n;
 }
 
 static ssize_t udp_receive(struct socket *socket, struct socket_message *m, int flags)
@@ -280,6 +412,7 @@ static void udp_closed(struct socket *socket)
 {
     struct inet_socket *s = inet_of(socket);
     s->dead = true;
+    drop_corked(s);
     remote_forget_all(s);
     inet_unbind(s);
     inet_put(s);

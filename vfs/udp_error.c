@@ -18,15 +18,17 @@ static bool asked_for(const struct inet_socket *s, bool v4)
     return v4 ? inet_option(s, IPPROTO_IP, IP_RECVERR) : inet_option(s, IPPROTO_IPV6, IPV6_RECVERR);
 }
 
-static void keep(struct inet_socket *s, const struct inet_address *to, int error, const void *bytes, size_t n)
+static struct inet_chunk *keep(struct inet_socket *s, const struct inet_address *to, int error, const void *bytes,
+                               size_t n)
 {
     size_t most = inet_is_v4(to) ? QUOTED_V4 : QUOTED_V6;
     n = n < most ? n : most;
     struct inet_chunk *c = s->error_count < ERRORS_MOST ? inet_chunk_new(inet_table_of(s), n) : NULL;
     struct inet_chunk **last = &s->errors;
     if (!c)
-        return;
-    memcpy(c->data, bytes, n);
+        return NULL;
+    if (n)
+        memcpy(c->data, bytes, n);
     c->end = n;
     c->to = *to;
     c->error = error;
@@ -34,6 +36,16 @@ static void keep(struct inet_socket *s, const struct inet_address *to, int error
         last = &(*last)->next;
     *last = c;
     s->error_count++;
+    return c;
+}
+
+void udp_too_long(struct inet_socket *s, const struct inet_address *to, uint32_t mtu)
+{
+    struct inet_chunk *c = asked_for(s, inet_is_v4(to)) ? keep(s, to, EMSGSIZE, NULL, 0) : NULL;
+    if (!c)
+        return;
+    c->too_long = mtu;
+    waitq_wake(&s->base.wait, EPOLLERR);
 }
 
 void udp_unreached(struct inet_socket *s, const struct inet_address *to, int error, const void *bytes, size_t n)
@@ -42,7 +54,7 @@ void udp_unreached(struct inet_socket *s, const struct inet_address *to, int err
     if (!s->remote.port && !asked)
         return;
     if (asked)
-        keep(s, to, error, bytes, n);
+        (void)keep(s, to, error, bytes, n);
     s->base.error = error;
     waitq_wake(&s->base.wait, EPOLLERR | EPOLLIN | EPOLLOUT);
 }
@@ -53,12 +65,17 @@ static void describe(const struct inet_socket *s, const struct inet_chunk *c, st
     struct inet_address offender = c->to;
     struct sockaddr_storage address;
     socklen_t length;
-    const struct sock_extended_err e = {.ee_errno = (uint32_t)c->error,
-                                        .ee_origin = v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6,
-                                        .ee_type = v4 ? ICMP_DEST_UNREACH : ICMP6_DST_UNREACH,
-                                        .ee_code = v4 ? ICMP_PORT_UNREACH : ICMP6_DST_UNREACH_NOPORT};
+    struct sock_extended_err e = {.ee_errno = (uint32_t)c->error,
+                                  .ee_origin = v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6,
+                                  .ee_type = v4 ? ICMP_DEST_UNREACH : ICMP6_DST_UNREACH,
+                                  .ee_code = v4 ? ICMP_PORT_UNREACH : ICMP6_DST_UNREACH_NOPORT};
     offender.port = 0;
     inet_address_out(s, &offender, &address, &length);
+    if (c->too_long) { /* nobody's answer: this host's own */
+        e = (struct sock_extended_err){
+            .ee_errno = (uint32_t)c->error, .ee_origin = SO_EE_ORIGIN_LOCAL, .ee_info = c->too_long};
+        memset(&address, 0, sizeof address);
+    }
     out->level = v6_socket ? IPPROTO_IPV6 : IPPROTO_IP;
     out->type = v6_socket ? IPV6_RECVERR : IP_RECVERR;
     memcpy(out->bytes, &e, sizeof e);
@@ -80,7 +97,7 @@ ssize_t udp_receive_error(struct inet_socket *s, struct socket_message *m)
     describe(s, c, &m->controls[0]);
     m->control_count = 1;
     udp_drop_error(s);
-    s->base.error = s->errors ? s->errors->error : 0;
+    s->base.error = s->errors && !s->errors->too_long ? s->errors->error : 0;
     return put == (ssize_t)n ? put : -EFAULT;
 }
 

@@ -417,7 +417,6 @@ static ssize_t send_packet(struct unix_socket *s, const struct place *at, struct
             unix_discard(message);
             error = -EFAULT;
         } else {
-            message->end_of_record = flags & MSG_EOR;
             unix_queue(to, message);
         }
     }
@@ -532,11 +531,10 @@ static ssize_t receive_packet(struct unix_socket *s, struct socket_message *m, i
         return -EFAULT;
     if (n < length - skip)
         m->flags |= MSG_TRUNC;
-    if (message->end_of_record)
-        m->flags |= MSG_EOR;
     if (message->from)
         unix_name_out(message->from, &m->address, &m->address_length);
     tell_credentials(s, message, m);
+    socket_stamp(&s->base, message->arrived, m);
     unix_hand_files(s->base.vfs, message, m, peek);
     move_peek_offset(s, peek, peek ? n : length);
     if (!peek)

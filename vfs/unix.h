@@ -29,8 +29,8 @@ struct unix_message {
     struct ucred credentials;
     struct file **files; /* owned, and each referenced */
     uint32_t file_count;
-    bool end_of_record;
     bool urgent;     /* sent with MSG_OOB: nothing joins it; when its byte was taken it is empty, and the mark */
+    int64_t arrived; /* CLOCK_REALTIME, where somebody asked */
     uint32_t charge; /* bytes of the sender's buffer */
     size_t start, end, room; /* within data */
     char data[];

@@ -147,6 +147,7 @@ void unix_discard(struct unix_message *message)
 void unix_queue(struct unix_socket *to, struct unix_message *message)
 {
     message->next = NULL;
+    message->arrived = socket_arrival(&to->base);
     *(to->last ? &to->last->next : &to->first) = message;
     to->last = message;
     to->waiting++;

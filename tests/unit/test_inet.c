@@ -195,6 +195,9 @@ static void connecting_without_waiting(void **state)
     assert_int_equal(poll_bits(file_poll(c, NULL)), native_poll(fd, POLLIN | POLLOUT | POLLRDHUP));
     assert_int_equal(socket_get_option(c, SOL_SOCKET, SO_ERROR, &error, &n), 0);
     assert_int_equal(error, ECONNREFUSED);
+    socklen_t size = sizeof error; /* who asked so is told once more, by another word */
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+    assert_int_equal(join(c, &closed), native(connect(fd, (struct sockaddr *)&closed, sizeof closed)));
     close(fd);
     assert_int_equal(bind_as(listener, &nobody, &a), 0);
     assert_int_equal(join(c, &to), -EINPROGRESS); /* bound, but nobody listens */
@@ -338,7 +341,7 @@ static void both_families_meet(void **state)
     file_put(s);
     file_put(c6);
     c6 = make(v, AF_INET6, SOCK_STREAM);
-    assert_int_equal(join(c6, &four), -EAFNOSUPPORT);
+    assert_int_equal(join(c6, &four), -EINVAL); /* too short for one of its own family */
     assert_int_equal(join(c6, &mapped), 0);
     file_put(c4);
     file_put(c6);
