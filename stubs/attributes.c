@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 #include <utime.h>
 
 enum { NS_PER_SECOND = 1000000000 };
@@ -106,6 +107,9 @@ static int64_t chown_at(struct call *c, int dirfd, int path, uint32_t flags)
     if (flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     int error = place_of(c, dirfd, path, flags, &at, &text, &result);
+    if (error > 0 && result == 0)
+        return chown_without_place(c, call_file(c, (int)c->arg[dirfd]), (uint32_t)c->arg[path + 1],
+                                   (uint32_t)c->arg[path + 2]);
     if (error)
         return error < 0 ? error : result;
     return vfs_chown(&at, text, walk_flags(flags), (uint32_t)c->arg[path + 1], (uint32_t)c->arg[path + 2]);
@@ -170,7 +174,7 @@ static int64_t set_times(struct call *c, int dirfd, int path, uint32_t flags, co
     }
     int error = place_of(c, dirfd, path, flags, &at, &text, &result);
     if (error)
-        return error < 0 ? error : result;
+        return error < 0 ? error : result ? result : valid ? 0 : -EINVAL;
     if (!valid) { /* found out after the walk (fs/utimes.c, vfs_utimes) */
         struct statx st;
         error = vfs_stat(&at, text, walk_flags(flags), &st);
@@ -250,7 +254,8 @@ int64_t stub_truncate(struct call *c)
     int error = path_argument(c, NO_DIRFD, 0, &at, &text);
     if (error)
         return error;
-    if (vfs_stat(&at, text, 0, &st) == 0 && c->arg[1] > st.stx_size && over_size_limit(c, c->arg[1]))
+    if (vfs_stat(&at, text, 0, &st) == 0 && S_ISREG(st.stx_mode) && c->arg[1] > st.stx_size &&
+        vfs_access(&at, text, W_OK, 0) == 0 && over_size_limit(c, c->arg[1]))
         return -EFBIG;
     struct waitq *queue = NULL;
     error = vfs_truncate(&at, text, c->arg[1], &queue);

@@ -93,13 +93,17 @@ int64_t stub_getcwd(struct call *c)
     return call_write(c, c->arg[0], path, (size_t)n + 1) ? -EFAULT : n + 1;
 }
 
-/* Checks that the task may go there, and puts it in place of *where. Takes the reference. */
-static int64_t enter(struct call *c, struct dentry *d, struct dentry **where)
+static int may_enter(struct call *c, struct dentry *d)
 {
     struct place at;
     call_place(c, AT_FDCWD, &at);
     at.start = d;
-    int error = vfs_access(&at, "", X_OK, WALK_EMPTY_PATH | WALK_DIRECTORY);
+    return vfs_access(&at, "", X_OK, WALK_EMPTY_PATH | WALK_DIRECTORY);
+}
+
+/* Puts d in place of *where, or, when the task may not go there, away. */
+static int64_t enter(int error, struct dentry *d, struct dentry **where)
+{
     if (error) {
         dentry_put(d);
         return error;
@@ -121,7 +125,7 @@ int64_t stub_chdir(struct call *c)
 {
     struct dentry *d;
     int error = walk_to_directory(c, &d);
-    return error ? error : enter(c, d, &c->task->fs->cwd);
+    return error ? error : enter(may_enter(c, d), d, &c->task->fs->cwd);
 }
 
 int64_t stub_chroot(struct call *c)
@@ -130,11 +134,10 @@ int64_t stub_chroot(struct call *c)
     int error = walk_to_directory(c, &d);
     if (error)
         return error;
-    if (!capable(c, CAP_SYS_CHROOT)) {
-        dentry_put(d);
-        return -EPERM;
-    }
-    return enter(c, d, &c->task->fs->root);
+    error = may_enter(c, d);
+    if (!error && !capable(c, CAP_SYS_CHROOT))
+        error = -EPERM;
+    return enter(error, d, &c->task->fs->root);
 }
 
 int64_t stub_fchdir(struct call *c)
@@ -147,7 +150,7 @@ int64_t stub_fchdir(struct call *c)
     if (file_place(c, f, &at))
         return -ENOTDIR;
     int error = vfs_walk(&at, "", WALK_EMPTY_PATH | WALK_DIRECTORY, &d);
-    return error ? error : enter(c, d, &c->task->fs->cwd);
+    return error ? error : enter(may_enter(c, d), d, &c->task->fs->cwd);
 }
 
 int64_t stub_umask(struct call *c)

@@ -175,14 +175,20 @@ static int move(struct walked *from, struct walked *to)
     return 0;
 }
 
+static const struct fs *filesystem_of(const struct walked *w)
+{
+    const struct dentry *d = w->parent ? w->parent : w->dentry;
+    return d ? d->node->fs : NULL;
+}
+
 static int rename_walked(const struct place *at, struct walked *from, struct walked *to, unsigned flags)
 {
+    if (filesystem_of(from) != filesystem_of(to))
+        return -EXDEV;
     if (!from->parent || !to->parent) {
         const struct walked *bad = from->parent ? to : from;
         return bad == to && flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
     }
-    if (from->parent->node->fs != to->parent->node->fs)
-        return -EXDEV;
     int error = node_writable(from->parent->node);
     if (!error)
         error = check_names(from, to, flags);

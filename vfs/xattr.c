@@ -46,7 +46,17 @@ static struct xattr **find(struct node *n, const char *name)
 
 static bool has_prefix(const char *name, const char *prefix)
 {
-    return !strncmp(name, prefix, strlen(prefix)) && name[strlen(prefix)];
+    return !strncmp(name, prefix, strlen(prefix));
+}
+
+/* xattr_resolve_name: which names somebody keeps. */
+static int resolve(const char *name)
+{
+    static const char *const kept[] = {"trusted.", "security.", "user."};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        if (has_prefix(name, kept[i]))
+            return name[strlen(kept[i])] ? 0 : -EINVAL;
+    return -EOPNOTSUPP;
 }
 
 /* The kernel's xattr_permission (fs/xattr.c). missing: what a reader is told where the namespace is closed. */
@@ -56,17 +66,20 @@ static int permitted(const struct node *n, const struct cred *c, const char *nam
         return -ERANGE;
     if (write && node_writable(n))
         return -EROFS;
-    if (has_prefix(name, "trusted."))
-        return cred_has(c, CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;
-    if (has_prefix(name, "security."))
-        return !write || cred_has(c, CAP_SYS_ADMIN) ? 0 : -EPERM;
-    if (!has_prefix(name, "user."))
+    if (has_prefix(name, "system."))
         return -EOPNOTSUPP;
-    if (!node_is(n, S_IFREG) && !node_is(n, S_IFDIR))
-        return write ? -EPERM : -ENODATA;
-    if (write && node_is(n, S_IFDIR) && n->mode & S_ISVTX && !cred_owns(c, n))
-        return -EPERM;
-    return node_permission(n, c, write ? MAY_WRITE : MAY_READ);
+    if (has_prefix(name, "trusted."))
+        return cred_has(c, CAP_SYS_ADMIN) ? resolve(name) : write ? -EPERM : -ENODATA;
+    if (has_prefix(name, "security."))
+        return !write || cred_has(c, CAP_SYS_ADMIN) ? resolve(name) : -EPERM;
+    if (has_prefix(name, "user.")) {
+        if (!node_is(n, S_IFREG) && !node_is(n, S_IFDIR))
+            return write ? -EPERM : -ENODATA;
+        if (write && node_is(n, S_IFDIR) && n->mode & S_ISVTX && !cred_owns(c, n))
+            return -EPERM;
+    }
+    int error = node_permission(n, c, write ? MAY_WRITE : MAY_READ);
+    return error ? error : resolve(name);
 }
 
 static int find_node(const struct place *at, const char *path, unsigned flags, struct walked *w)
