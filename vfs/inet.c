@@ -12,7 +12,7 @@ enum { PORT_FIRST = 32768, PORT_LAST = 60999, PRIVILEGED = 1024, SPARE_MOST = 48
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 static const uint8_t loopback6[16] = {[15] = 1};
 static const uint8_t loopback4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
-static const uint8_t zeros[16];
+static const uint8_t zeros[16], any4[16] = {[10] = 0xff, [11] = 0xff};
 
 /* ---- addresses --------------------------------------------------------------------------------------------------------- */
 
@@ -361,11 +361,13 @@ int inet_bind(struct socket *socket, const struct place *at, uint32_t mode, cons
         return -EINVAL;
     if (!a.port && inet_option(s, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)) {
         memcpy(s->local.ip, a.ip, 16);
+        s->chose_address = !inet_is_any(&a);
         return 0;
     }
     if (!a.port) {
         error = inet_bind_ephemeral(s, &a);
-        s->chose_port = !error;
+        s->chose_port = !error && socket->type == SOCK_STREAM; /* SOCK_BINDPORT_LOCK is for who names one */
+        s->chose_address = !error && !inet_is_any(&a);
         return error;
     }
     struct inet_address before = s->local;
@@ -376,6 +378,7 @@ int inet_bind(struct socket *socket, const struct place *at, uint32_t mode, cons
     }
     enter(s, a.port);
     s->chose_port = true;
+    s->chose_address = !inet_is_any(&a);
     return 0;
 }
 
@@ -388,6 +391,16 @@ void inet_unbind(struct inet_socket *s)
         at = &(*at)->port_next;
     *at = s->port_next;
     s->bound = false;
+}
+
+void inet_forget_name(struct inet_socket *s)
+{
+    if (!s->chose_address)
+        memcpy(s->local.ip, s->base.family == AF_INET ? any4 : zeros, 16);
+    if (s->chose_port || s->base.type == SOCK_STREAM)
+        return;
+    inet_unbind(s);
+    s->local.port = 0;
 }
 
 /* Which of several alike (SO_REUSEPORT): by the sender, so that they are spread and one sender's datagrams stay together; the same in

@@ -43,6 +43,7 @@ struct inet_socket {
     bool dead;
     bool bound;      /* in the table of ports */
     bool chose_port; /* by bind(2), not by connect */
+    bool chose_address;
     bool only_v6;
     bool pings_one;                    /* vfs/ping.c: connected */
     struct inet_address local, remote; /* remote.port 0: not connected */
@@ -124,6 +125,8 @@ bool inet_is_v4(const struct inet_address *a);
 extern const uint8_t inet_eth0[2][16]; /* its addresses: IPv4, IPv6 */
 int inet_bind(struct socket *s, const struct place *at, uint32_t mode, const struct sockaddr *a, socklen_t n);
 int inet_bind_ephemeral(struct inet_socket *s, const struct inet_address *ip);
+/* What connect(2) made of its name is gone; what bind(2) said stays, and a stream's port. */
+void inet_forget_name(struct inet_socket *s);
 bool inet_name_taken(const struct inet_socket *s); /* by another, with which it must not be shared as things are */
 void inet_unbind(struct inet_socket *s);
 /* The socket a packet from `from` to `to` reaches; borrowed, or NULL. */

@@ -217,10 +217,7 @@ static int disconnect(struct inet_socket *s)
     leave_peer(s, true);
     while (s->first)
         inet_drop_first(s);
-    if (!s->chose_port) {
-        inet_unbind(s);
-        s->local.port = 0;
-    }
+    inet_forget_name(s);
     s->remote = (struct inet_address){0};
     s->state = TCP_IS_CLOSED;
     s->told_progress = s->finished = s->over = false;

@@ -72,10 +72,7 @@ static int udp_connect(struct socket *socket, const struct place *at, const stru
         remote_forget_all(s);
     if (a->sa_family == AF_UNSPEC) {
         s->remote = (struct inet_address){0};
-        if (!s->chose_port) {
-            inet_unbind(s);
-            s->local.port = 0;
-        }
+        inet_forget_name(s);
         return 0;
     }
     int error = inet_address_in(s, a, n, &to);

@@ -80,6 +80,27 @@ for family in AF_INET, AF_INET6:
                       call(libc.sendto, c.fileno(), b'x', 1, MSG_NOSIGNAL, address, n))
 """
 
+AGAIN = HEAD + """
+for flags in 0, AI_PASSIVE: # tries each address with one socket, of IPv6 for IPv4 too
+    for host in None, '127.0.0.1', '::1':
+        print(host, sorted(a[4][0] for a in socket.getaddrinfo(host, 80, type=SOCK_STREAM, flags=flags)))
+import ctypes
+libc = ctypes.CDLL(None)
+for family, at in (AF_INET, ('127.0.0.1', 9)), (AF_INET6, ('::1', 9)):
+    for name in None, (at[0], 0), ('', 0):
+        s = socket.socket(family, SOCK_DGRAM)
+        if name: s.bind(name)
+        s.connect(at); print(s.getsockname()[0], s.getsockname()[1] != 0, end=' ')
+        libc.connect(s.fileno(), bytes(28), 28); print(s.getsockname()[0], s.getsockname()[1] != 0)
+        s = socket.socket(family)
+        if name: s.bind(name)
+        print(tried(s.connect, (at[0], 1)), s.getsockname()[0], s.getsockname()[1] != 0)
+l = socket.create_server(('127.0.0.1', 0)); l.shutdown(SHUT_RDWR)
+def other():
+    o = socket.socket(); return tried(o.bind, l.getsockname())
+print(tried(socket.create_connection, l.getsockname()), other(), tried(l.listen), other(), socket.create_connection(l.getsockname()) is None)
+"""
+
 LISTENS = HEAD + """
 def bound(kind, at, *options):
     s = socket.socket(AF_INET6 if ':' in at[0] else AF_INET, kind)
@@ -123,6 +144,10 @@ def test_the_first_bytes_with_the_connection(same):
 
 def test_odd_connections(same):
     assert "True 1000" in same(CONNECTS)
+
+
+def test_a_name_goes_with_its_connection(same):
+    same(AGAIN)
 
 
 def test_who_listens_beside_whom(same):

@@ -182,6 +182,16 @@ print(ask('a.example.com', 1)[1])
     assert done.out == "0\n"
 
 
+def test_a_socket_that_was_refused_here_reaches_beyond(terrarium):
+    done = guest(terrarium, """
+        s = socket.socket()
+        print(attempt(s.connect, ('127.0.0.1', 1))[0], s.getsockname()[0])
+        s.connect((socket.gethostbyname('echo.example'), 7)); print(s.getsockname()[0]); s.sendall(b'x'); print(s.recv(1))
+        print(len(socket.getaddrinfo(None, 80, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)))
+    """)
+    assert (done.status, done.out) == (0, "('ConnectionRefusedError', 111) 0.0.0.0\n10.0.2.15\nb'x'\n2\n"), done
+
+
 def test_the_report_has_each_attempt(terrarium):
     done = guest(terrarium, """
         s = connect('echo.example', 7); s.sendall(b'hello'); print(s.recv(9)); s.close()
