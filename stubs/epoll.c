@@ -51,6 +51,8 @@ static int64_t wait_for_events(struct call *c, int64_t ns)
     int most = (int)c->arg[2];
     if (most <= 0 || most > (int)(INT_MAX / sizeof here[0]))
         return -EINVAL;
+    if (!call_range(c->arg[1], (uint64_t)most * sizeof here[0]))
+        return -EFAULT;
     struct file *epoll = file_argument(c, 0);
     if (!epoll)
         return -EBADF;
@@ -125,12 +127,12 @@ int64_t stub_inotify_add_watch(struct call *c)
     struct place at;
     const char *text;
     struct dentry *d;
-    if (!(mask & known) || (mask & IN_MASK_ADD && mask & IN_MASK_CREATE))
+    if (mask & ~known || !mask)
         return -EINVAL;
     struct file *f = file_argument(c, 0);
     if (!f)
         return -EBADF;
-    if (!file_is_inotify(f))
+    if ((mask & IN_MASK_ADD && mask & IN_MASK_CREATE) || !file_is_inotify(f))
         return -EINVAL;
     int error = path_argument(c, NO_DIRFD, 1, &at, &text);
     if (error)

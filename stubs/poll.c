@@ -288,11 +288,11 @@ int64_t stub_pselect6(struct call *c)
 {
     int64_t ns;
     uint64_t packed[2] = {0, 0};
+    if (c->arg[5] && !c->again && call_read(c, c->arg[5], packed, sizeof packed))
+        return -EFAULT;
     int error = timespec_argument(c, c->arg[4], &ns);
     if (error)
         return error;
-    if (c->arg[5] && !c->again && call_read(c, c->arg[5], packed, sizeof packed))
-        return -EFAULT;
     error = mask_argument(c, packed[0], packed[1]);
     if (error)
         return error;

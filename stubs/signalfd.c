@@ -104,10 +104,12 @@ static int64_t change_set(struct call *c, uint64_t set)
 static int64_t make(struct call *c, int flags)
 {
     uint64_t set;
-    if ((flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) != 0 || c->arg[2] != sizeof set)
+    if (c->arg[2] != sizeof set)
         return -EINVAL;
     if (call_read(c, c->arg[1], &set, sizeof set) < 0)
         return -EFAULT;
+    if ((flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) != 0)
+        return -EINVAL;
     set &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
     if ((int)c->arg[0] != -1)
         return change_set(c, set);
