@@ -510,8 +510,13 @@ static int open_source(const struct vfs *v, const char *source, enum mount_mode 
         return -EINVAL;
     }
     read_status(v, &s, mode == MOUNT_COPY_ON_WRITE, out);
-    if (v->host_uid ==
-        0) /* named by the policy, to be seen: root's own directory would be closed to the guest, and to no other caller's */
+    bool given = S_ISREG(out->mode) && mode == MOUNT_COPY_ON_WRITE; /* the script, say: the guest's, whoever calls */
+    if (given) {
+        out->uid = v->config.guest_uid;
+        out->gid = v->config.guest_gid;
+    }
+    /* Named by the policy, to be seen: root's own directory would be closed to the guest, and to no other caller's. */
+    if (given || v->host_uid == 0)
         out->mode |= S_ISDIR(out->mode) ? 0555 : 0444;
     return fd;
 }

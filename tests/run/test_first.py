@@ -1,5 +1,8 @@
 """The least a sandbox must do: run Python, connect its streams, pass its exit status, show a world of its own."""
 import os
+import pathlib
+import subprocess
+import tempfile
 
 import pytest
 
@@ -59,7 +62,6 @@ def test_report(terrarium):
 def test_nothing_is_left_running():
     """Whoever a run left behind would become a child of this one, which asks for its grandchildren's orphans: prctl(2)."""
     import os
-    import subprocess
     watch = """if 1:
         import ctypes, os, subprocess, sys
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
@@ -90,6 +92,29 @@ print(open('/t/sub/b').read(), {os.stat(p).st_uid for p in ('/t', '/t/sub', '/t/
     assert (result.status, result.out) == (0, "given+ True\n"), result
     assert (tree / "a").read_text() == (tree / "sub" / "b").read_text() == "given" and not (tree / "made").exists()
     assert (tmp_path / "out" / "t" / "sub" / "b").read_text() == "given+"
+
+
+def test_the_script_is_the_guests_whoever_owns_it():
+    """So the same script is the same run for root, for its owner and for somebody else."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        script = pathlib.Path(place, "s.py")
+        script.write_text("import os; s = os.stat('/box/s.py'); print(s.st_uid == s.st_gid == os.getuid(), oct(s.st_mode))")
+        said = set()
+        for owner, mode in (0, 0o600), (0, 0o644), (1234, 0o640):
+            os.chown(script, owner, owner)
+            script.chmod(mode)
+            for user in (0, 1234, 65534):
+                words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", os.environ["TERRARIUM_UNDER_TEST"], "run", "--python",
+                         "/usr/bin/python3", script]
+                done = subprocess.run(words, capture_output=True, text=True, cwd=place, timeout=60)
+                readable = user in (0, owner) or mode & 4
+                assert (done.returncode == 0) == bool(readable), done
+                if readable:
+                    said.add(done.stdout)
+        assert {s.split()[0] for s in said} == {"True"} and len(said) == 1, said
 
 
 def test_what_is_shown_can_be_seen(terrarium, tmp_path):
