@@ -332,7 +332,11 @@ static int run_again(const struct replay_options *o, struct reader *events, stru
     } else if ((status = look(o, &watched.inspection)) == 0) {
         r.inspection = watched.inspection;
         status = supervisor_run(&r, &e);
-        if (e.text[0] != '\0' && bundled_changed(b) != NULL)
+        if (e.text[0] != '\0' && bundled_damaged(b) != NULL)
+            status = command_fail("replay: %s: the record is damaged: behind event %" PRIu64
+                                  ", bytes of %s are not what their hash says",
+                                  o->record, replaying_events(again), bundled_damaged(b));
+        else if (e.text[0] != '\0' && bundled_changed(b) != NULL)
             status = command_fail("replay: %s: %s: changed while it was replayed", o->record, bundled_changed(b));
         else if (e.text[0] != '\0')
             status = command_fail("replay: %s: %s", o->record, e.text);

@@ -167,6 +167,14 @@ static int verify_signature(struct reader *r, const struct trace_options *o, str
     }
     enum signature signature = reader_signature(r, key);
     if (signature == SIGNATURE_GOOD && memcmp(key, wanted, sizeof key) == 0) {
+        void *room = malloc(EVENT_PIECE_SIZE);
+        const uint8_t *damaged = room != NULL ? reader_damaged_content(r, room) : NULL;
+        free(room);
+        if (room == NULL)
+            return command_fail("out of memory");
+        if (damaged != NULL)
+            return command_fail("%s: the content %s is not what its hash says", o->file,
+                                sodium_bin2hex(hex, sizeof hex, damaged, EVENT_DIGEST));
         printf("%s: signed by %s: %" PRIu64 " events, head %s\n", o->file, o->public_key, reader_events(r),
                sodium_bin2hex(hex, sizeof hex, reader_head(r), EVENT_DIGEST));
         return 0;

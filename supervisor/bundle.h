@@ -62,6 +62,8 @@ struct view *bundled_view(struct bundled *b);
  * its path in the world. How many. Before the view is used; places stays good as long as b. */
 size_t bundled_find(struct bundled *b, const struct bundle_places *places,
                     void (*tell)(void *context, const char *file, const char *what), void *context);
+const char *bundled_damaged(
+    const struct bundled *b); /* a file whose bytes in the record are not what their hash says; NULL: none was met */
 const char *bundled_changed(const struct bundled *b); /* a file that is not what it was any more; NULL: none was met */
 void bundled_free(struct bundled *b);                 /* NULL is allowed */
 

@@ -110,6 +110,8 @@ static int put_piece(struct bundled *b, int fd, struct source *s, uint64_t size,
             b->changed = strdup(s->guest);
         n = here < 0 ? here : (ssize_t)length;
     }
+    if (n == -EBADMSG && b->damaged[0] == '\0')
+        (void)snprintf(b->damaged, sizeof b->damaged, "%s", s->guest[0] != '\0' ? s->guest : "a file");
     if (n < 0 || (uint64_t)n != length)
         return -EIO;
     return pwrite(fd, b->piece, (size_t)n, (off_t)at) == n ? 0 : -EIO;
@@ -284,6 +286,11 @@ size_t bundled_find(struct bundled *b, const struct bundle_places *places,
         if (b->entries[i].kind == BUNDLE_ARCHIVE)
             look_for_archive(b, &b->entries[i], &m);
     return m.count;
+}
+
+const char *bundled_damaged(const struct bundled *b)
+{
+    return b->damaged[0] != '\0' ? b->damaged : NULL;
 }
 
 const char *bundled_changed(const struct bundled *b)

@@ -27,6 +27,8 @@ struct bundled {
     char *policy;
     const struct bundle_places *places; /* NULL: nobody looked for anything */
     char *changed;
+    char damaged[2 *
+                 VFS_PATH_MAX]; /* the file whose bytes in the record are not what their hash says; "": none was met */
 };
 
 static inline struct bundled *bundled_of(struct view *w)

@@ -568,6 +568,14 @@ ssize_t reader_content(struct reader *r, const uint8_t digest[EVENT_DIGEST], voi
     return memcmp(got, digest, sizeof got) == 0 ? (ssize_t)c->bytes : -EBADMSG;
 }
 
+const uint8_t *reader_damaged_content(struct reader *r, void *room)
+{
+    for (size_t i = 0; i < r->content_count; i++)
+        if (reader_content(r, r->contents[i].digest, room) < 0)
+            return r->contents[i].digest;
+    return NULL;
+}
+
 /* Each part is at least a thousandth of what it claims (zstd's best on zeros is less than that, and no manifest is zeros), so what
  * is reserved is bounded by what the file really holds; and all together by what a manifest may be. */
 int reader_manifest(struct reader *r, uint8_t **bytes, size_t *n)

@@ -51,6 +51,8 @@ bool reader_has_content(const struct reader *r, const uint8_t digest[EVENT_DIGES
 /* The bytes, checked against the hash, into `to`, which has room for EVENT_PIECE_SIZE. Their number; -ENOENT; -EBADMSG: they
  * are not what the hash says. */
 ssize_t reader_content(struct reader *r, const uint8_t digest[EVENT_DIGEST], void *to);
+/* The hash of some that are not what it says; NULL: all are. `room` has EVENT_PIECE_SIZE bytes. */
+const uint8_t *reader_damaged_content(struct reader *r, void *room);
 /* What it is made of besides (MANI), malloc'ed into *bytes. 0; -ENOENT: it does not stand alone; -EBADMSG; -ENOMEM. */
 int reader_manifest(struct reader *r, uint8_t **bytes, size_t *n);
 

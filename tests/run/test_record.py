@@ -215,6 +215,13 @@ def test_signed(tmp_path):
     (tmp_path / "c").write_bytes(changed)
     assert call("trace", tmp_path / "c", "--verify-signature", f"{key}.pub")[::2] == (
         125, f"terrarium: {tmp_path}/c: the signature is not of this record\n")
+    record(tmp_path / "b", "print(1)", "--sign", key, "--bundle")
+    assert call("trace", tmp_path / "b", "--verify-signature", f"{key}.pub")[0] == 0
+    changed = bytearray((tmp_path / "b").read_bytes())
+    changed[changed.index(b"CONT") + 200] ^= 1  # … and the bytes that the record carries
+    (tmp_path / "c").write_bytes(changed)
+    status, _, err = call("trace", tmp_path / "c", "--verify-signature", f"{key}.pub")
+    assert status == 125 and "is not what its hash says" in err, err
     record(tmp_path / "u", "print(1)")
     assert call("trace", tmp_path / "u", "--verify-signature", f"{key}.pub")[::2] == (125, f"terrarium: {tmp_path}/u: not signed\n")
     (tmp_path / "short").write_bytes((tmp_path / "r").read_bytes()[:-1])

@@ -219,6 +219,22 @@ def test_every_cut_and_flip_is_an_answer(tmp_path):
         assert done.returncode in (0, 125) and done.stderr.count(b"\n") <= 1, done
 
 
+def test_damaged_bytes_of_a_file_are_called_so(tmp_path):
+    """Of whichever file: the guest would see an error where there was none, and that is no divergence."""
+    record(tmp_path, "--", "-I", "-S", "-c", "0")
+    whole = (tmp_path / "run.trec").read_bytes()
+    at, seen = 16, 0
+    while at < len(whole):
+        length = int.from_bytes(whole[at + 4:at + 8], "little")
+        if whole[at:at + 4] == b"CONT":
+            (tmp_path / "bad.trec").write_bytes(whole[:at + 8 + length - 3] + bytes([whole[at + 8 + length - 3] ^ 1]) + whole[at + 8 + length - 2:])
+            done = replay(tmp_path / "bad.trec")
+            assert done.returncode == 125 and b"the record is damaged: behind event " in done.stderr and b"of /" in done.stderr, done
+            seen += 1
+        at += 8 + length
+    assert seen > 5
+
+
 def test_a_session_on_a_terminal(tmp_path):
     """What it asks of its terminal, reads and writes there is in the record; a replay has none."""
     code = ("import os, termios, tty\nprint(os.isatty(0), tuple(os.get_terminal_size(0)))\nmode = termios.tcgetattr(0)\n"
