@@ -175,6 +175,12 @@ static int allow_forwarding(scmp_filter_ctx ctx, int connector)
     return error;
 }
 
+/* supervisor/tsc_own.c */
+static int allow_counter(scmp_filter_ctx ctx)
+{
+    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_prctl, 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_TSC));
+}
+
 static int load_seccomp(bool writing, int connector)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -190,6 +196,8 @@ static int load_seccomp(bool writing, int connector)
         error = allow_forwarding(ctx, connector);
     if (error == 0)
         error = allow_ptrace(ctx);
+    if (error == 0)
+        error = allow_counter(ctx);
     if (error == 0)
         error = allow_open(ctx, SYS_openat, 2, writing);
     if (error == 0)

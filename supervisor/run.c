@@ -20,6 +20,7 @@
 #include "supervisor/report.h"
 #include "supervisor/setup.h"
 #include "supervisor/tick.h"
+#include "supervisor/tsc_own.h"
 #include "network/internet.h"
 #include "stubs/exec.h"
 
@@ -236,6 +237,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         } else {
             ends_kill_all(&h);
         }
+        tsc_allow();
         tick_stop();
     }
     if (h.socket >= 0)

@@ -3,6 +3,7 @@
 #include "supervisor/tsc.h"
 
 #include "kernel/recorder.h"
+#include "supervisor/tsc_own.h"
 
 #include <linux/prctl.h>
 #include <string.h>
@@ -15,24 +16,22 @@ void tsc_try(void)
     __asm__ volatile("rdtsc" ::: "eax", "edx");
 }
 
+/* Of the one that a tracee stands at. */
+static size_t length_of(struct tracee *t)
+{
+    uint8_t code[TSC_INSTRUCTION_MOST] = {0};
+    if (tracee_load_registers(t) < 0)
+        return 0;
+    return tsc_instruction(code, tracee_read(t, t->regs.rip, code, sizeof code));
+}
+
 void tsc_settle(struct tracee *t)
 {
     const uint64_t argument[6] = {PR_SET_TSC, PR_TSC_ENABLE};
-    if (!t->holder->tsc_answered)
+    if (t->holder->tsc_answered)
+        tsc_forbid();
+    else
         (void)tracee_inject(t, SYS_prctl, argument);
-}
-
-/* Of the RDTSC or RDTSCP that a tracee stands at; 0: it is another instruction. */
-static size_t length_of(struct tracee *t)
-{
-    static const uint8_t rdtsc[] = {0x0f, 0x31}, rdtscp[] = {0x0f, 0x01, 0xf9};
-    uint8_t code[sizeof rdtscp] = {0};
-    if (tracee_load_registers(t) < 0)
-        return 0;
-    ssize_t n = tracee_read(t, t->regs.rip, code, sizeof code);
-    if (n >= (ssize_t)sizeof rdtsc && memcmp(code, rdtsc, sizeof rdtsc) == 0)
-        return sizeof rdtsc;
-    return n >= (ssize_t)sizeof rdtscp && memcmp(code, rdtscp, sizeof rdtscp) == 0 ? sizeof rdtscp : 0;
 }
 
 bool tsc_tried(struct tracee *t)

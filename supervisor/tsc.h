@@ -11,8 +11,8 @@ void tsc_try(void);
 /* At a SIGSEGV of it. No event of the world's, which must not depend on the machine. False: it was something else. */
 bool tsc_tried(struct tracee *t);
 
-/* At the first mark: what was tried has shown by now. Where the machine answers all the same, forbidding it is taken back: the kernel
- * would change a control register at every switch between supervisor and guest, which costs a third of a stop there. */
+/* At the first mark: what was tried has shown by now. Where the machine answers all the same, forbidding it is taken back; where it
+ * faults, it is forbidden in the supervisor, too (supervisor/tsc_own.h). */
 void tsc_settle(struct tracee *t);
 
 /* At a SIGSEGV: if it was one of the two instructions, answer it and step over it. False: it was something else. */
