@@ -8,7 +8,7 @@
 
 #include "kernel/world.h"
 
-enum told { TOLD_CPU, TOLD_TSC }; /* CPU time of a process; the clock at an RDTSC */
+enum told { TOLD_CPU, TOLD_TSC, TOLD_RESIDENT }; /* CPU time of a process; the clock at an RDTSC; bytes in memory */
 
 struct recorder {
     /* A call was asked for; it is now c->recorded's to keep what belongs to it until `ended`. */
@@ -42,7 +42,9 @@ struct recorder {
     void (*forwarded)(struct recorder *r, uint32_t number, uint32_t what, uint64_t value, const void *bytes, size_t n);
     void (*outside)(struct recorder *r, int signal); /* of whoever called terrarium: it is sent to the guest now */
     void (*told)(struct recorder *r, enum told what,
-                 int64_t ns); /* clock: real, and the machine told the guest a time */
+                 int64_t value); /* the machine told the guest a number: clock: real, or of memory */
+    /* The machine told of mappings (kernel/mappings.c): these lines; more: and those of the next. */
+    void (*mappings)(struct recorder *r, bool more, const char *lines, size_t n);
     void (*ready)(struct recorder *r, int stream, uint32_t events); /* poll(2) says something new of it */
 };
 

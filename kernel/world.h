@@ -235,7 +235,10 @@ struct world {
     bool ending;          /* the world is being torn down */
     int init_status;      /* wait(2)'s word of the first program, once it ended */
     bool verbose;
-    int64_t (*cpu_again)(struct world *w); /* clock: real, of a replay: the CPU time that the machine told then */
+    int64_t (*cpu_again)(struct world *w);       /* clock: real, of a replay: the CPU time that the machine told then */
+    uint64_t (*resident_again)(struct world *w); /* of a replay; the same of memory … */
+    /* … and of mappings (struct recorder): the lines, good until the recorder is told of them. NULL: it told nothing here. */
+    const char *(*mappings_again)(struct world *w, size_t *n, bool *more);
     struct replaying *again;   /* whoever runs it again knows it by this (supervisor/replaying.h); NULL: a run */
     struct recorder *recorder; /* told of everything (kernel/recorder.h); NULL: nobody is */
     bool addresses_vary;       /* the kernel randomises what it chooses itself: personality(2) was refused */

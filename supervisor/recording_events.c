@@ -138,13 +138,23 @@ static void outside(struct recorder *recorder, int signal)
     recording_tell(r, e);
 }
 
-static void told(struct recorder *recorder, enum told what, int64_t ns)
+static void told(struct recorder *recorder, enum told what, int64_t value)
 {
     struct recording *r = recording_of(recorder);
     const struct task *t = r->world->current;
     struct event *e = recording_event(r, EVENT_TOLD, t != NULL ? t->tid : 0);
     e->told.what = what;
-    e->told.ns = ns;
+    e->told.value = value;
+    recording_tell(r, e);
+}
+
+static void mappings(struct recorder *recorder, bool more, const char *lines, size_t n)
+{
+    struct recording *r = recording_of(recorder);
+    const struct task *t = r->world->current;
+    struct event *e = recording_event(r, EVENT_MAPPINGS, t != NULL ? t->tid : 0);
+    e->mappings.goes_on = more;
+    e->mappings.lines = (struct event_text){lines, n};
     recording_tell(r, e);
 }
 
@@ -171,6 +181,7 @@ void recording_events_tell(struct recorder *to)
     to->ready = ready;
     to->outside = outside;
     to->told = told;
+    to->mappings = mappings;
     to->jumped = jumped;
     to->forwarded = forwarded;
 }

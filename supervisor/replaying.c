@@ -349,6 +349,20 @@ static int64_t cpu_again(struct world *w)
     return replaying_told(w->again, TOLD_CPU);
 }
 
+static uint64_t resident_again(struct world *w)
+{
+    return (uint64_t)replaying_told(w->again, TOLD_RESIDENT);
+}
+
+static const char *mappings_again(struct world *w, size_t *n, bool *more)
+{
+    struct replaying *r = w->again;
+    bool there = next_is(r, EVENT_MAPPINGS);
+    *n = there ? r->next.mappings.lines.size : 0;
+    *more = there && r->next.mappings.goes_on;
+    return there ? r->next.mappings.lines.text : NULL;
+}
+
 static int64_t time_again(void *context)
 {
     return replaying_time(of_world(context));
@@ -374,6 +388,8 @@ void replaying_begin(struct replaying *r, struct world *w)
     w->streams.again_look = look;
     w->streams.again_ioctl = terminal_said;
     w->streams.looked = NULL;
+    w->resident_again = resident_again;
+    w->mappings_again = mappings_again;
     restore_policy(r, (struct policy *)w->policy);
     restore_clock(r, &w->clock);
 }
@@ -440,7 +456,7 @@ int64_t replaying_time(struct replaying *r)
 
 int64_t replaying_told(struct replaying *r, uint32_t what)
 {
-    return next_is(r, EVENT_TOLD) && r->next.told.what == what ? r->next.told.ns : 0;
+    return next_is(r, EVENT_TOLD) && r->next.told.what == what ? r->next.told.value : 0;
 }
 
 bool replaying_names(struct replaying *r)

@@ -23,7 +23,8 @@ KINDS = {
     9: ("schedule", "slice"), 10: ("stream", "number", "bytes"), 11: ("open", "id", "name"),
     12: ("file", "id", "path", "size", "secret"), 13: ("piece", "file", "number", "size", "digest"),
     14: ("rule", "index", "line", "action", "text", "note"), 15: ("real", "what"), 16: ("jump", "from"), 18: ("ready", "number", "events"),
-    19: ("forward", "number", "what", "value", "bytes"), 20: ("outside", "number"), 21: ("told", "what", "ns"),
+    19: ("forward", "number", "what", "value", "bytes"), 20: ("outside", "number"), 21: ("told", "what", "value"),
+    22: ("mappings", "goes_on", "lines"),
     17: ("end", "verdict", "status", "wait_status"),
 }
 MANIFEST = ("", "policy", "request", "interpreter", "stream", "mount", "status", "names", "link", "piece", "archive", "host_link", "host_has", "file")

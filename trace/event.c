@@ -58,7 +58,8 @@ static const struct kind {
     [EVENT_READY] = {"ready", 2, {F(U32, ready.number), F(U32, ready.events)}},
     [EVENT_FORWARD] = {"forward", 4, {SPECIAL}},
     [EVENT_OUTSIDE] = {"outside", 1, {F(I32, outside.number)}},
-    [EVENT_TOLD] = {"told", 2, {F(U32, told.what), F(I64, told.ns)}},
+    [EVENT_TOLD] = {"told", 2, {F(U32, told.what), F(I64, told.value)}},
+    [EVENT_MAPPINGS] = {"mappings", 2, {F(BOOL, mappings.goes_on), F(TEXT, mappings.lines)}},
     [EVENT_END] = {"end", 3, {F(TEXT, end.verdict), F(I32, end.status), F(I32, end.wait_status)}},
 };
 

@@ -31,7 +31,8 @@ enum event_kind {
     EVENT_READY,    /* poll(2) said something new of one of the caller's streams */
     EVENT_FORWARD,  /* something came of a real connection (`forward:` in the policy) */
     EVENT_OUTSIDE,  /* a signal of whoever called terrarium was passed on to the guest */
-    EVENT_TOLD,     /* a time that the machine told the guest (`clock: real`) */
+    EVENT_TOLD,     /* a number that the machine told the guest: times (`clock: real`), bytes in memory */
+    EVENT_MAPPINGS, /* the mappings of a process that a file of /proc tells of */
     EVENT_KINDS,
 };
 
@@ -154,9 +155,13 @@ struct event {
             int32_t number;
         } outside;
         struct {
-            uint32_t what; /* 0: CPU time of a process; 1: the clock, at an RDTSC */
-            int64_t ns;
+            uint32_t what; /* 0: CPU time of a process; 1: the clock, at an RDTSC; 2: bytes in memory */
+            int64_t value; /* ns, or bytes */
         } told;
+        struct {
+            bool goes_on;            /* in the next */
+            struct event_text lines; /* kernel/mappings.c */
+        } mappings;
         struct {
             struct event_text verdict;
             int32_t status;      /* what terrarium exits with */

@@ -270,7 +270,11 @@ static void body(FILE *to, struct trace_context *c, const struct event *e)
         break;
     case EVENT_TOLD:
         unsigned_number(to, "what", e->told.what);
-        number(to, "ns", e->told.ns);
+        number(to, "value", e->told.value);
+        break;
+    case EVENT_MAPPINGS:
+        fprintf(to, ",\"goes_on\":%s", e->mappings.goes_on ? "true" : "false");
+        text(to, "lines", &e->mappings.lines);
         break;
     case EVENT_READY:
         unsigned_number(to, "stream", e->ready.number);

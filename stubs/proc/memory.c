@@ -2,6 +2,8 @@
  * it shows the guest's own, by the guest's names. */
 #include "stubs/proc/proc.h"
 
+#include "kernel/mappings.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
@@ -34,11 +36,8 @@ void memory_use(const struct subject *who, struct memory_use *out)
     memset(out, 0, sizeof *out);
     if (!has_memory(who))
         return;
-    who->world->machine->maps(who->task, false, add_use, out);
-    if (who->world->machine->resident)
-        out->resident = who->world->machine->resident(who->task);
-    else /* the most that can be, and the same in every run */
-        out->resident = out->text + out->data + out->stack;
+    (void)mappings_each(who->task, false, add_use, out);
+    out->resident = mappings_resident(who->task, out->text + out->data + out->stack); /* the most that can be */
 }
 
 static void map_line(struct text *out, const struct memory_map *m)
@@ -121,7 +120,7 @@ int proc_maps(const struct synthetic *s, const struct cred *c, struct text *out)
     int error = begin(s, c, &who);
     if (error || !has_memory(&who))
         return error;
-    return who.world->machine->maps(who.task, false, add_map, out);
+    return mappings_each(who.task, false, add_map, out);
 }
 
 int proc_smaps(const struct synthetic *s, const struct cred *c, struct text *out)
@@ -130,7 +129,7 @@ int proc_smaps(const struct synthetic *s, const struct cred *c, struct text *out
     int error = begin(s, c, &who);
     if (error || !has_memory(&who))
         return error;
-    return who.world->machine->maps(who.task, true, add_smap, out);
+    return mappings_each(who.task, true, add_smap, out);
 }
 
 int proc_smaps_rollup(const struct synthetic *s, const struct cred *c, struct text *out)
@@ -142,7 +141,7 @@ int proc_smaps_rollup(const struct synthetic *s, const struct cred *c, struct te
         return error;
     if (!has_memory(&who))
         return -ESRCH;
-    error = who.world->machine->maps(who.task, true, add_rollup, &all);
+    error = mappings_each(who.task, true, add_rollup, &all);
     map_line(out, &all);
     figures(out, &all, 0);
     return error;

@@ -370,10 +370,27 @@ def test_input_that_comes_late_in_real_time(tmp_path):
     assert (again.returncode, again.stdout) == (0, said), again.stderr
 
 
+# What the kernel tells of a process's memory is told by the record: where there is no /proc, or another kernel, too.
+MEMORY = """
+import mmap, os, subprocess
+os.mkdir('/tmp/a\\nb')
+file = open('/tmp/a\\nb/c\\\\d', 'w+b')
+file.truncate(8192)
+shared = mmap.mmap(file.fileno(), 8192)
+for name in 'maps', 'smaps', 'smaps_rollup', 'status', 'statm', 'stat':
+    print(open(f'/proc/self/{name}').read())
+child = subprocess.Popen(['sleep', '1'])
+print(open(f'/proc/{child.pid}/maps').read(), child.wait())
+"""
+
+
 @pytest.mark.plain
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot(2) needs root")
-def test_on_a_machine_with_nothing(tmp_path):
-    first = record(tmp_path, "--", "-c", PROGRAMS["subprocess"])
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+@pytest.mark.parametrize("program", [PROGRAMS["subprocess"], MEMORY], ids=["subprocess", "memory"])
+def test_on_a_machine_with_nothing(program, clock, tmp_path):
+    first = record(tmp_path, "--", "-c", program, policy="terrarium: 1\n" + ("clock: real\n" if clock == "real" else ""))
+    assert first.returncode == 0 and first.stdout, first.stderr
     root = tmp_path / "root"
     root.mkdir()
     libraries = re.findall(r"(/\S+)", subprocess.run(["ldd", TERRARIUM], capture_output=True, text=True).stdout)

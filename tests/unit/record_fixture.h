@@ -165,7 +165,11 @@ static inline void add_all(struct record *r)
     assert_int_equal(record_add(r, e), 0);
     e = blank(EVENT_TOLD, 1000, 2);
     e->told.what = 1;
-    e->told.ns = -1;
+    e->told.value = -1;
+    assert_int_equal(record_add(r, e), 0);
+    e = blank(EVENT_MAPPINGS, 1000, 2);
+    e->mappings.goes_on = true;
+    e->mappings.lines = text("1000-2000 r--pf 0 8:1 7 0 /a\n");
     assert_int_equal(record_add(r, e), 0);
     e = blank(EVENT_REAL, 1000, 2);
     e->real.what = text("clock: real");
@@ -182,7 +186,7 @@ static inline void add_all(struct record *r)
     assert_int_equal(record_add(r, e), 0);
 }
 
-enum { ALL_EVENTS = 22 };
+enum { ALL_EVENTS = 23 };
 
 static inline int memory_file(void)
 {

@@ -86,7 +86,7 @@ static void filters_take_what_they_say(void **state)
         {"path=/etc/passw?", 4},
         {"pid=2 and kind=call", 2},
         {"tid=0", 3},
-        {"time>=1us", 11},
+        {"time>=1us", 12},
         {"time<10ns", 4},
         {"time=10ns", 1},
         {"result=EACCES", 1},
@@ -157,7 +157,7 @@ static void differences_are_found(void **state)
     FILE *to = open_memstream(&printed, &length);
     assert_int_equal(trace_diff(to, side, why, sizeof why), DIFF_DIFFERENT);
     fclose(to);
-    assert_non_null(strstr(printed, "they part at event 22:"));
+    assert_non_null(strstr(printed, "they part at event 23:"));
     assert_non_null(strstr(printed, "A (the run is over)"));
     assert_non_null(strstr(printed, "B 2     openat(AT_FDCWD, \"/tmp/more\", O_RDONLY) = 4"));
     assert_non_null(strstr(printed, "openat                      1        2"));
