@@ -110,9 +110,9 @@ static void describe_segments(char *to, size_t n, const struct event *a, const s
     for (uint32_t i = 0; i < a->segment_count && i < b->segment_count; i++) {
         const struct event_segment *x = &a->segment[i], *y = &b->segment[i];
         if (x->written == y->written && x->kind == y->kind && x->address == y->address && x->size == y->size &&
-            x->file == y->file && x->offset == y->offset &&
-            (x->kind == SEGMENT_GIVEN ||
-             memcmp(x->bytes, y->bytes, x->kind == SEGMENT_HASH ? EVENT_DIGEST : x->size) == 0))
+            (x->kind == SEGMENT_GIVEN
+                 ? x->file == y->file && x->offset == y->offset
+                 : memcmp(x->bytes, y->bytes, x->kind == SEGMENT_HASH ? EVENT_DIGEST : x->size) == 0))
             continue;
         size_t at = 0;
         if (x->kind == SEGMENT_BYTES && y->kind == SEGMENT_BYTES)
@@ -379,6 +379,7 @@ static void restore_clock(struct replaying *r, struct clock *c)
     c->again = time_again;
     c->again_context = r->world;
     r->world->cpu_again = cpu_again;
+    vfs_began(r->world->vfs);
 }
 
 void replaying_begin(struct replaying *r, struct world *w)

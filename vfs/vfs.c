@@ -62,6 +62,12 @@ struct vfs *vfs_new(const struct vfs_config *config)
     return v;
 }
 
+void vfs_began(struct vfs *v)
+{
+    struct node *n = v->root->node;
+    n->atime = n->mtime = n->ctime = n->btime = vfs_now(v);
+}
+
 void vfs_free(struct vfs *v)
 {
     if (!v)

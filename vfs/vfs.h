@@ -72,6 +72,7 @@ struct vfs_config {
 enum { OWNER_URGENT = 0 };
 
 struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory filesystem, root:root 0755 */
+void vfs_began(struct vfs *v);                        /* the clock was set since vfs_new: the root is of this moment */
 void vfs_free(struct vfs *v);                         /* after every file, dentry and descriptor table of it was put */
 /* Before the first mount: whom the host mounts ask, or tell (vfs/view.h). Borrowed. Trees that share a view count their mounts
  * and inodes from different `first`s, so that they are not mistaken for each other. */
