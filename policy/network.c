@@ -386,6 +386,32 @@ static int read_tls(struct reader *r, const struct node *item, const char *where
     return 0;
 }
 
+/* What a rule's far end speaks of the two; 0: either. */
+static int spoken_by(enum content_kind kind, const struct policy_content *content)
+{
+    switch (kind) {
+    case CONTENT_RESPOND:
+    case CONTENT_HTTP:
+    case CONTENT_PROGRAM:
+    case CONTENT_SERVE:
+        return IPPROTO_TCP;
+    case CONTENT_SERVICE:
+        switch (content->service) {
+        case SERVICE_NTP:
+            return IPPROTO_UDP;
+        case SERVICE_SMTP:
+        case SERVICE_FTP:
+        case SERVICE_IRC:
+        case SERVICE_TLS_SINK:
+            return IPPROTO_TCP;
+        default:
+            return 0;
+        }
+    default:
+        return 0;
+    }
+}
+
 static int read_content(struct reader *r, const struct node *item, const char *where, const struct node *key, int kind,
                         struct network_rule *rule)
 {
@@ -393,6 +419,11 @@ static int read_content(struct reader *r, const struct node *item, const char *w
     struct policy_content *content = NULL;
     if (content_read(r, value, (enum content_kind)kind, where, &content) < 0 || read_tls(r, item, where, rule) < 0)
         return -1;
+    int spoken = spoken_by((enum content_kind)kind, content);
+    if (spoken != 0 && spoken != rule->protocol)
+        return reader_fail(r, key, "%s: '%s%s%s' is of %s", where, key->text, kind == CONTENT_SERVICE ? ": " : "",
+                           kind == CONTENT_SERVICE ? text_of(value) : "",
+                           spoken == IPPROTO_TCP ? "tcp" : "udp: say protocol: udp");
     rule->content = content;
     return keep_text(r, key, value, (enum content_kind)kind, rule);
 }

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "policy/units.h"
 
@@ -63,6 +64,41 @@ static void put_action(FILE *f, enum network_action action, const struct network
         fprintf(f, ", after %s", units_print_duration((uint64_t)rule->delay, buffer));
 }
 
+/* Whose address it is: the world's own decides otherwise (docs/network.md, Connections). */
+enum whose { BEYOND, LOOPBACK, NAME_SERVER, ETH0 };
+
+static enum whose whose_address(const uint8_t ip[16], uint16_t port)
+{
+    static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff}, any[16], one[16] = {[15] = 1};
+    static const uint8_t name_server[4] = {127, 0, 0, 53}, eth0_v4[4] = {10, 0, 2, 15};
+    static const uint8_t eth0_v6[16] = {0xfd, 0, 0x7e, 0x77, 0xa2, 0x10, [15] = 15};
+    if (memcmp(ip, v4, sizeof v4) != 0)
+        return memcmp(ip, any, 16) == 0 || memcmp(ip, one, 16) == 0 ? LOOPBACK
+               : memcmp(ip, eth0_v6, 16) == 0                       ? ETH0
+                                                                    : BEYOND;
+    if (memcmp(ip + 12, name_server, 4) == 0 && port == 53)
+        return NAME_SERVER;
+    return ip[12] == 127 || memcmp(ip + 12, any, 4) == 0 ? LOOPBACK : memcmp(ip + 12, eth0_v4, 4) == 0 ? ETH0 : BEYOND;
+}
+
+static bool names_address(const struct network_rule *rule, const uint8_t ip[16])
+{
+    for (size_t i = 0; rule != NULL && i < rule->target_count; i++)
+        if (rule->targets[i].host.kind == NETWORK_HOST_ADDRESS &&
+            network_host_matches(&rule->targets[i].host, NULL, ip))
+            return true;
+    return false;
+}
+
+/* /etc/hosts has it, so that no rule by name is asked. */
+static bool is_localhost(const char *name)
+{
+    static const char local[] = "localhost";
+    size_t size = strlen(name), least = sizeof local - 1;
+    return size >= least && strcasecmp(name + size - least, local) == 0 &&
+           (size == least || name[size - least - 1] == '.');
+}
+
 static void put_addresses(FILE *f, const struct network_rule *rule)
 {
     char ip[INET6_ADDRSTRLEN];
@@ -101,6 +137,10 @@ static bool put_name(FILE *f, const struct network_policy *n, const char *name)
         put_rule(f, rule);
         return rule->reply == NETWORK_RECORDS;
     }
+    if (is_localhost(name)) {
+        fputs("this world itself, 127.0.0.1 and ::1\n", f);
+        return true;
+    }
     if (spoken != NULL) {
         fputs("a made-up address of its own (documentation networks, RFC 5737), the same in every run", f);
         put_rule(f, spoken);
@@ -116,11 +156,32 @@ static int fail(struct policy_error *error, const char *what, const char *word)
     return -1;
 }
 
+/* true: nothing more is to be said. */
+static bool put_own(FILE *f, enum whose whose, const struct network_rule *rule, const uint8_t ip[16], bool udp)
+{
+    if (whose == BEYOND)
+        return false;
+    if (whose == NAME_SERVER) {
+        fputs("the world's name server (docs/network.md)\n", f);
+        return true;
+    }
+    fputs("whoever listens there in the world; where nobody does: ", f);
+    if (whose == LOOPBACK && names_address(rule, ip))
+        return false;
+    put_action(f, NETWORK_REFUSE, NULL, udp, 0);
+    fputs(whose == LOOPBACK ? "\n      an address of the world's own: only a rule that names it would count\n"
+                            : "\n      an address of the world's own: no rule counts\n",
+          f);
+    return true;
+}
+
 static int explain_connect(const struct policy *p, const char *word, bool udp, FILE *f, struct policy_error *error)
 {
     char host[256], *end;
     struct network_query q = {.protocol = udp ? IPPROTO_UDP : IPPROTO_TCP};
     const char *colon = strrchr(word, ':'), *from = word;
+    if (colon == NULL)
+        return fail(error, "connect: expected HOST:PORT, not '", word);
     size_t size = (size_t)(colon - word);
     if (size > 2 && word[0] == '[' && word[size - 1] == ']') {
         from++;
@@ -146,8 +207,14 @@ static int explain_connect(const struct policy *p, const char *word, bool udp, F
         for (size_t i = 0; names != NULL && i < names->address_count; i++)
             memcpy(q.ip, names->records[names->address_count - 1 - i].ip, 16);
     }
+    if (!address && is_localhost(host) && network_resolve(p->network, host) == NULL) {
+        address = network_read_ip("127.0.0.1", q.ip);
+        q.name = NULL;
+    }
     const struct network_rule *rule = network_decide(p->network, &q);
     fprintf(f, "  %s: ", there ? word : "if it knew an address of it");
+    if (address && put_own(f, whose_address(q.ip, q.port), rule, q.ip, udp))
+        return 0;
     put_action(f, rule != NULL ? rule->action : p->network->otherwise, rule, udp, q.port);
     if (rule != NULL) {
         put_rule(f, rule);
@@ -172,7 +239,8 @@ int network_explain(const struct policy *p, int argc, const char *const *argv, F
         return 0;
     }
     bool udp = argc == 3 && strcmp(argv[2], "udp") == 0, tcp = argc == 3 && strcmp(argv[2], "tcp") == 0;
-    if (strcmp(argv[0], "connect") != 0 || argc < 2 || strchr(argv[1], ':') == NULL || strchr(argv[1], '=') != NULL ||
+    bool names_host = argc > 1 && strpbrk(argv[1], ".:") != NULL; /* no value of an argument of connect(2) */
+    if (strcmp(argv[0], "connect") != 0 || argc < 2 || !names_host || strchr(argv[1], '=') != NULL ||
         (argc == 3 && !udp && !tcp) || argc > 3)
         return 1;
     return explain_connect(p, argv[1], udp, f, error);

@@ -34,7 +34,13 @@ static void caller(void *context, struct attempts_caller *out)
 
 static int spawn(void *context, char *const *arguments, struct file *end)
 {
-    return spawn_program(context, arguments, end);
+    struct world *w = context;
+    int error = spawn_program(w, arguments, end);
+    if (error < 0 && !w->unstarted_told) /* once: the guest says how often it connects */
+        fprintf(stderr, "terrarium: network: %s, which should answer, was not started: %s\n", arguments[0],
+                strerror(-error));
+    w->unstarted_told |= error < 0;
+    return error;
 }
 
 /* Somebody beyond the world may speak TLS. */

@@ -475,3 +475,36 @@ for name in "api.example", "no.such.name":
     except Exception as e: print(type(e).__name__)
 """, policy='terrarium: 1\nnetwork: [{connect: "api.example:80", http: [{body: hi}]}]\n')
     assert (done.status, done.out) == (0, "True\n1\n1\nNoAnswer\nNXDOMAIN\n"), done
+
+
+def test_a_program_that_is_not_there_is_told_of_once(terrarium):
+    done = guest(terrarium, """
+        for _ in range(3): print(attempt(connect, 'c2.example', 4444)[0])
+    """, policy='terrarium: 1\nnetwork: [{connect: "c2.example:4444", program: [/opt/no-such, x]}]\n')
+    assert done.out == "('ConnectionRefusedError', 111)\n" * 3
+    assert done.err == "terrarium: network: /opt/no-such, which should answer, was not started: No such file or directory\n"
+
+
+def test_explain_knows_the_worlds_own_addresses(terrarium, tmp_path):
+    """What it says is what the guest meets: rules by pattern and the default are not for these."""
+    (tmp_path / "p.yaml").write_text("""terrarium: 1
+network:
+  - {connect: "127.0.0.1:6379", reset: true}
+  - {connect: "*:80", http: [{body: hi}]}
+  - {default: blackhole}
+""")
+    def explain(*words):
+        return subprocess.run([TERRARIUM, "policy", "explain", "--policy", str(tmp_path / "p.yaml"), *words], capture_output=True, text=True,
+                              timeout=20)
+    for word in "127.0.0.1:80", "localhost:80", "[::1]:81", "10.0.2.15:80", "0.0.0.0:81", "[fd00:7e77:a210::f]:1":
+        said = explain("connect", word).stdout
+        assert "whoever listens there in the world" in said and "ECONNREFUSED" in said and "127 s" not in said, said
+    assert "name server" in explain("connect", "127.0.0.53:53", "udp").stdout
+    for word in "127.0.0.1:6379", "localhost:6379":
+        assert "ECONNRESET" in explain("connect", word).stdout and "p.yaml:3:5" in explain("connect", word).stdout
+    assert "127 s" in explain("connect", "10.0.2.2:81").stdout and "http" in explain("connect", "10.0.2.2:80").stdout
+    assert "expected HOST:PORT, not 'api.example.com'" in explain("connect", "api.example.com").stderr
+    done = guest(terrarium, """
+        for at in ('127.0.0.1', 80), ('localhost', 80), ('::1', 81), ('10.0.2.15', 80), ('0.0.0.0', 81): print(attempt(connect, *at)[0])
+    """, policy=(tmp_path / "p.yaml").read_text())
+    assert done.out == "('ConnectionRefusedError', 111)\n" * 5, done

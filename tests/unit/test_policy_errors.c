@@ -141,6 +141,11 @@ static const struct {
     {"network: [{connect: \"a:1-2\", forward: \"a:1\"}]\n", "p.yaml:2:39: network[0].forward: what leaves the world is "
                                                             "named: one host and one port on both sides, no pattern"},
     {"network: [{connect: \"a:1\", protocol: udp, reset: true}]\n", "p.yaml:2:43: network[0]: 'reset' is of tcp"},
+    {"network: [{connect: \"a:1\", protocol: udp, service: smtp}]\n",
+     "p.yaml:2:43: network[0]: 'service: smtp' is of tcp"},
+    {"network: [{connect: \"a:1\", protocol: udp, http: [{body: x}]}]\n", "p.yaml:2:43: network[0]: 'http' is of tcp"},
+    {"network: [{connect: \"a:1\", service: ntp}]\n",
+     "p.yaml:2:28: network[0]: 'service: ntp' is of udp: say protocol: udp"},
     {"network: [{connect: \"a:1\", refuse: true, to: 1.2.3.4}]\n",
      "p.yaml:2:42: network[0]: 'to' belongs to resolve, not to connect"},
     {"network: [{connect: \"a:1\", refuse: true, tls: true}]\n", "p.yaml:2:42: network[0]: 'refuse' has no 'tls'"},
