@@ -194,14 +194,14 @@ static int state_of(const struct inet_socket *s)
     }
 }
 
-void inet_each(const struct vfs *v, int type, int family, void (*each)(void *context, const struct inet_row *r),
+void inet_each(const struct vfs *v, int protocol, int family, void (*each)(void *context, const struct inet_row *r),
                void *context)
 {
     const struct inet_table *t = v->objects.inet;
     for (const struct inet_socket *s = t ? t->all : NULL; s; s = s->all_next) {
         int state = state_of(s);
         bool shown = s->bound || s->state == TCP_IS_CONNECTED || s->state == TCP_IS_CONNECTING;
-        if (s->base.type != type || s->base.family != family || s->dead || !shown)
+        if (s->base.protocol != protocol || s->base.family != family || s->dead || !shown)
             continue;
         struct inet_row r = {
             .local_port = s->local.port,

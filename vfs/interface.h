@@ -33,7 +33,19 @@ struct inet_row {
     uint64_t unsent, unread;
     uint64_t inode; /* 0: no file */
 };
-void inet_each(const struct vfs *v, int type, int family, void (*each)(void *context, const struct inet_row *r),
+/* protocol: IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_ICMP, IPPROTO_ICMPV6. */
+void inet_each(const struct vfs *v, int protocol, int family, void (*each)(void *context, const struct inet_row *r),
                void *context);
+
+/* One for /proc/net/unix. */
+struct unix_row {
+    uint32_t references;
+    int type, state; /* as the kernel numbers them */
+    bool listening;
+    uint64_t inode;
+    const char *name; /* of `length` bytes, without a NUL behind it; an abstract one begins with NUL */
+    size_t length;
+};
+void unix_each(const struct vfs *v, void (*each)(void *context, const struct unix_row *r), void *context);
 
 #endif

@@ -36,6 +36,12 @@ struct unix_socket *unix_alloc(struct vfs *v, int type)
     waitq_init(&s->room);
     s->references = 1;
     s->backlog = DATAGRAMS_WAITING;
+    struct netstack *n = v->objects.net;
+    s->all_next = n->all;
+    s->all_here = &n->all;
+    if (n->all)
+        n->all->all_here = &s->all_next;
+    n->all = s;
     return s;
 }
 
@@ -50,6 +56,9 @@ void unix_put(struct unix_socket *s)
         return;
     waitq_destroy(&s->base.wait);
     waitq_destroy(&s->room);
+    *s->all_here = s->all_next;
+    if (s->all_next)
+        s->all_next->all_here = s->all_here;
     unix_address_put(s->address);
     free(s);
 }

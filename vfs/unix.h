@@ -42,11 +42,12 @@ struct unix_socket {
     enum unix_state state;
     bool dead; /* its file is gone */
     struct unix_address *address;
-    struct node *node;             /* referenced: the name in the tree, which points back */
-    struct unix_socket *name_next; /* in the table of abstract names */
-    struct unix_socket *peer;      /* referenced; for datagrams: where they go */
-    struct unix_socket *full;      /* referenced: a datagram found this one's queue full */
-    struct ucred self;             /* who used it last, for messages that do not say */
+    struct node *node;                        /* referenced: the name in the tree, which points back */
+    struct unix_socket *all_next, **all_here; /* of the netstack's `all` */
+    struct unix_socket *name_next;            /* in the table of abstract names */
+    struct unix_socket *peer;                 /* referenced; for datagrams: where they go */
+    struct unix_socket *full;                 /* referenced: a datagram found this one's queue full */
+    struct ucred self;                        /* who used it last, for messages that do not say */
 
     struct unix_message *first, *last; /* received, unread */
     struct unix_message *urgent;       /* among them: the last urgent byte, not taken; NULL: none */
@@ -68,6 +69,7 @@ struct unix_socket {
 
 struct netstack {
     struct unix_socket *names[NAME_SLOTS]; /* abstract */
+    struct unix_socket *all;               /* for /proc/net; the newest first */
     uint32_t next_name;                    /* autobind */
     struct unix_socket *flying;
     uint32_t files_in_flight;

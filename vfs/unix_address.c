@@ -1,6 +1,8 @@
 /* Names of AF_UNIX sockets: paths, abstract names, none. unix(7), "Address format". */
 #include "vfs/unix.h"
 
+#include "vfs/interface.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,4 +182,31 @@ int unix_find(struct unix_socket *asker, const struct place *at, const struct so
     if (!error)
         unix_get(*out);
     return error;
+}
+
+void unix_each(const struct vfs *v, void (*each)(void *context, const struct unix_row *r), void *context)
+{
+    enum { UNCONNECTED = 1, CONNECTING, CONNECTED }; /* enum socket_state of linux/net.h */
+    const struct netstack *n = v->objects.net;
+    for (const struct unix_socket *s = n ? n->all : NULL; s; s = s->all_next) {
+        const size_t head = offsetof(struct sockaddr_un, sun_path);
+        if (s->dead)
+            continue;
+        struct unix_row r = {
+            .references = s->references + 1, /* Linux counts the file's, and the socket's own */
+            .type = s->base.type,
+            .state = s->state != UNIX_CONNECTED ? UNCONNECTED
+                     : s->base.file             ? CONNECTED
+                                                : CONNECTING,
+            .listening = s->state == UNIX_LISTENING,
+            .inode = s->base.file ? s->base.file->id : 0,
+        };
+        if (s->address && s->address->length > head) {
+            r.name = s->address->name.sun_path;
+            r.length = s->address->length - head;
+            if (r.name[0]) /* a path's length counts its end */
+                r.length = strnlen(r.name, r.length);
+        }
+        each(context, &r);
+    }
 }

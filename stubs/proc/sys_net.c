@@ -38,6 +38,9 @@ ABOUT(address, MAC, SIX(i->mac))
 ABOUT(broadcast, MAC, SIX(i->all))
 ABOUT(operstate, "%s", (i->flags & IFF_LOOPBACK) != 0 ? "unknown" : "up")
 ABOUT(carrier, "%d", 1)
+ABOUT(addr_len, "%d", 6)
+ABOUT(tx_queue_len, "%d", 1000)
+ABOUT(nothing, "0x%x", 0)
 
 static const struct synthetic_entry interface_entries[] = {
     VALUE("mtu", mtu),
@@ -49,6 +52,9 @@ static const struct synthetic_entry interface_entries[] = {
     VALUE("carrier", carrier),
     VALUE("broadcast", broadcast),
     VALUE("operstate", operstate),
+    VALUE("addr_len", addr_len),
+    VALUE("tx_queue_len", tx_queue_len),
+    VALUE("dev_id", nothing),
     END,
 };
 static const struct synthetic_entry interface_directory = DIRECTORY("", interface_entries);

@@ -37,6 +37,19 @@ CONSTANT(inotify_events, "16384")
 CONSTANT(inotify_instances, "128")
 CONSTANT(inotify_watches, "65536")
 CONSTANT(somaxconn, "4096")
+CONSTANT(socket_buffer, "212992")
+CONSTANT(dgram_queue, "10")
+CONSTANT(ttl, "64")
+CONSTANT(privileged_ports, "1024")
+CONSTANT(tcp_rmem, "4096\t131072\t6291456")
+CONSTANT(tcp_wmem, "4096\t16384\t4194304")
+CONSTANT(keepalive_time, "7200")
+CONSTANT(keepalive_interval, "75")
+CONSTANT(keepalive_probes, "9")
+CONSTANT(syn_retries, "6")
+CONSTANT(fin_timeout, "60")
+CONSTANT(congestion, "cubic")
+CONSTANT(congestions, "reno cubic")
 CONSTANT(port_range, "32768\t60999")
 CONSTANT(ping_group_range, "0\t2147483647") /* as Debian's systemd sets it */
 
@@ -149,8 +162,24 @@ static const struct synthetic_entry fs_entries[] = {
     VALUE("suid_dumpable", zero),        DIRECTORY("inotify", inotify_entries),
     DIRECTORY("mqueue", mqueue_entries), END,
 };
-static const struct synthetic_entry core_entries[] = {VALUE("somaxconn", somaxconn), END};
+static const struct synthetic_entry core_entries[] = {
+    VALUE("somaxconn", somaxconn),        VALUE("rmem_default", socket_buffer), VALUE("rmem_max", socket_buffer),
+    VALUE("wmem_default", socket_buffer), VALUE("wmem_max", socket_buffer),     END,
+};
+static const struct synthetic_entry unix_entries[] = {VALUE("max_dgram_qlen", dgram_queue), END};
+static const struct synthetic_entry ipv6_entries[] = {VALUE("bindv6only", zero), END};
 static const struct synthetic_entry ipv4_entries[] = {
+    VALUE("ip_default_ttl", ttl),
+    VALUE("ip_unprivileged_port_start", privileged_ports),
+    VALUE("tcp_rmem", tcp_rmem),
+    VALUE("tcp_wmem", tcp_wmem),
+    VALUE("tcp_keepalive_time", keepalive_time),
+    VALUE("tcp_keepalive_intvl", keepalive_interval),
+    VALUE("tcp_keepalive_probes", keepalive_probes),
+    VALUE("tcp_syn_retries", syn_retries),
+    VALUE("tcp_fin_timeout", fin_timeout),
+    VALUE("tcp_congestion_control", congestion),
+    VALUE("tcp_available_congestion_control", congestions),
     VALUE("ip_local_port_range", port_range),
     VALUE("ip_forward", zero),
     VALUE("ping_group_range", ping_group_range),
@@ -159,6 +188,8 @@ static const struct synthetic_entry ipv4_entries[] = {
 static const struct synthetic_entry net_entries[] = {
     DIRECTORY("core", core_entries),
     DIRECTORY("ipv4", ipv4_entries),
+    DIRECTORY("ipv6", ipv6_entries),
+    DIRECTORY("unix", unix_entries),
     END,
 };
 const struct synthetic_entry proc_sysctl_entries[] = {
