@@ -20,6 +20,15 @@ static bool may_touch(uint64_t address, uint64_t length)
     return address >= GUARDED && address < ADDRESS_LIMIT && length <= ADDRESS_LIMIT - address;
 }
 
+/* What lies below is the supervisor's, and for the guest nothing is there: as behind the end of the address space, where the kernel is
+ * asked instead, and says what it says of nothing. */
+static int64_t natively_elsewhere(struct call *c)
+{
+    if (c->arg[0] < GUARDED)
+        c->arg[0] = ADDRESS_LIMIT + c->arg[0] % PAGE;
+    return CALL_NATIVE;
+}
+
 static bool failed(int64_t result)
 {
     return result < 0 && result > -4096;
@@ -85,11 +94,9 @@ static int64_t map_shared_anonymous(struct call *c)
 static int check_file_access(const struct file *f, uint64_t protection, bool shared)
 {
     int mode = f->flags & O_ACCMODE;
-    if ((f->flags & O_PATH) != 0)
-        return -EBADF;
     if (mode == O_WRONLY || (shared && (protection & PROT_WRITE) != 0 && mode != O_RDWR))
         return -EACCES;
-    return 0;
+    return (protection & PROT_EXEC) != 0 && f->node == NULL ? -EPERM : 0; /* a mount that nobody sees has no programs */
 }
 
 /* The call as it is, which puts something else, or nothing, where memory was. Only when it did is what was there forgotten. */
@@ -108,10 +115,6 @@ static int64_t map_file(struct call *c, bool shared)
 {
     uint64_t address = c->arg[0], length = c->arg[1], protection = c->arg[2], offset = c->arg[5];
     struct file *f = call_file(c, (int)c->arg[4]);
-    if (f == NULL)
-        return -EBADF;
-    if (offset % PAGE != 0)
-        return -EINVAL;
     int error = check_file_access(f, protection, shared);
     if (error < 0)
         return error;
@@ -144,20 +147,42 @@ static int64_t map_file(struct call *c, bool shared)
     return got;
 }
 
+/* Where it is to be, judged before what it is to be of (mm/mmap.c, get_unmapped_area). */
+static int check_place(const struct call *c)
+{
+    uint64_t address = c->arg[0], length = PAGE_UP(c->arg[1]);
+    if (c->arg[1] == 0)
+        return -EINVAL;
+    if (length == 0 || length >= ADDRESS_LIMIT)
+        return -ENOMEM;
+    if ((c->arg[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0)
+        return 0;
+    if (address >= ADDRESS_LIMIT - PAGE || length > ADDRESS_LIMIT - PAGE - address)
+        return -ENOMEM;
+    return address % PAGE != 0 ? -EINVAL : address < GUARDED ? -EPERM /* as below vm.mmap_min_addr */ : 0;
+}
+
 int64_t stub_mmap(struct call *c)
 {
     enum { /* flags that MAP_SHARED_VALIDATE knows (linux/mman.h, LEGACY_MAP_MASK) */
            LEGACY = MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED |
                     MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT |
-                    MAP_FIXED_NOREPLACE,
+                    MAP_FIXED_NOREPLACE | 31 << MAP_HUGE_SHIFT,
     };
     uint64_t type = c->arg[3] & MAP_TYPE;
-    bool fixed = (c->arg[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
-    if (c->arg[1] == 0)
+    bool fixed = (c->arg[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0, of_file = (c->arg[3] & MAP_ANONYMOUS) == 0;
+    if (c->arg[5] % PAGE != 0)
         return -EINVAL;
-    if (fixed && !may_touch(c->arg[0], c->arg[1]))
-        return c->arg[0] < GUARDED ? -EPERM : -ENOMEM; /* as below vm.mmap_min_addr, or beyond the address space */
-    if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
+    const struct file *f = of_file ? call_file(c, (int)c->arg[4]) : NULL;
+    if (of_file && (f == NULL || (f->flags & O_PATH) != 0))
+        return -EBADF;
+    int error = check_place(c);
+    if (error < 0)
+        return error;
+    if (of_file && f->ops->map != NULL &&
+        (c->arg[5] > INT64_MAX || PAGE_UP(c->arg[1]) > (uint64_t)INT64_MAX - c->arg[5]))
+        return -EOVERFLOW;
+    if (type != MAP_PRIVATE && type != MAP_SHARED && (type != MAP_SHARED_VALIDATE || !of_file))
         return -EINVAL;
     if ((c->arg[3] & MAP_HUGETLB) != 0)
         return -ENOMEM; /* no huge pages are set aside in this world */
@@ -166,9 +191,8 @@ int64_t stub_mmap(struct call *c)
         c->arg[0] = 0;
     if (!fixed && (c->arg[3] & MAP_32BIT) != 0 && c->world->addresses_vary)
         world_not_reproducible(c->world, "addresses: the kernel chooses among the lowest 2 GiB at random (MAP_32BIT)");
-    bool of_file = (c->arg[3] & MAP_ANONYMOUS) == 0;
-    if (type == MAP_SHARED_VALIDATE && (!of_file || (c->arg[3] & ~(uint64_t)LEGACY) != 0))
-        return of_file ? -EOPNOTSUPP : -EINVAL;
+    if (type == MAP_SHARED_VALIDATE && ((uint32_t)c->arg[3] & ~(uint32_t)LEGACY) != 0)
+        return -EOPNOTSUPP;
     if ((of_file || type != MAP_PRIVATE) && shared_map_full(c->task))
         return -ENOMEM;
     if (of_file)
@@ -188,7 +212,7 @@ int64_t stub_munmap(struct call *c)
 
 int64_t stub_mprotect(struct call *c)
 {
-    return may_touch(c->arg[0], c->arg[1]) ? CALL_NATIVE : -ENOMEM;
+    return natively_elsewhere(c);
 }
 
 int64_t stub_pkey_mprotect(struct call *c)
@@ -209,22 +233,28 @@ int64_t stub_pkey_free(struct call *c)
     return -EINVAL;
 }
 
+/* Whatever speaks of the supervisor's pages is EINVAL or EFAULT: nothing is there to be moved, and nothing moves there. */
 int64_t stub_mremap(struct call *c)
 {
-    uint64_t old = c->arg[0], old_length = c->arg[1], length = c->arg[2], flags = c->arg[3];
-    if (!may_touch(old, old_length) || ((flags & MREMAP_FIXED) != 0 && !may_touch(c->arg[4], length)))
-        return -EINVAL;
-    if ((flags & MREMAP_FIXED) == 0)
+    uint64_t old = c->arg[0], old_length = PAGE_UP(c->arg[1]), length = PAGE_UP(c->arg[2]), flags = c->arg[3];
+    bool names_place = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0;
+    if (old < GUARDED)
+        old = c->arg[0] = ADDRESS_LIMIT + old % PAGE;
+    if (!names_place)
         c->arg[4] = 0;
+    else if (c->arg[4] < GUARDED) {
+        if ((flags & MREMAP_FIXED) != 0 || c->arg[4] % PAGE != 0)
+            return -EINVAL;
+        c->arg[4] = 0; /* a wish, which nobody has to fulfil */
+    }
     if (!shared_map_overlaps(c->task->mm, old, old_length) &&
         ((flags & MREMAP_FIXED) == 0 || !shared_map_overlaps(c->task->mm, c->arg[4], length)))
         return CALL_NATIVE;
     if (shared_map_full(c->task))
         return -ENOMEM;
-    int64_t got = call_native(c, SYS_mremap, old, old_length, length, flags, c->arg[4], 0);
+    int64_t got = call_native(c, SYS_mremap, old, c->arg[1], c->arg[2], flags, c->arg[4], 0);
     if (!failed(got))
-        shared_map_move(c->task, old, PAGE_UP(old_length), (uint64_t)got, PAGE_UP(length),
-                        (flags & MREMAP_DONTUNMAP) != 0);
+        shared_map_move(c->task, old, old_length, (uint64_t)got, length, (flags & MREMAP_DONTUNMAP) != 0);
     return got;
 }
 
@@ -236,20 +266,16 @@ int64_t stub_madvise(struct call *c)
                                  MADV_FREE,     MADV_HUGEPAGE, MADV_NOHUGEPAGE,    MADV_DONTDUMP,      MADV_DODUMP,
                                  MADV_DONTFORK, MADV_DOFORK,   MADV_WIPEONFORK,    MADV_KEEPONFORK,    MADV_REMOVE,
                                  MADV_COLD,     MADV_PAGEOUT,  MADV_POPULATE_READ, MADV_POPULATE_WRITE};
-    if (!may_touch(c->arg[0], c->arg[1]))
-        return -ENOMEM;
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
         if ((int)c->arg[2] == passed[i])
-            return CALL_NATIVE;
+            return natively_elsewhere(c);
     /* What needs a privilege the guest's real process does not have, or changes how memory is shared with others. */
     return (int)c->arg[2] == MADV_HWPOISON ? -EPERM : -EINVAL;
 }
 
 int64_t stub_msync(struct call *c)
 {
-    if (!may_touch(c->arg[0], c->arg[1]))
-        return -ENOMEM;
-    return CALL_NATIVE; /* shared mappings are of the memory file itself: nothing is ever behind */
+    return natively_elsewhere(c); /* shared mappings are of the memory file itself: nothing is ever behind */
 }
 
 struct presence {
@@ -276,9 +302,15 @@ static int all_present(void *context, const struct memory_map *m)
 
 int64_t stub_mincore(struct call *c)
 {
-    if (!may_touch(c->arg[0], c->arg[1]))
+    if (c->arg[0] % PAGE != 0)
+        return -EINVAL;
+    if (!call_range(c->arg[0], c->arg[1]))
         return -ENOMEM;
-    if (c->arg[1] > (UINT64_C(1) << 40))
+    if (!call_range(c->arg[2], (c->arg[1] + PAGE - 1) / PAGE))
+        return -EFAULT;
+    if (c->arg[1] == 0)
+        return 0;
+    if (!may_touch(c->arg[0], c->arg[1]) || c->arg[1] > (UINT64_C(1) << 40))
         return -ENOMEM;
     struct presence p = {.call = c, .start = c->arg[0], .end = PAGE_UP(c->arg[0] + c->arg[1])};
     int64_t result = call_native(c, SYS_mincore, c->arg[0], c->arg[1], c->arg[2], 0, 0,
@@ -288,35 +320,40 @@ int64_t stub_mincore(struct call *c)
     return result < 0 ? result : p.error;
 }
 
-/* Locking: the world has no swap, so memory stays where it is. RLIMIT_MEMLOCK still speaks. */
-static int64_t lock_range(struct call *c)
+/* Locking: the world has no swap, so memory stays where it is. RLIMIT_MEMLOCK still speaks, and memory must be there: what
+ * msync(2) says without doing anything. */
+static int64_t lock_range(struct call *c, bool lock)
 {
     const struct rlimit64 *limit = &c->task->process->limits[RLIMIT_MEMLOCK];
-    if (!may_touch(c->arg[0], c->arg[1]) && c->arg[1] != 0)
-        return -ENOMEM;
-    if (c->arg[1] > limit->rlim_cur && c->task->cred.euid != 0)
+    uint64_t start = c->arg[0] & ~(PAGE - 1), length = PAGE_UP(c->arg[1] + c->arg[0] % PAGE);
+    if (lock && c->task->cred.euid != 0 && (limit->rlim_cur == 0 || length > limit->rlim_cur))
         return limit->rlim_cur == 0 ? -EPERM : -ENOMEM;
-    return 0;
+    if (start + length < start)
+        return -EINVAL;
+    if (length == 0)
+        return 0;
+    return start < GUARDED ? -ENOMEM : call_native(c, SYS_msync, start, length, MS_ASYNC, 0, 0, 0);
 }
 
 int64_t stub_mlock(struct call *c)
 {
-    return lock_range(c);
+    return lock_range(c, true);
 }
 
 int64_t stub_mlock2(struct call *c)
 {
-    return (c->arg[2] & ~UINT64_C(1)) != 0 ? -EINVAL : lock_range(c);
+    return ((uint32_t)c->arg[2] & ~1u) != 0 ? -EINVAL : lock_range(c, true);
 }
 
 int64_t stub_munlock(struct call *c)
 {
-    return !may_touch(c->arg[0], c->arg[1]) && c->arg[1] != 0 ? -ENOMEM : 0;
+    return lock_range(c, false);
 }
 
 int64_t stub_mlockall(struct call *c)
 {
-    if (c->arg[0] == 0 || (c->arg[0] & ~UINT64_C(7)) != 0 || c->arg[0] == MCL_ONFAULT)
+    uint32_t flags = (uint32_t)c->arg[0];
+    if (flags == 0 || (flags & ~7u) != 0 || flags == MCL_ONFAULT)
         return -EINVAL;
     return 0;
 }

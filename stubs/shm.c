@@ -160,8 +160,6 @@ int64_t stub_shmat(struct call *c)
     bool read_only = (flags & SHM_RDONLY) != 0;
     if (s == NULL)
         return -EINVAL;
-    if (!may(s, &c->task->cred, read_only ? 4 : 6))
-        return -EACCES;
     if (address % 4096 != 0) {
         if ((flags & SHM_RND) == 0)
             return -EINVAL;
@@ -169,8 +167,12 @@ int64_t stub_shmat(struct call *c)
     }
     if (address == 0 && (flags & SHM_REMAP) != 0)
         return -EINVAL;
-    if (address != 0 && (address < UINT64_C(0x20000) || address >= UINT64_C(1) << 47))
+    if (!may(s, &c->task->cred, (read_only ? 4 : 6) | ((flags & SHM_EXEC) != 0)))
+        return -EACCES;
+    if (address != 0 && address < UINT64_C(0x20000))
         return -EINVAL;
+    if (address >= UINT64_C(1) << 47)
+        return -ENOMEM;
     struct file_mapping m;
     int error = file_map(s->file, 0, s->size, true, &m);
     if (error < 0)
@@ -230,14 +232,11 @@ static int64_t status(struct call *c, const struct segment *s, int64_t result)
     return call_write(c, c->arg[2], &d, sizeof d) < 0 ? -EFAULT : result;
 }
 
-static int64_t set_owner(struct call *c, struct segment *s)
+static int64_t set_owner(struct call *c, struct segment *s, const struct shmid_ds *d)
 {
-    struct shmid_ds d;
-    if (call_read(c, c->arg[2], &d, sizeof d) < 0)
-        return -EFAULT;
-    s->uid = d.shm_perm.uid;
-    s->gid = d.shm_perm.gid;
-    s->mode = d.shm_perm.mode & 0777;
+    s->uid = d->shm_perm.uid;
+    s->gid = d->shm_perm.gid;
+    s->mode = d->shm_perm.mode & 0777;
     s->changed = seconds(c->world);
     return 0;
 }
@@ -285,6 +284,11 @@ int64_t stub_shmctl(struct call *c)
         return system_limits(c);
     if (command == SHM_INFO)
         return system_usage(c);
+    struct shmid_ds given;
+    if ((int)c->arg[0] < 0)
+        return -EINVAL;
+    if (command == IPC_SET && call_read(c, c->arg[2], &given, sizeof given) < 0)
+        return -EFAULT;
     struct segment *s = segment_of(c->world, (int)c->arg[0]);
     int64_t result = 0;
     if (command == SHM_STAT || command == SHM_STAT_ANY) { /* by slot, for ipcs(1) */
@@ -300,7 +304,7 @@ int64_t stub_shmctl(struct call *c)
     case IPC_STAT:
         return may(s, &c->task->cred, 4) ? status(c, s, result) : -EACCES;
     case IPC_SET:
-        return owns(s, &c->task->cred) ? set_owner(c, s) : -EPERM;
+        return owns(s, &c->task->cred) ? set_owner(c, s, &given) : -EPERM;
     case IPC_RMID:
         return owns(s, &c->task->cred) ? remove_segment(c, s) : -EPERM;
     case SHM_LOCK:

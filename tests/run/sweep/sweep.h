@@ -39,14 +39,13 @@ struct row {
     long nr;
     const struct value *argument[6]; /* up to the first NULL */
     enum {
-        SHOW,          /* a result as it is */
-        HIDE,          /* only that it is one: a descriptor, an id */
-        BYTES = 4,     /* and what stands at OUT afterwards, as a sum */
-        ONLY_ZERO = 8, /* a result, and nothing of what failed: where two kernels name different errors */
+        SHOW,       /* a result as it is */
+        HIDE,       /* only that it is one: a descriptor, an id */
+        BYTES = 4,  /* and what stands at OUT afterwards, as a sum */
+        ALWAYS = 8, /* it may have changed something also where there was an error */
     } show;
-    void (*after)(
-        long result,
-        const long *arguments); /* sets up again what the call changed; it is called where there was no error */
+    /* Sets up again what the call changed; it is called where there was no error, or ALWAYS. */
+    void (*after)(long result, const long *arguments);
 };
 #define ROW(call, ...) .name = #call, .nr = SYS_##call, .argument = {__VA_ARGS__}
 
@@ -117,17 +116,15 @@ static inline void sweep_row(const struct row *row)
             memset((void *)OUT, 0xEE, 16 * PAGE);
         const long result = sweep_call(row->nr, a);
         const int error = errno;
-        if (!(row->show & ONLY_ZERO) || result != -1) {
-            printf("%s(", row->name);
-            for (size_t i = 0; i < n; i++)
-                printf("%s%s", i ? ", " : "", row->argument[i][at[i]].name);
-            errno = error;
-            printf(") = %s", (row->show & HIDE) && result != -1 ? "ok" : sweep_result(result));
-            if (row->show & BYTES && result != -1)
-                printf(" %08x", sweep_sum((void *)OUT, 16 * PAGE));
-            printf("\n");
-        }
-        if (row->after && result != -1)
+        printf("%s(", row->name);
+        for (size_t i = 0; i < n; i++)
+            printf("%s%s", i ? ", " : "", row->argument[i][at[i]].name);
+        errno = error;
+        printf(") = %s", (row->show & HIDE) && result != -1 ? "ok" : sweep_result(result));
+        if (row->show & BYTES && result != -1)
+            printf(" %08x", sweep_sum((void *)OUT, 16 * PAGE));
+        printf("\n");
+        if (row->after && (result != -1 || row->show & ALWAYS))
             row->after(result, a);
         size_t i = n;
         while (i-- > 0 && !row->argument[i][++at[i]].name)
@@ -154,7 +151,8 @@ static inline void limit(int resource, rlim_t to)
 static inline void sweep_begin(int argc, char **argv)
 {
     static char room[1 << 16];
-    setvbuf(stdout, room, _IOFBF, sizeof room);
+    setvbuf(stdout, room, getenv("SWEEP_LINES") ? _IOLBF : _IOFBF,
+            sizeof room); /* the last line is the one it died of */
     if (argc < 2 || chdir(argv[1]) != 0)
         exit(2);
     umask(022);
