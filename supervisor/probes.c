@@ -3,6 +3,7 @@
 #include "supervisor/probes.h"
 
 #include "supervisor/glass/glass.h"
+#include "supervisor/interpreter.h"
 #include "supervisor/notice.h"
 
 #include <asm/prctl.h>
@@ -392,18 +393,14 @@ static void probe_landlock(struct probe_outcome *out)
 
 static void probe_python(struct probe_outcome *out)
 {
-    const char *rest = getenv("PATH");
-    char name[4096];
-    if (rest == NULL)
-        rest = "/usr/bin:/bin";
-    say(out, false, "no python3 on PATH");
-    while (!out->there && *rest != '\0') {
-        size_t length = strcspn(rest, ":");
-        snprintf(name, sizeof name, "%.*s/python3", length ? (int)length : 1, length ? rest : ".");
-        if (access(name, X_OK) == 0)
-            say(out, true, "%.150s", name);
-        rest += length + (rest[length] == ':');
+    struct interpreter found;
+    struct run_error error;
+    if (interpreter_find(NULL, &found, &error) < 0) {
+        say(out, false, "no python3 on PATH");
+        return;
     }
+    say(out, true, "%.150s", found.path);
+    interpreter_free(&found);
 }
 
 const struct probe probes[] = {

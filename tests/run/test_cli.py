@@ -127,6 +127,14 @@ def test_doctor():
     assert all("consequence" in one for one in found["tried"] if not one["there"])
 
 
+def test_doctor_names_the_interpreter_that_runs_take(tmp_path):
+    """A pyenv's shim is a script, which no world has the shell's files for."""
+    (tmp_path / "python3").write_text("#!/bin/sh\n")
+    (tmp_path / "python3").chmod(0o755)
+    done = subprocess.run([TERRARIUM, "doctor"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True)
+    assert "ok       python3            /usr/bin/python3\n" in done.stdout
+
+
 WITHOUT = """
 import ctypes, os, struct, sys
 # A classic BPF program, as a container's profile is one: a call gets an answer of its own, all else is allowed.
