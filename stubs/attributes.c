@@ -244,6 +244,11 @@ static bool over_size_limit(struct call *c, uint64_t size)
     return true;
 }
 
+static void truncate_waited(void *dentry)
+{
+    vfs_truncate_waited(dentry);
+}
+
 int64_t stub_truncate(struct call *c)
 {
     struct place at;
@@ -257,11 +262,15 @@ int64_t stub_truncate(struct call *c)
     if (vfs_stat(&at, text, 0, &st) == 0 && S_ISREG(st.stx_mode) && c->arg[1] > st.stx_size &&
         vfs_access(&at, text, W_OK, 0) == 0 && over_size_limit(c, c->arg[1]))
         return -EFBIG;
-    struct waitq *queue = NULL;
-    error = vfs_truncate(&at, text, c->arg[1], &queue);
-    if (error != -EWOULDBLOCK || !queue)
+    struct dentry *waits = NULL;
+    error = vfs_truncate(&at, text, c->arg[1], &waits);
+    if (error != -EWOULDBLOCK)
         return error;
-    call_wait_on(c, queue);
+    if (c->kept)
+        c->release(c->kept);
+    c->kept = waits;
+    c->release = truncate_waited;
+    call_wait_on(c, vfs_leases(waits));
     return call_block(c, -1, -CALL_RESTART_SYS);
 }
 

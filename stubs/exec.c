@@ -108,16 +108,37 @@ static int check_executable(struct task *t, struct dentry *d)
     return vfs_access(&at, "", X_OK, WALK_EMPTY_PATH);
 }
 
-static int open_program(struct task *t, const struct place *at, const char *path, unsigned walk_flags,
+static void put_kept(void *file)
+{
+    file_put(file);
+}
+
+/* Somebody has a lease on the program: this open of it waits, while the call does. */
+static bool waits(struct executing *x, struct file *f)
+{
+    struct call *c = x->call;
+    if (c == NULL || !file_open_waits(f, call_poll_table(c)))
+        return false;
+    if (c->kept != NULL)
+        c->release(c->kept);
+    c->kept = f;
+    c->release = put_kept;
+    return true;
+}
+
+/* -EWOULDBLOCK: the call waits, and begins again. */
+static int open_program(struct executing *x, const struct place *at, const char *path, unsigned walk_flags,
                         struct dentry **d, struct file **f)
 {
     int error = vfs_walk(at, path, walk_flags, d);
     if (error < 0)
         return error;
-    error = check_executable(t, *d);
+    error = check_executable(x->task, *d);
     if (error == 0)
         error = vfs_open_dentry(at, *d, O_RDONLY | O_LARGEFILE, f);
-    if (error == 0 && (error = vfs_execute(*d)) < 0)
+    if (error == 0 && waits(x, *f))
+        error = -EWOULDBLOCK;
+    else if (error == 0 && (error = vfs_execute(*d)) < 0)
         file_put(*f);
     if (error < 0)
         dentry_put(*d);
@@ -196,7 +217,7 @@ static int resolve_scripts(struct executing *x, const char *path, struct dentry 
         const struct place at = {t->world->vfs, &t->cred, t->fs->root, t->fs->cwd};
         struct dentry *next_dentry = NULL;
         struct file *next = NULL;
-        error = open_program(t, &at, interpreter, 0, &next_dentry, &next);
+        error = open_program(x, &at, interpreter, 0, &next_dentry, &next);
         if (error < 0)
             return error;
         close_program(*d, *f);
@@ -261,7 +282,7 @@ int exec_start(struct task *t, const struct place *at, const char *path, struct 
     struct dentry *d = NULL;
     struct file *f = NULL;
     *arguments = (struct exec_arguments){0};
-    int error = open_program(t, at, path, 0, &d, &f);
+    int error = open_program(&x, at, path, 0, &d, &f);
     if (error == 0)
         return start_program(&x, d, f, path);
     exec_arguments_free(&x.arguments);
@@ -274,7 +295,9 @@ static int64_t execute(struct call *c, const struct place *at, const char *path,
     struct executing x = {.call = c, .task = c->task};
     struct dentry *d = NULL;
     struct file *f = NULL;
-    int error = open_program(c->task, at, path, walk_flags, &d, &f);
+    int error = open_program(&x, at, path, walk_flags, &d, &f);
+    if (error == -EWOULDBLOCK)
+        return call_block(c, -1, -CALL_RESTART_SYS);
     if (error < 0)
         return error;
     error = copy_arguments(&x, argv, envp);
@@ -284,6 +307,8 @@ static int64_t execute(struct call *c, const struct place *at, const char *path,
         exec_arguments_free(&x.arguments);
         close_program(d, f);
     }
+    if (error == -EWOULDBLOCK) /* of an interpreter */
+        return call_block(c, -1, -CALL_RESTART_SYS);
     return error == 0 || error == -ESRCH ? CALL_GONE : error;
 }
 

@@ -2,6 +2,8 @@
  * back (SCM_RIGHTS, unix(7)). */
 #include "supervisor/connector.h"
 
+#include "supervisor/descriptor.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <seccomp.h>
@@ -43,27 +45,12 @@ static int dial(const struct goal *g)
     return -error;
 }
 
-union descriptor {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-};
-
 static void answer(int socket, int fd)
 {
     int32_t error = fd < 0 ? fd : 0;
-    struct iovec vec = {&error, sizeof error};
-    union descriptor control = {0};
-    struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    }
-    (void)sendmsg(socket, &message, MSG_NOSIGNAL);
+    struct descriptor_message message;
+    descriptor_put(&message, &error, sizeof error, fd);
+    (void)sendmsg(socket, &message.header, MSG_NOSIGNAL);
     if (fd >= 0)
         close(fd);
 }
@@ -190,21 +177,17 @@ int connector_descriptor(const struct connector *c)
 static int take_answer(int socket)
 {
     int32_t error = -EPROTO;
-    struct iovec vec = {&error, sizeof error};
-    union descriptor control = {0};
-    struct msghdr message = {
-        .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct descriptor_message message;
     ssize_t n;
+    descriptor_room(&message, &error, sizeof error);
     do
-        n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        n = recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n != (ssize_t)sizeof error)
         return -EPIPE;
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    if (error != 0 || c == NULL || c->cmsg_type != SCM_RIGHTS)
+    int fd = descriptor_taken(&message);
+    if (error != 0 || fd < 0)
         return error < 0 ? error : -EPROTO;
-    int fd;
-    memcpy(&fd, CMSG_DATA(c), sizeof fd);
     return fd;
 }
 

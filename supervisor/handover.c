@@ -4,6 +4,7 @@
  * a descriptor would keep their pages after they were deleted. No call of the guest's that names a
  * descriptor ever reaches the kernel, so it cannot use them. */
 #include "supervisor/count/patch.h"
+#include "supervisor/descriptor.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/maps.h"
 #include "supervisor/tracee.h"
@@ -34,21 +35,11 @@ void handed_table_release(struct mm *m)
 static int send_descriptor(int socket, int fd)
 {
     char byte = 0;
-    struct iovec vec = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {
-        .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    struct descriptor_message message;
     ssize_t sent;
+    descriptor_put(&message, &byte, 1, fd);
     do
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = sendmsg(socket, &message.header, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
     return sent == 1 ? 0 : -errno;
 }

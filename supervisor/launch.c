@@ -2,6 +2,7 @@
  * from a memfd. Every step happens in the child before anything of the guest's is there. */
 #include "supervisor/launch.h"
 
+#include "supervisor/descriptor.h"
 #include "supervisor/fast_clock.h"
 #include "supervisor/filter.h"
 #include "supervisor/glass/glass.h"
@@ -102,15 +103,9 @@ static long install_filter(const struct birth *b)
         return bare(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)b->filter, 0, 0);
     }
     char byte = 0;
-    struct iovec vec = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-    const int fd = (int)listener;
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    struct mmsghdr message = {
-        .msg_hdr = {.msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control}};
+    struct descriptor_message carrier;
+    descriptor_put(&carrier, &byte, 1, (int)listener);
+    struct mmsghdr message = {.msg_hdr = carrier.header};
     long sent = bare(GLASS_MARK, GLASS_SOCKET, (long)&message, 1, 0, 0);
     if (sent >= 0)
         (void)bare(GLASS_MARK, 0, 0, 0, 0, 0); /* and now it is taken: what is called from here on is heard */
@@ -246,16 +241,12 @@ struct ends {
 static void take_listener(struct holder *h, int socket)
 {
     char byte;
-    struct iovec vec = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {
-        .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1 || CMSG_FIRSTHDR(&message) == NULL)
+    struct descriptor_message message;
+    descriptor_room(&message, &byte, 1);
+    int fd = recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) == 1 ? descriptor_taken(&message) : -1;
+    if (fd < 0)
         return;
-    memcpy(&h->listener, CMSG_DATA(&control.header), sizeof h->listener);
+    h->listener = fd;
     tick_hear_children();
     notice_begin(h->listener);
 }

@@ -175,7 +175,7 @@ int vfs_utimens(const struct place *at, const char *path, unsigned walk_flags, c
     return error;
 }
 
-int vfs_truncate(const struct place *at, const char *path, uint64_t size, struct waitq **wait_on)
+int vfs_truncate(const struct place *at, const char *path, uint64_t size, struct dentry **waits)
 {
     struct walked w;
     if (size > INT64_MAX)
@@ -192,11 +192,13 @@ int vfs_truncate(const struct place *at, const char *path, uint64_t size, struct
         error = node_permission(n, at->cred, MAY_WRITE);
     if (!error && n->writers < 0)
         error = -ETXTBSY;
-    struct waitq *broken = error ? NULL : lease_break(n, O_WRONLY);
-    if (broken) {
+    if (!error && lease_break(n, O_WRONLY)) {
         error = -EWOULDBLOCK;
-        if (wait_on)
-            *wait_on = broken;
+        if (waits) {
+            *waits = w.dentry;
+            dentry_get(w.dentry);
+            n->writers++;
+        }
     }
     if (!error)
         error = node_truncate(n, size);

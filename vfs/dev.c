@@ -20,7 +20,6 @@ enum {
     READ_MAX = 32 * 1024 * 1024, /* of endless devices, at one call; Linux's own limit for /dev/urandom */
     RANDOM_CHUNK = 16 * 1024,
     TTY_GROUP = 5,
-    PTS_MAX = 4096, /* numbers a lookup answers for */
 };
 
 /* The owner behind `struct synthetic`. */
@@ -28,7 +27,7 @@ struct dev {
     struct vfs *vfs;
     const struct dev_hooks *hooks;
     const struct tty_hooks *tty;
-    struct synthetic_entry *pts[PTS_MAX]; /* made at first look: the number is in its rdev */
+    struct synthetic_entry *pts[PTY_MAX]; /* made at first look: the number is in its rdev */
 };
 
 /* ---- devices without state ------------------------------------------------------------------------------------ */
@@ -179,7 +178,7 @@ static int lookup_pts(const struct synthetic *s, const char *name, struct synthe
     struct dev *dev = s->world;
     char *end, again[12];
     unsigned long number = strtoul(name, &end, 10);
-    if (*end || number >= PTS_MAX || !pts_exists(dev->vfs, (uint32_t)number, NULL, NULL, NULL))
+    if (*end || number >= PTY_MAX || !pts_exists(dev->vfs, (uint32_t)number, NULL, NULL, NULL))
         return -ENOENT;
     snprintf(again, sizeof again, "%lu", number);
     if (strcmp(again, name) != 0) /* "00", "+1", " 1" name nothing */
@@ -203,7 +202,7 @@ static int lookup_pts(const struct synthetic *s, const char *name, struct synthe
 static int list_pts(const struct synthetic *s, uint64_t *at, char *name, size_t n, uint32_t *mode)
 {
     const struct dev *dev = s->world;
-    int number = *at < PTS_MAX ? pts_next(dev->vfs, (uint32_t)*at) : -1;
+    int number = *at < PTY_MAX ? pts_next(dev->vfs, (uint32_t)*at) : -1;
     if (number < 0)
         return -ENOENT;
     *at = (uint64_t)number;
@@ -297,7 +296,7 @@ int dev_mount(struct vfs *v, const struct dev_hooks *hooks, const struct tty_hoo
 
 void dev_release(struct dev *dev)
 {
-    for (size_t i = 0; dev && i < PTS_MAX; i++)
+    for (size_t i = 0; dev && i < PTY_MAX; i++)
         free(dev->pts[i]);
     free(dev);
 }

@@ -85,6 +85,17 @@ void vfs_executed(struct dentry *d)
     dentry_put(d);
 }
 
+void vfs_truncate_waited(struct dentry *d)
+{
+    d->node->writers--;
+    dentry_put(d);
+}
+
+struct waitq *vfs_leases(const struct dentry *d)
+{
+    return &leases_of(d->node)->changed;
+}
+
 /* ---- the life of a lease --------------------------------------------------------------------------------------- */
 
 static void due(void *lease);

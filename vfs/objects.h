@@ -103,6 +103,7 @@ int32_t tty_foreground(const void *tty); /* 0: none */
 int64_t tty_read_timeout(const struct file *f);
 void tty_read_expired(struct file *f);
 uint64_t tty_bytes(const struct file *f); /* of such a terminal: how many wait to be read, lines or not */
+enum { PTY_MAX = 1024 };                  /* pairs of a world at once: their numbers are below it */
 /* posix_openpt(3). ptmx_new: the master of a new pair, or NULL (out of memory, or too many: ENOSPC). pts_open: the slave
  * by its number: -ENOENT, -EIO (locked, see unlockpt(3)). pts_exists, pts_next: for the directory /dev/pts. */
 struct file *ptmx_new(struct vfs *v, const struct tty_hooks *hooks, int flags, const struct cred *owner);

@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
-enum { PTY_MAX = 1024, CHUNK = 4096 };
+enum { CHUNK = 4096 };
 
 struct pty_table {
     struct pty *pair[PTY_MAX];

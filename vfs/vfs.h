@@ -174,8 +174,11 @@ int vfs_chown(const struct place *at, const char *path, unsigned walk_flags, uin
               uint32_t gid); /* (uint32_t)-1: leave */
 /* times: [0] access, [1] modification, with UTIME_NOW and UTIME_OMIT in tv_nsec; NULL: both now. utimensat(2). */
 int vfs_utimens(const struct place *at, const char *path, unsigned walk_flags, const struct timespec times[2]);
-/* -EWOULDBLOCK: somebody has a lease on the file, and *wait_on (wait_on may be NULL) is woken when it is given up. */
-int vfs_truncate(const struct place *at, const char *path, uint64_t size, struct waitq **wait_on);
+/* -EWOULDBLOCK: somebody has a lease on the file. Whoever waits for it (waits may be NULL: nobody) counts as one who writes until
+ * vfs_truncate_waited, and vfs_leases is woken when one is given up. */
+int vfs_truncate(const struct place *at, const char *path, uint64_t size, struct dentry **waits);
+void vfs_truncate_waited(struct dentry *d);
+struct waitq *vfs_leases(const struct dentry *d);
 /* A process runs the file at d, which is referenced until vfs_executed: nobody may write to it meanwhile. -ETXTBSY: somebody may. */
 int vfs_execute(struct dentry *d);
 void vfs_executed(struct dentry *d);

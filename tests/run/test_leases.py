@@ -137,6 +137,47 @@ end()
 """)
 
 
+def test_who_executes_waits_and_who_cuts_counts(same):
+    out = same(HEAD + """
+import shutil
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO, signal.SIGUSR1})
+script, interpreter = directory + '/script', directory + '/sh'
+shutil.copy('/bin/sh', interpreter)
+open(script, 'w').write('#!' + interpreter + '\\nexit 5\\n')
+for name in script, interpreter:
+    os.chmod(name, 0o755)
+    for release in lambda fd: lease(fd, U), os.close, lambda fd: lease(fd, R):
+        fd = os.open(name, os.O_RDONLY)
+        fcntl.fcntl(fd, 10, int(signal.SIGUSR1))
+        print(lease(fd, W), end=' ')
+        child = os.fork()
+        if child == 0:
+            os.close(fd)
+            os.execv(script, ['script'])
+        print(signal.sigwaitinfo({signal.SIGUSR1}).si_code, held(fd), lease(fd, W), os.waitpid(child, os.WNOHANG), end=' ')
+        release(fd)
+        print(os.waitpid(child, 0)[1] >> 8, told(os.close, fd))
+    fd = os.open(name, os.O_RDONLY)  # a lease for reading is in nobody's way
+    print(lease(fd, R), os.spawnv(os.P_WAIT, script, ['script']), lease(fd, U))
+    os.close(fd)
+# Whoever waits to cut it is one who writes.
+fd = os.open(script, os.O_RDONLY)
+fcntl.fcntl(fd, 10, int(signal.SIGUSR1))
+print(lease(fd, R))
+child = os.fork()
+if child == 0:
+    os.close(fd)
+    os.truncate(script, 3)
+    os._exit(6)
+signal.sigwaitinfo({signal.SIGUSR1})
+print(held(fd), lease(fd, R), told(os.execv, script, ['script']), os.stat(script).st_size > 3)
+print(lease(fd, U), os.waitpid(child, 0)[1] >> 8, os.stat(script).st_size, lease(fd, R), lease(fd, U))
+os.unlink(script), os.unlink(interpreter)
+end()
+""", timeout=60)
+    assert "ETXTBSY" in out
+
+
 def test_a_lease_ends_by_itself(inside):
     """45 seconds of the world's time; natively the test would take them."""
     assert inside(HEAD + """
