@@ -200,6 +200,40 @@ static int check_room(struct node *n, uint64_t bytes)
     return error;
 }
 
+/* Gives [from, to) the pages it has not, all or none: -ENOSPC. Near the quota it matters which holes are pages that were reserved and never
+ * written, and lseek(2) does not tell: each is asked for alone, and what is new is seen. How many that can be is bounded by the quota. */
+static int claim_pages(struct node *n, uint64_t from, uint64_t to)
+{
+    int fd = n->memory->fd, error = 0;
+    uint64_t *made = NULL, before = memfd_blocks(n);
+    size_t count = 0, room = 0;
+    for (uint64_t at = from & ~(uint64_t)(PAGE - 1); !error && at < to;) {
+        if (memfd_seek(n, at, false) == (int64_t)at) {
+            at = ((uint64_t)memfd_seek(n, at, true) + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+            continue;
+        }
+        if (count == room) {
+            room = room * 2 + 64;
+            uint64_t *more = realloc(made, room * sizeof *made);
+            if (!more) {
+                error = -ENOMEM;
+                break;
+            }
+            made = more;
+        }
+        error = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, PAGE) ? -errno : 0;
+        if (!error && memfd_blocks(n) > before + count * (PAGE / 512)) {
+            made[count++] = at;
+            error = check_room(n, count * PAGE);
+        }
+        at += PAGE;
+    }
+    while (error && count > 0)
+        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)made[--count], PAGE);
+    free(made);
+    return error;
+}
+
 static ssize_t write_all(int fd, const char *bytes, size_t n, uint64_t offset)
 {
     size_t done = 0;
@@ -247,7 +281,7 @@ ssize_t memfd_write(struct node *n, struct io *io, uint64_t offset)
     if (check_room(n, missing(n, offset, offset + length))) {
         size_t page = PAGE - offset % PAGE; /* near the quota: as much as fits */
         length = length < page ? length : page;
-        int error = check_room(n, missing(n, offset, offset + length));
+        int error = claim_pages(n, offset, offset + length);
         if (error)
             return error;
     }
@@ -276,8 +310,11 @@ int memfd_punch(struct node *n, uint64_t from, uint64_t to)
 int memfd_reserve(struct node *n, uint64_t from, uint64_t to, bool keep_size)
 {
     int64_t growth = known_growth(n, from, to);
-    int error = check_room(n, growth >= 0 ? (uint64_t)growth : missing(n, from, to));
-    if (!error && fallocate(n->memory->fd, keep_size ? FALLOC_FL_KEEP_SIZE : 0, (off_t)from, (off_t)(to - from)))
+    bool fits = check_room(n, growth >= 0 ? (uint64_t)growth : missing(n, from, to)) == 0;
+    int error = fits ? 0 : claim_pages(n, from, to);
+    if (!fits && !error && !keep_size && to > n->size && ftruncate(n->memory->fd, (off_t)to))
+        error = -errno;
+    if (fits && fallocate(n->memory->fd, keep_size ? FALLOC_FL_KEEP_SIZE : 0, (off_t)from, (off_t)(to - from)))
         error = -errno;
     recount(n);
     return error;

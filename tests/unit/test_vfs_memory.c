@@ -219,6 +219,39 @@ static void test_links_count(void **state)
     assert_int_equal(error, -ENOSPC);
 }
 
+/* Of a mapped file what was reserved and never written is there already, whatever the quota says. As a tmpfs of 64 KiB has it. */
+static void test_quota_of_reserved_pages(void **state)
+{
+    struct world_fixture *w = *state;
+    char why[64];
+    static char bytes[64 * 1024];
+    struct file_mapping m;
+    struct statx s;
+    assert_int_equal(vfs_mount_memory(w->vfs, "/tmp", 01777, 0, 0, sizeof bytes, why, sizeof why), 0);
+    struct file *f = open_as(&w->at, "/tmp/f", O_RDWR | O_CREAT, 0644);
+    struct file *other = open_as(&w->at, "/tmp/other", O_RDWR | O_CREAT, 0644);
+    assert_int_equal(file_truncate(f, 15 * 4096), 0);
+    assert_int_equal(file_map(f, 0, 4096, true, &m), 0);
+    assert_int_equal(file_allocate(f, FALLOC_FL_KEEP_SIZE, 4095, 4097), 0);
+    assert_int_equal(write_at(f, bytes, 2 * 4096, 8 * 4096), 2 * 4096);
+    assert_int_equal(write_at(other, bytes, 11 * 4096, 0), 11 * 4096); /* one page is left */
+    assert_int_equal(file_allocate(f, 0, 4095, 100), 0);
+    assert_int_equal(file_allocate(f, 0, 0, 3 * 4096), 0); /* the last one */
+    assert_int_equal(file_allocate(f, FALLOC_FL_KEEP_SIZE, 0, 4 * 4096), -ENOSPC);
+    assert_int_equal(write_at(f, bytes, 100, 4097), 100);
+    assert_int_equal(write_at(f, bytes, 3 * 4096, 4096), 2 * 4096);
+    assert_int_equal(write_at(f, bytes, 1, 5 * 4096), -ENOSPC);
+    assert_int_equal(file_stat(f, &s), 0);
+    assert_int_equal(s.stx_blocks, 5 * 8);
+    assert_int_equal(s.stx_size, 15 * 4096);
+    assert_int_equal(file_truncate(other, 9 * 4096), 0);
+    assert_int_equal(file_allocate(f, 0, 14 * 4096, 3 * 4096), -ENOSPC); /* all or none */
+    assert_int_equal(file_stat(f, &s), 0);
+    assert_int_equal(s.stx_blocks, 5 * 8);
+    file_put(other);
+    file_put(f);
+}
+
 static void test_quota_of_a_mount(void **state)
 {
     struct world_fixture *w = *state;
@@ -463,6 +496,7 @@ int main(void)
         SMALL(test_quota_of_nodes),
         SMALL(test_links_count),
         SMALL(test_quota_of_a_mount),
+        SMALL(test_quota_of_reserved_pages),
         CASE(test_shared_mapping),
         CASE(test_seals),
         CASE(test_collapse),
