@@ -36,13 +36,15 @@ static int at_mark(struct tracee *t, int64_t *result)
     return 0;
 }
 
-/* Wait through everything that may come between an injected call and the mark after it. */
+/* Wait through everything that may come between an injected call and the mark after it. -ESRCH: it died; whoever does not resume it, for
+ * it sleeps or was just made, need not tell the loop. */
 static int64_t await_mark(struct tracee *t)
 {
     for (;;) {
         tracee_await(t);
         switch (t->where) {
         case TRACEE_GONE:
+            tracee_put_by(t);
             return -ESRCH;
         case TRACEE_AT_CALL: {
             int64_t result;
@@ -158,8 +160,10 @@ static int await_exec(struct tracee *t)
             continue;
         tracee_stopped(who, status);
         if (who == t) {
-            if (t->where == TRACEE_GONE)
+            if (t->where == TRACEE_GONE) {
+                tracee_put_by(t);
                 return -ESRCH;
+            }
             int64_t result;
             int error = t->where == TRACEE_AT_CALL ? at_mark(t, &result) : -EAGAIN;
             if (error != -EAGAIN) /* back at the mark of the old program: it failed */
