@@ -579,7 +579,7 @@ int replaying_until_parse(const char *text, struct replaying_until *out, char *w
     static const struct {
         const char *unit;
         double ns;
-    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
     *out = (struct replaying_until){0};
     const char *hash = strchr(text, '#');
     char *end;

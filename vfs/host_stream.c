@@ -4,7 +4,8 @@
  * before the hook has agreed to it, no ioctl passes that is not named here, and what fstat(2) says tells the kind of
  * thing the stream is and nothing of which one. Nothing waits but for input (vfs/host_input.c): every transfer asks
  * poll(2) first, and moves only what will not block the supervisor. The offset of a regular file is the host's, shared with the caller as natively
- * (`(terrarium run a.py; cat) < file`). */
+ * (`(terrarium run a.py; cat) < file`); of one that is only written to, the guest's offset and size count from where the run began, for what was
+ * in it is no input. */
 #include "vfs/terminal.h"
 
 #include "vfs/host_input.h"
@@ -39,9 +40,12 @@ struct host_stream {
     bool again;     /* a stream of a run that is run again: fd is a stand-in of a regular file, or -1 */
     int number;     /* 0, 1 or 2 */
     uint64_t rdev;
-    uint32_t seen;  /* what poll(2) said last; LOOKED_NEVER */
-    size_t agreed;  /* bytes of the next write the hook has already seen: the host took fewer than offered */
-    int64_t opened; /* ns since the epoch: its times */
+    uint32_t seen;             /* what poll(2) said last; LOOKED_NEVER */
+    size_t agreed;             /* bytes of the next write the hook has already seen: the host took fewer than offered */
+    int64_t opened;            /* ns since the epoch: its times */
+    bool only_written;         /* a regular file for output … */
+    bool appends;              /* … at its end always: */
+    int64_t position, written; /* the guest's offset, and the end of what it wrote */
     struct waitq wait;
     struct waitq
         arrivals; /* O_ASYNC of the caller's input: woken once for what stands there, until some of it is read */
@@ -315,9 +319,53 @@ static ssize_t write_regular(struct host_stream *s, const void *from, size_t n)
     return done < 0 ? -errno : done;
 }
 
+static bool only_written(int number, uint32_t type, int flags)
+{
+    return number != 0 && type == S_IFREG && (flags & O_ACCMODE) == O_WRONLY;
+}
+
+/* The host's offset is moved as the guest's is: somebody else may have written meanwhile. */
+static int64_t output_seek(struct file *f, int64_t offset, int whence)
+{
+    struct host_stream *s = f->private;
+    int64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? s->position : s->written, to;
+    if ((whence == SEEK_DATA || whence == SEEK_HOLE) && (offset < 0 || offset >= s->written))
+        return -ENXIO;
+    if (whence == SEEK_DATA || whence == SEEK_HOLE)
+        to = whence == SEEK_DATA ? offset : s->written;
+    else if (whence < SEEK_SET || whence > SEEK_END || __builtin_add_overflow(from, offset, &to) || to < 0)
+        return -EINVAL;
+    if (lseek(s->fd, to - s->position, SEEK_CUR) < 0 && !s->appends)
+        return -errno;
+    f->position = (uint64_t)(s->position = to);
+    return to;
+}
+
+static ssize_t output_write(struct file *f, struct io *io, uint64_t *position)
+{
+    struct host_stream *s = f->private;
+    bool own = position == &f->position, appends = s->appends;
+    int64_t at = appends ? s->written : own ? s->position : (int64_t)*position;
+    if (!own && !appends && lseek(s->fd, at - s->position, SEEK_CUR) < 0)
+        return -errno;
+    ssize_t done = write_chunks(s, io, CHUNK, write_regular);
+    int64_t end = at + (done > 0 ? done : 0);
+    if (!own && !appends)
+        (void)lseek(s->fd, s->position - end, SEEK_CUR);
+    if (done > 0 && end > s->written)
+        s->written = end;
+    if (own && done > 0)
+        s->position = end;
+    if (done > 0)
+        *position = (uint64_t)end;
+    return done;
+}
+
 static ssize_t regular_write(struct file *f, struct io *io, uint64_t *position)
 {
     struct host_stream *s = f->private;
+    if (s->only_written)
+        return output_write(f, io, position);
     off_t before = lseek(s->fd, 0, SEEK_CUR);
     bool own = position == &f->position;
     if (!own && lseek(s->fd, (off_t)*position, SEEK_SET) < 0)
@@ -334,6 +382,8 @@ static ssize_t regular_write(struct file *f, struct io *io, uint64_t *position)
 static int64_t regular_seek(struct file *f, int64_t offset, int whence)
 {
     struct host_stream *s = f->private;
+    if (s->only_written)
+        return output_seek(f, offset, whence);
     off_t at = lseek(s->fd, offset, whence);
     if (at < 0)
         return -errno;
@@ -381,8 +431,8 @@ static int stream_stat(struct file *f, struct statx *out)
         .stx_ctime = opened,
     };
     if (s->type == S_IFREG) {
-        out->stx_size = (uint64_t)st.st_size;
-        out->stx_blocks = ((uint64_t)st.st_size + 511) / 512;
+        out->stx_size = (uint64_t)(s->only_written ? s->written : st.st_size);
+        out->stx_blocks = (out->stx_size + 511) / 512;
     } else if (s->type == S_IFCHR) {
         /* A terminal is a Unix98 slave (which one is nobody's business); /dev/null and /dev/zero are as everywhere. */
         out->stx_rdev_major = s->is_tty ? 136 : major(st.st_rdev);
@@ -615,6 +665,8 @@ struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct
     s->fd = s->number = host_fd;
     s->type = st.st_mode & S_IFMT;
     s->is_tty = s->type == S_IFCHR && isatty(host_fd);
+    s->only_written = only_written(host_fd, s->type, own);
+    s->appends = (own & O_APPEND) != 0;
     return new_stream(v, s, access_mode(flags, own) | ((flags | own) & (O_APPEND | O_NONBLOCK)), hooks, tty);
 }
 
@@ -625,13 +677,14 @@ void host_stream_describe(int host_fd, struct host_stream_past *out)
     *out = (struct host_stream_past){0};
     if (flags < 0 || (flags & O_PATH) || fstat(host_fd, &st))
         return;
-    off_t at = S_ISREG(st.st_mode) ? lseek(host_fd, 0, SEEK_CUR) : 0;
+    bool counts = S_ISREG(st.st_mode) && !only_written(host_fd, S_IFREG, flags);
+    off_t at = counts ? lseek(host_fd, 0, SEEK_CUR) : 0;
     *out = (struct host_stream_past){
         .open = true,
         .type = st.st_mode & S_IFMT,
         .is_tty = S_ISCHR(st.st_mode) && isatty(host_fd),
         .flags = flags & (O_ACCMODE | O_APPEND | O_NONBLOCK),
-        .size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0,
+        .size = counts ? (uint64_t)st.st_size : 0,
         .offset = at > 0 ? (uint64_t)at : 0,
         .rdev = S_ISCHR(st.st_mode) ? st.st_rdev : 0,
     };
@@ -660,6 +713,10 @@ struct file *host_stream_again(struct vfs *v, int number, const struct host_stre
     s->type = past->type;
     s->is_tty = past->is_tty;
     s->rdev = past->rdev;
+    s->only_written = only_written(number, past->type, past->flags);
+    s->appends = (past->flags & O_APPEND) != 0;
+    s->position = (int64_t)past->offset;
+    s->written = (int64_t)past->size;
     s->fd = s->type == S_IFREG ? stand_in(past) : -1;
     if (s->type == S_IFREG && s->fd < 0) {
         free(s);

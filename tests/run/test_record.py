@@ -90,6 +90,34 @@ def test_the_same_run_has_one_head(tmp_path, name):
     assert events[0]["kind"] == "run" and events[-1]["kind"] == "end"
 
 
+def test_what_was_in_the_output_file_is_no_input(tmp_path):
+    """Of a file that is only written to, size and offset count from where the run began; and it reads as natively."""
+    guest = """
+import os
+os.write(1, b'hi')
+said = [os.fstat(1).st_size, os.lseek(1, 0, 1)]
+os.write(1, b'abcdef'); said += [os.lseek(1, -3, 1)]
+os.write(1, b'XY'); said += [os.fstat(1).st_size, os.lseek(1, 0, 2)]
+os.pwrite(1, b'P', 0); said += [os.lseek(1, 0, 1), os.lseek(1, 4, 0)]
+os.write(1, b'Z'); os.lseek(1, 0, 2)
+os.write(1, f'{said}\\n'.encode())
+"""
+    (tmp_path / "s.py").write_text(guest)
+    terrarium = f"{os.environ['TERRARIUM_UNDER_TEST']} run --python /usr/bin/python3 --record"
+    subprocess.run("/usr/bin/python3 s.py >n", shell=True, cwd=tmp_path, check=True)
+    for i, line in enumerate(("{} 0 s.py >o 2>>e", "(printf before; {} 1 s.py; printf after) >o1 2>>e", "{} 2 --trace s.py >o 2>>e", "{} 3 s.py >o 2>>e")):
+        subprocess.run(line.format(terrarium), shell=True, cwd=tmp_path, check=True, timeout=60)
+        if i == 1:
+            assert (tmp_path / "o1").read_bytes() == b"before" + (tmp_path / "n").read_bytes() + b"after"
+        else:
+            assert (tmp_path / "o").read_bytes() == (tmp_path / "n").read_bytes()
+        assert (tmp_path / str(i)).read_bytes() == (tmp_path / "0").read_bytes(), line
+    for i in (4, 5):
+        subprocess.run(f"{terrarium} {i} s.py >>o1", shell=True, cwd=tmp_path, check=True, timeout=60)
+    assert (tmp_path / "4").read_bytes() == (tmp_path / "5").read_bytes()
+    subprocess.run([os.environ["TERRARIUM_UNDER_TEST"], "replay", "5"], cwd=tmp_path, check=True, timeout=60)
+
+
 def test_nothing_of_the_host_is_in_it(tmp_path):
     (tmp_path / "x.py").write_text("print(1)")
     path = tmp_path / "x.rec"

@@ -123,7 +123,7 @@ def test_until(tmp_path):
     part = replay("--until", events - 1, tmp_path / "run.trec")
     assert (part.returncode, part.stdout) == (0, b"0\n1\n"), part
     assert replay("--until", "1ns", tmp_path / "run.trec").stdout == b""
-    assert b"ended before that" in replay("--until", "1h", tmp_path / "run.trec").stderr
+    assert b"ended before that" in replay("--until", "14d", tmp_path / "run.trec").stderr
 
 
 @pytest.mark.parametrize("words, message", [
