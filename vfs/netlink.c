@@ -6,6 +6,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/in_route.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,64 @@ static int put_one_link(struct answer *a, const struct interface *list, size_t c
     return m->ifi_index || name ? -ENODEV : -EINVAL;
 }
 
+/* The destination that is asked for: its RTA_DST, of `size` bytes. NULL: there is none, or one that ends too soon. */
+static const uint8_t *destination_of(const struct nlmsghdr *request, size_t body, size_t size)
+{
+    const uint8_t *found = NULL;
+    size_t left = body - sizeof(struct rtmsg);
+    const struct rtattr *r = (const struct rtattr *)((const char *)NLMSG_DATA(request) + sizeof(struct rtmsg));
+    while (left >= sizeof *r && r->rta_len >= sizeof *r && r->rta_len <= left) {
+        size_t whole = RTA_ALIGN(r->rta_len);
+        if (r->rta_type == RTA_DST && RTA_PAYLOAD(r) >= size)
+            found = RTA_DATA(r);
+        if (whole >= left)
+            break;
+        left -= whole;
+        r = (const struct rtattr *)((const char *)r + whole);
+    }
+    return found;
+}
+
+/* Which way to one address: `ip route get`. */
+static int put_way(struct answer *a, const struct interface *list, size_t count, size_t body)
+{
+    const struct rtmsg *asked = NLMSG_DATA(a->request);
+    if (body < sizeof *asked)
+        return -EINVAL;
+    bool v4 = asked->rtm_family == AF_INET;
+    size_t size = v4 ? 4 : 16;
+    if (!v4 && asked->rtm_family != AF_INET6)
+        return -EOPNOTSUPP;
+    const uint8_t *to = destination_of(a->request, body, size);
+    if (!to)
+        return -EINVAL;
+    const struct interface *lo = &list[0], *out = &list[count - 1];
+    const uint8_t *own = v4 ? out->ipv4 : out->ipv6;
+    bool local = v4 ? to[0] == lo->ipv4[0] : memcmp(to, lo->ipv6, 16) == 0;
+    if (!local && count == 1)
+        return -ENETUNREACH;
+    bool here = local || memcmp(to, own, size) == 0;
+    bool near = memcmp(to, own, (size_t)(v4 ? out->prefix4 : out->prefix6) / 8) == 0;
+    struct rtmsg *m = begin(a, RTM_NEWROUTE, sizeof *m);
+    if (!m)
+        return -ENOBUFS;
+    m->rtm_family = asked->rtm_family;
+    m->rtm_dst_len = (uint8_t)(size * 8);
+    m->rtm_table = here && !v4 ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
+    m->rtm_type = here ? RTN_LOCAL : RTN_UNICAST;
+    m->rtm_protocol = v4 ? RTPROT_UNSPEC : near || here ? RTPROT_KERNEL : RTPROT_BOOT;
+    m->rtm_flags = !v4 ? 0 : here ? RTM_F_CLONED | RTCF_LOCAL : RTM_F_CLONED;
+    number(a, RTA_TABLE, m->rtm_table);
+    attribute(a, RTA_DST, to, size);
+    number(a, RTA_OIF, (uint32_t)(here ? lo : out)->index);
+    attribute(a, RTA_PREFSRC, here ? to : own, size);
+    if (!here && !near)
+        attribute(a, RTA_GATEWAY, v4 ? interface_gateway4 : interface_gateway6, size);
+    if (!v4)
+        number(a, RTA_PRIORITY, here ? 0 : near ? 256 : 1024);
+    return 0;
+}
+
 static void put_dump(struct answer *a, const struct interface *list, size_t count, size_t body)
 {
     uint8_t family = body > 0 ? *(const uint8_t *)NLMSG_DATA(a->request) : AF_UNSPEC;
@@ -276,6 +335,8 @@ static int answer_one(struct netlink_socket *s, const struct nlmsghdr *request, 
         error = type > RTM_MAX ? -EOPNOTSUPP : -EPERM;
     else if (type == RTM_GETLINK && !dump)
         error = put_one_link(&a, list, count, body);
+    else if (type == RTM_GETROUTE && !dump)
+        error = put_way(&a, list, count, body);
     else if (dump)
         put_dump(&a, list, count, body);
     else

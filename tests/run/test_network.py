@@ -365,6 +365,8 @@ def test_interfaces(terrarium):
         print([socket.inet_ntoa(fcntl.ioctl(s, c, struct.pack('256s', b'eth0'))[20:24]) for c in (0x8915, 0x891b, 0x8919)])
         print(attempt(fcntl.ioctl, s, 0x8915, struct.pack('256s', b'eth9'))[0])
         print(attempt(fcntl.ioctl, s, 0x8914, struct.pack('256s', b'eth0'))[0])
+        for words in (['route', 'get', '8.8.8.8'], ['route', 'get', '127.0.0.1'], ['route', 'get', '10.0.2.7'], ['-6', 'route', 'get', '2001:db8::1']):
+            r = subprocess.run(['ip', *words], capture_output=True, text=True); print(r.returncode, *r.stdout.split(), r.stderr.strip())
         for words in (['-br', 'addr'], ['route'], ['route', 'add', '1.2.3.0/24', 'dev', 'eth0']):
             r = subprocess.run(['ip', *words], capture_output=True, text=True); print(r.returncode, r.stdout.split(), r.stderr.strip())
         l = socket.create_server(('0.0.0.0', 8080)); c = socket.create_connection(('10.0.2.15', 8080)); d, _ = l.accept()
@@ -375,6 +377,11 @@ def test_interfaces(terrarium):
                for i in sorted(os.listdir('/sys/class/net'))], os.path.exists('/sys/class/net/eth9'))
     """)
     eth = "fd00:7e77:a210::f/64"
+    way = [line for line in done.out.splitlines() if " src " in line and not "default" in line]
+    assert [line.partition(" uid")[0].partition(" metric")[0].strip().removesuffix(" cache") for line in way] == [
+        "0 8.8.8.8 via 10.0.2.2 dev eth0 src 10.0.2.15", "0 local 127.0.0.1 dev lo src 127.0.0.1 cache <local>",
+        "0 10.0.2.7 dev eth0 src 10.0.2.15", "0 2001:db8::1 via fd00:7e77:a210::2 dev eth0 src fd00:7e77:a210::f"], way
+    done.out = "".join(line + "\n" for line in done.out.splitlines() if line not in way)
     assert done.out.splitlines() == [
         "[(1, 'lo'), (2, 'eth0')] eth0 1",
         "['10.0.2.15', '255.255.255.0', '10.0.2.255']",
