@@ -3,6 +3,7 @@
 
 #include "network/attempts.h"
 #include "network/buffer.h"
+#include "network/coding.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ struct har {
 
 struct http_record {
     json_t *entry, *response;
-    char mime[128];
+    char mime[128], coding[16];
     char *body;
     size_t size, room;
     bool cut;
@@ -110,6 +111,78 @@ static const char *header(const struct http_header *list, size_t count, const ch
     return "";
 }
 
+/* One name=value of the n letters at `at`; what stands before it is passed over. */
+static json_t *pair(const char *at, size_t n)
+{
+    json_t *o = json_object();
+    while (n > 0 && *at == ' ') {
+        at++;
+        n--;
+    }
+    const char *equals = memchr(at, '=', n);
+    size_t name = equals != NULL ? (size_t)(equals - at) : n;
+    json_t *value = equals != NULL ? json_stringn(equals + 1, n - name - 1) : json_string(""),
+           *key = json_stringn(at, name);
+    add(o, "name", key != NULL ? key : json_string("(not UTF-8)"));
+    add(o, "value", value != NULL ? value : json_string("(not UTF-8)"));
+    return o;
+}
+
+/* Cookie: a=b; c=d */
+static json_t *cookies_sent(const struct http_header *list, size_t count)
+{
+    json_t *all = json_array();
+    for (const char *at = header(list, count, "cookie"); *at != '\0';) {
+        size_t n = strcspn(at, ";");
+        if (n > 0)
+            (void)json_array_append_new(all, pair(at, n));
+        at += n + (at[n] == ';');
+    }
+    return all;
+}
+
+/* What a Set-Cookie says besides its name and value. */
+static void attribute(json_t *cookie, const char *at, size_t n)
+{
+    static const struct {
+        const char *name, *key;
+        bool flag;
+    } known[] = {{"path=", "path", false},
+                 {"domain=", "domain", false},
+                 {"httponly", "httpOnly", true},
+                 {"secure", "secure", true}};
+    while (n > 0 && *at == ' ') {
+        at++;
+        n--;
+    }
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        size_t size = strlen(known[i].name);
+        if (n < size || strncasecmp(at, known[i].name, size) != 0 || (known[i].flag && n != size))
+            continue;
+        json_t *value = known[i].flag ? json_true() : json_stringn(at + size, n - size);
+        if (value != NULL)
+            add(cookie, known[i].key, value);
+    }
+}
+
+static json_t *cookies_set(const struct http_header *list, size_t count)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(list[i].name, "set-cookie") != 0)
+            continue;
+        const char *at = list[i].value;
+        size_t n = strcspn(at, ";");
+        json_t *cookie = pair(at, n);
+        for (at += n; *at == ';'; at += n) {
+            n = strcspn(++at, ";");
+            attribute(cookie, at, n);
+        }
+        (void)json_array_append_new(all, cookie);
+    }
+    return all;
+}
+
 /* name=value&...: as they stand in the URL. */
 static json_t *query(const char *target)
 {
@@ -153,7 +226,7 @@ static json_t *request(struct har *h, const struct http_exchange *x)
     add(o, "url", text(url != NULL ? url : x->target));
     free(url);
     add(o, "httpVersion", text(x->version));
-    add(o, "cookies", json_array());
+    add(o, "cookies", cookies_sent(x->headers, x->header_count));
     add(o, "headers", headers(x->headers, x->header_count));
     add(o, "queryString", query(x->target));
     add(o, "headersSize", json_integer(-1));
@@ -196,6 +269,7 @@ void har_begin(struct har *h, struct attempt *a, const struct http_exchange *x)
     r->started = x->started;
     r->answered = x->answered;
     snprintf(r->mime, sizeof r->mime, "%s", header(x->answer_headers, x->answer_header_count, "content-type"));
+    snprintf(r->coding, sizeof r->coding, "%s", header(x->answer_headers, x->answer_header_count, "content-encoding"));
     r->entry = json_object();
     r->response = json_object();
     add(r->entry, "startedDateTime", when(x->started));
@@ -203,14 +277,14 @@ void har_begin(struct har *h, struct attempt *a, const struct http_exchange *x)
     add(r->response, "status", json_integer(x->status));
     add(r->response, "statusText", text(x->reason));
     add(r->response, "httpVersion", text(x->version));
-    add(r->response, "cookies", json_array());
+    add(r->response, "cookies", cookies_set(x->answer_headers, x->answer_header_count));
     add(r->response, "headers", headers(x->answer_headers, x->answer_header_count));
     add(r->response, "redirectURL", text(header(x->answer_headers, x->answer_header_count, "location")));
     add(r->response, "headersSize", json_integer(-1));
     add(r->entry, "response", r->response);
     add(r->entry, "cache", json_object());
     add(r->entry, "serverIPAddress", json_string(network_print_ip(a->ip, ip)));
-    add(r->entry, "connection", json_integer((json_int_t)a->number));
+    add(r->entry, "connection", json_sprintf("%u", (unsigned)a->number));
     if (*x->rule != '\0')
         add(r->entry, "comment", text(x->rule));
     a->http = r;
@@ -242,10 +316,21 @@ void har_done(struct har *h, struct attempt *a)
     a->http = NULL;
     json_t *content = json_object(), *timings = json_object();
     double wait = (double)(r->answered - r->started) / 1e6;
-    add(content, "size", json_integer((json_int_t)r->size));
+    size_t plain_size = 0; /* a HAR has bodies without their codings */
+    char *plain =
+        r->size > 0 && *r->coding != '\0' ? coding_remove(r->coding, r->body, r->size, BODY_MOST, &plain_size) : NULL;
+    if (plain != NULL && !hold(h, plain_size)) {
+        plain_size = 0;
+        r->cut = true;
+    }
+    size_t size = plain != NULL ? plain_size : r->size;
+    add(content, "size", json_integer((json_int_t)size));
+    if (plain != NULL)
+        add(content, "compression", json_integer((json_int_t)size - (json_int_t)r->size));
     add(content, "mimeType", text(r->mime));
-    if (r->size > 0)
-        add_content(content, r->body, r->size);
+    if (size > 0)
+        add_content(content, plain != NULL ? plain : r->body, size);
+    free(plain);
     if (r->cut)
         add(content, "comment", json_string("cut"));
     add(r->response, "content", content);

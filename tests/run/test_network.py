@@ -515,3 +515,31 @@ network:
         for at in ('127.0.0.1', 80), ('localhost', 80), ('::1', 81), ('10.0.2.15', 80), ('0.0.0.0', 81): print(attempt(connect, *at)[0])
     """, policy=(tmp_path / "p.yaml").read_text())
     assert done.out == "('ConnectionRefusedError', 111)\n" * 5, done
+
+
+def test_a_har_has_bodies_without_their_codings_and_is_given_again(terrarium, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/page.txt").write_text("hello world\n" * 3000)
+    code = """
+import requests
+for coding in "gzip", "zstd", "deflate", "identity":
+    r = requests.get("https://www.example.com/page.txt?" + coding, headers={"Accept-Encoding": coding, "Cookie": "a=b; c="}, stream=True)
+    print(len(r.raw.data) < 36000, len(r.content or b""))
+print(len(requests.get("https://www.example.com/page.txt?gzip").text), requests.get("http://api.example.com/").text)
+"""
+    world = """terrarium: 1
+network:
+  - {connect: "www.example.com:443", respond: ./site}
+  - {connect: "api.example.com:80", http: [{headers: {Set-Cookie: "sid=1; Path=/; HttpOnly"}, body: c}]}
+"""
+    first = terrarium("run", "--har", str(tmp_path / "h.har"), "--", "-c", code, policy=world)
+    assert (first.status, first.out.splitlines()[-1]) == (0, "36000 c"), first
+    entries = json.loads((tmp_path / "h.har").read_text())["log"]["entries"]
+    for e in entries[:4]:
+        content, size = e["response"]["content"], e["response"]["bodySize"]
+        assert content["text"] == "hello world\n" * 3000 and content["size"] == 36000 == size + content.get("compression", 0)
+        assert e["request"]["cookies"] == [{"name": "a", "value": "b"}, {"name": "c", "value": ""}]
+    assert entries[-1]["response"]["cookies"] == [{"name": "sid", "value": "1", "path": "/", "httpOnly": True}]
+    assert all(isinstance(e["connection"], str) for e in entries)
+    again = terrarium("run", "--", "-c", code.replace(", stream=True", ""), policy=f'terrarium: 1\nnetwork: [{{connect: "*:*", exchange: {tmp_path}/h.har}}]\n')
+    assert (again.status, again.out.splitlines()[-1]) == (0, "36000 c"), again
