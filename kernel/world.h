@@ -235,7 +235,7 @@ struct world {
     bool ending;          /* the world is being torn down */
     int init_status;      /* wait(2)'s word of the first program, once it ended */
     bool verbose;
-    bool unstarted_told; /* that a program of network: could not be started */
+    bool unstarted_told;                         /* that a program of network: could not be started */
     int64_t (*cpu_again)(struct world *w);       /* clock: real, of a replay: the CPU time that the machine told then */
     uint64_t (*resident_again)(struct world *w); /* of a replay; the same of memory … */
     /* … and of mappings (struct recorder): the lines, good until the recorder is told of them. NULL: it told nothing here. */

@@ -236,31 +236,10 @@ static void take_notice(struct tracee *t, const struct notice *n)
     who->regs_known = false;
 }
 
-/* The same as tracee_wait, where it may be a notice that comes. */
-static int wait_noticing(struct tracee *t)
-{
-    while (t->where == TRACEE_RUNNING) {
-        struct notice n;
-        notice_look_around();
-        if (notice_child_came())
-            look_for_stop(t);
-        if (t->where != TRACEE_RUNNING)
-            break;
-        int error = notice_wait(t->holder->listener, &n);
-        if (error == 0)
-            take_notice(t, &n);
-        else if (tick_came())
-            return -EINTR;
-    }
-    return 0;
-}
-
 /* A leader is reported dead only after its other threads were reaped, so when this one may be about to die, all are listened
  * to; else only it, which costs least. */
-int tracee_wait(struct tracee *t)
+static int wait_for_stop(struct tracee *t)
 {
-    if (t->holder->listener >= 0)
-        return wait_noticing(t);
     if (t->exiting || t->listening_to_all) {
         while (t->where == TRACEE_RUNNING) {
             int error = tracee_wait_any(t->holder, true);
@@ -275,6 +254,32 @@ int tracee_wait(struct tracee *t)
             return 0;
     }
     return wait_stop(t, 0);
+}
+
+/* The same, where it may be a notice that comes. */
+static int wait_noticing(struct tracee *t)
+{
+    while (t->where == TRACEE_RUNNING) {
+        struct notice n;
+        notice_look_around();
+        if (notice_child_came())
+            look_for_stop(t);
+        if (t->where != TRACEE_RUNNING)
+            break;
+        int error = notice_wait(t->holder->listener, &n);
+        if (error == 0)
+            take_notice(t, &n);
+        else if (tick_came())
+            return -EINTR;
+        else if (error != -EINTR) /* nobody is left who could ask: they are on their way out */
+            return wait_for_stop(t);
+    }
+    return 0;
+}
+
+int tracee_wait(struct tracee *t)
+{
+    return t->holder->listener >= 0 ? wait_noticing(t) : wait_for_stop(t);
 }
 
 /* A call that would come as a notice was interrupted before the notice was received: the supervisor knows nothing of it, and it
