@@ -8,6 +8,7 @@
 #include "supervisor/glass/glass.h"
 #include "supervisor/maps.h"
 #include "supervisor/tracee.h"
+#include "supervisor/untrapped.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -162,6 +163,8 @@ int64_t tracee_map(struct tracee *t, uint64_t address, uint64_t length, int prot
                                         .is_private = true};
         shared_map_add(t->task, &what);
     }
+    if (got > 0 && (protection & PROT_EXEC) != 0)
+        untrapped_look(t->holder, m, f, t->task->fs->root, length);
     if (got > 0 && (flags & MAP_TYPE) == MAP_PRIVATE && protection == (PROT_READ | PROT_EXEC))
         patch_mapped(t, (uint64_t)got, length, m, f);
     return got;

@@ -422,7 +422,7 @@ const struct probe probes[] = {
      probe_proc},
     {"rdtsc", false, "a program that reads the CPU's counter sees real time: not reproducible", probe_tsc},
     {"cpuid", false,
-     "what programs choose by the kind of CPU is only masked: another CPU may compute other last digits", probe_cpuid},
+     "what programs choose by the kind of CPU is theirs: another CPU may compute other last digits", probe_cpuid},
     {"perf counters", false, "to stop a thread that never calls at an exact place, something else must be counted",
      probe_perf},
     {"user namespaces", false, "one layer of confinement less; runs do not need it", probe_namespaces},

@@ -9,6 +9,7 @@
 #include "supervisor/inputs.h"
 #include "supervisor/limits.h"
 #include "supervisor/recording.h"
+#include "supervisor/untrapped.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -270,8 +271,33 @@ static json_t *untrapped(const struct holder *h)
     json_t *all = json_array();
     if (!h->tsc_answered && !h->world->clock.real)
         (void)json_array_append_new(all, json_string("RDTSC"));
-    for (size_t i = 0; i < 3; i++)
-        (void)json_array_append_new(all, json_string((const char *const[]){"CPUID", "RDRAND", "RDPID"}[i]));
+    for (size_t i = 0; i < 4; i++)
+        (void)json_array_append_new(all, json_string((const char *const[]){"CPUID", "RDRAND", "RDSEED", "RDPID"}[i]));
+    return all;
+}
+
+static bool has_text(const json_t *all, const char *text)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(all, i, one) if (strcmp(json_string_value(one), text) == 0) return true;
+    return false;
+}
+
+/* By instruction: the files that have it, in the order in which they were mapped. */
+static json_t *untrapped_in(const struct holder *h)
+{
+    json_t *all = json_object();
+    for (unsigned i = 0; i < UNTRAPPED_COUNT; i++) {
+        json_t *files = json_array();
+        for (const struct untrapped_file *u = h->untrapped; u != NULL; u = u->next)
+            if ((u->found >> i & 1) != 0 && !has_text(files, u->path))
+                (void)json_array_insert_new(files, 0, text_of(u->path));
+        if (json_array_size(files) > 0)
+            add(all, untrapped_name(i), files);
+        else
+            json_decref(files);
+    }
     return all;
 }
 
@@ -380,6 +406,7 @@ static json_t *build(const struct holder *h)
     add(o, "reproducible", json_boolean(w->not_reproducible_count == 0));
     add(o, "not_reproducible_because", reasons(w));
     add(o, "untrapped", untrapped(h));
+    add(o, "untrapped_in", untrapped_in(h));
     add(o, "policy", json_string(w->policy->path != NULL ? w->policy->path : "(built in)"));
     add(o, "policy_digest", w->policy->digest != NULL ? json_string(w->policy->digest) : json_null());
     add(o, "events", json_integer((json_int_t)w->events));

@@ -21,6 +21,7 @@
 #include "supervisor/setup.h"
 #include "supervisor/tick.h"
 #include "supervisor/tsc_own.h"
+#include "supervisor/untrapped.h"
 #include "network/internet.h"
 #include "stubs/exec.h"
 
@@ -255,6 +256,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     fast_clock_free(&h);
     patch_forget_all(&h);
     deadlock_forget(&h);
+    untrapped_forget_all(&h);
     world_free(h.world);
     internet_free(h.internet);
     connector_free(h.connector);

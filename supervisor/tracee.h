@@ -98,23 +98,24 @@ struct holder {
     int socket;   /* our end of the descriptor hand-over */
     int listener; /* of notices; -1: all calls are ptrace stops */
     dev_t glass_device;
-    ino_t glass_inode;             /* the glass program's file, which holds the vDSO too */
-    struct tracee *gone;           /* dead, and the world not told yet */
-    bool any_unborn;               /* some tracee has `unborn` set */
-    uint64_t outside;              /* signals from outside that were not passed on yet … */
-    uint64_t outside_idle;         /* … of them, those that came while the world waited for the caller */
-    unsigned outside_ticks;        /* ticks since the first of them came while a task ran */
-    bool suspended;                /* ^Z came from the caller's terminal (tick_suspend) */
-    bool any_killed;               /* some tracee has `killed` set */
-    int cpu;                       /* the one both sides are pinned to, or -1 */
-    cpu_set_t cpus;                /* where the supervisor could run before */
-    struct limits *limits;         /* supervisor/limits.c */
-    struct ceilings *ceilings;     /* supervisor/ceilings.h; of a replay */
-    bool no_proc;                  /* the host's /proc is not mounted: stops tell what is in memory */
-    struct fast_clock *fast_clock; /* supervisor/fast_clock.c */
-    struct learned *learned;       /* supervisor/count/patch.c: of each file that was mapped to be executed */
-    uint32_t count_sites;          /* checks of the interpreter patched last */
-    struct waiting *deadlock;      /* supervisor/deadlock.c: who waits, when everybody does; or NULL */
+    ino_t glass_inode;                /* the glass program's file, which holds the vDSO too */
+    struct tracee *gone;              /* dead, and the world not told yet */
+    bool any_unborn;                  /* some tracee has `unborn` set */
+    uint64_t outside;                 /* signals from outside that were not passed on yet … */
+    uint64_t outside_idle;            /* … of them, those that came while the world waited for the caller */
+    unsigned outside_ticks;           /* ticks since the first of them came while a task ran */
+    bool suspended;                   /* ^Z came from the caller's terminal (tick_suspend) */
+    bool any_killed;                  /* some tracee has `killed` set */
+    int cpu;                          /* the one both sides are pinned to, or -1 */
+    cpu_set_t cpus;                   /* where the supervisor could run before */
+    struct limits *limits;            /* supervisor/limits.c */
+    struct ceilings *ceilings;        /* supervisor/ceilings.h; of a replay */
+    bool no_proc;                     /* the host's /proc is not mounted: stops tell what is in memory */
+    struct fast_clock *fast_clock;    /* supervisor/fast_clock.c */
+    struct learned *learned;          /* supervisor/count/patch.c: of each file that was mapped to be executed */
+    struct untrapped_file *untrapped; /* supervisor/untrapped.h; owned */
+    uint32_t count_sites;             /* checks of the interpreter patched last */
+    struct waiting *deadlock;         /* supervisor/deadlock.c: who waits, when everybody does; or NULL */
     size_t deadlock_count;
     uint64_t count_stops; /* stops at a check */
     struct confinement confinement;

@@ -3,6 +3,7 @@
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 work=${1:-$(mktemp -d)}
+mkdir -p "$work"
 terrarium=${TERRARIUM:-"$here/../../terrarium"}
 
 echo "== the script runs in a world of its own, and everything is kept"

@@ -127,3 +127,18 @@ def test_an_end_from_outside_leaves_nothing(tmp_path, number, more):
     finally:
         run.kill()
     assert not list(tmp_path.iterdir()) and run.stderr.read() == b""
+
+
+@pytest.mark.parametrize("name, code, found", [
+    ("rdrand", ".byte 0x48, 0x0f, 0xc7, 0xf0", {"RDRAND"}),
+    ("rdseed", "rdseed %ecx; rdpid %rdx", {"RDSEED", "RDPID"}),
+    ("cmpxchg16b", "lock cmpxchg16b (%rdi)", set()),
+    ("a number", "movl $0xf0c70f90, %eax; movl $0xf8c70ff3, %ecx", set()),
+])
+def test_what_cannot_be_trapped_is_looked_for(name, code, found, terrarium, tmp_path):
+    """In what is mapped to be executed: instructions, not bytes that look like them."""
+    (tmp_path / "s.s").write_text(".globl f\n.section .note.GNU-stack\n.text\nf:" + "nop; movl %eax, %ecx; addq $8, %rdx\n" * 20 + code + "\nret\n")
+    subprocess.run(["gcc", "-shared", "-nostdlib", "-o", tmp_path / "s.so", tmp_path / "s.s"], check=True)
+    result = terrarium("run", "--mount", f"{tmp_path}:/data", "--", "-c", "import ctypes; ctypes.CDLL('/data/s.so')", report=True)
+    assert {what for what, files in result.report["untrapped_in"].items() if "/data/s.so" in files} == found, result.report["untrapped_in"]
+    assert set(result.report["untrapped_in"]) <= set(result.report["untrapped"])
