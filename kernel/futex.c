@@ -389,11 +389,49 @@ static int64_t act(struct futex_arguments *a, int operation)
     }
 }
 
+/* What is judged before the words are looked for. */
+static int check_operation(const struct futex_arguments *a, int operation)
+{
+    switch (operation) {
+    case FUTEX_WAIT_BITSET:
+    case FUTEX_WAKE_BITSET:
+        return a->value3 == 0 ? -EINVAL : 0;
+    case FUTEX_WAIT_REQUEUE_PI:
+        return a->address == a->address2 ? -EINVAL : 0;
+    case FUTEX_CMP_REQUEUE_PI:
+        if (a->address == a->address2 || a->value != 1)
+            return -EINVAL;
+        return (int)a->value2 < 0 ? -EINVAL : 0;
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE:
+        return (int)a->value < 0 || (int)a->value2 < 0 ? -EINVAL : 0;
+    default:
+        return operation > FUTEX_LOCK_PI2 || operation == FUTEX_FD ? -ENOSYS : 0;
+    }
+}
+
 /* A word that processes may share is found by its page, which must be there (get_futex_key); a private one by its address alone. */
-static int check_shared(const struct futex_arguments *a)
+static int check_shared(const struct futex_arguments *a, const struct futex_key *key, uint64_t address)
 {
     uint32_t word;
-    return a->private || a->key.shared || a->call->again ? 0 : futex_get_word(a->call->task, a->address, &word);
+    return a->private || key->shared || a->call->again ? 0 : futex_get_word(a->call->task, address, &word);
+}
+
+static int find_word(const struct futex_arguments *a, uint64_t address, struct futex_key *key)
+{
+    int error = futex_find_key(a->call->task, address, a->private, key);
+    return error == 0 ? check_shared(a, key, address) : error;
+}
+
+/* Who waits to be moved names first where to (futex_wait_requeue_pi). */
+static int find_words(struct futex_arguments *a, int operation)
+{
+    int error = operation == FUTEX_WAIT_REQUEUE_PI ? find_word(a, a->address2, &a->key2) : 0;
+    if (error == 0)
+        error = find_word(a, a->address, &a->key);
+    if (error == 0 && operation != FUTEX_WAIT_REQUEUE_PI && takes_second_word(operation))
+        error = find_word(a, a->address2, &a->key2);
+    return error;
 }
 
 int64_t futex_call(struct call *c)
@@ -412,9 +450,6 @@ int64_t futex_call(struct call *c)
         .realtime = (flags & FUTEX_CLOCK_REALTIME) != 0,
         .deadline = -1,
     };
-    if (a.realtime && operation != FUTEX_WAIT_BITSET && operation != FUTEX_WAIT_REQUEUE_PI &&
-        operation != FUTEX_LOCK_PI2)
-        return -ENOSYS;
     if (takes_timeout(operation)) {
         bool realtime = a.realtime || operation == FUTEX_LOCK_PI;
         int error = find_deadline(c, c->arg[3], realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, operation == FUTEX_WAIT,
@@ -423,11 +458,12 @@ int64_t futex_call(struct call *c)
             return error;
         a.has_timeout = a.deadline >= 0;
     }
-    int error = futex_find_key(c->task, a.address, a.private, &a.key);
-    if (error == 0 && takes_second_word(operation))
-        error = futex_find_key(c->task, a.address2, a.private, &a.key2);
+    if (a.realtime && operation != FUTEX_WAIT_BITSET && operation != FUTEX_WAIT_REQUEUE_PI &&
+        operation != FUTEX_LOCK_PI2)
+        return -ENOSYS;
+    int error = check_operation(&a, operation);
     if (error == 0)
-        error = check_shared(&a);
+        error = find_words(&a, operation);
     return error < 0 ? error : act(&a, operation);
 }
 

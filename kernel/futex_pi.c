@@ -97,7 +97,7 @@ int64_t futex_wait_requeue_pi(struct futex_arguments *a)
     struct call *c = a->call;
     struct futex_waiter *w = &c->task->futex;
     uint32_t word;
-    if (a->value3 == 0 || futex_same_key(&a->key, &a->key2))
+    if (futex_same_key(&a->key, &a->key2))
         return -EINVAL;
     if (c->again)
         return futex_wait_on(a, w->kind == FUTEX_KIND_PI ? -EAGAIN : -CALL_RESTART_NOINTR);
@@ -105,7 +105,7 @@ int64_t futex_wait_requeue_pi(struct futex_arguments *a)
         return -EFAULT;
     if (word != a->value)
         return -EAGAIN;
-    futex_wait_at(a, FUTEX_KIND_REQUEUE_PI, a->value3);
+    futex_wait_at(a, FUTEX_KIND_REQUEUE_PI, FUTEX_BITSET_MATCH_ANY);
     w->target = a->key2;
     w->target_address = a->address2;
     return call_block(c, a->deadline, -CALL_RESTART_NOINTR);

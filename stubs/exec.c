@@ -104,7 +104,7 @@ static int check_executable(struct task *t, struct dentry *d)
     if (error < 0)
         return error;
     if (!S_ISREG(st.stx_mode))
-        return -EACCES;
+        return S_ISLNK(st.stx_mode) ? -ELOOP : -EACCES;
     return vfs_access(&at, "", X_OK, WALK_EMPTY_PATH);
 }
 
@@ -329,18 +329,20 @@ int64_t stub_execveat(struct call *c)
     const char *path;
     struct place at;
     int flags = (int)c->arg[4], fd = (int)c->arg[0];
-    if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0)
-        return -EINVAL;
     int error = call_path(c, 1, &path);
     if (error < 0)
         return error;
+    if (path[0] == '\0' && (flags & AT_EMPTY_PATH) == 0)
+        return -ENOENT;
+    if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0)
+        return -EINVAL;
     char name[VFS_PATH_MAX + 32];
     unsigned walk_flags =
         ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY_PATH : 0) | ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? WALK_NOFOLLOW : 0);
     if (path[0] == '\0') {
-        struct file *f = (flags & AT_EMPTY_PATH) != 0 ? call_file(c, fd) : NULL;
+        struct file *f = call_file(c, fd);
         if (f == NULL)
-            return (flags & AT_EMPTY_PATH) != 0 ? -EBADF : -ENOENT;
+            return fd == AT_FDCWD ? -EACCES /* a directory */ : -EBADF;
         if (f->dentry == NULL)
             return -EACCES;
         at = (struct place){c->world->vfs, &c->task->cred, c->task->fs->root, f->dentry};

@@ -86,8 +86,6 @@ int64_t stub_kill(struct call *c)
     int32_t pid = (int32_t)c->arg[0];
     int signal = (int)c->arg[1];
     siginfo_t info;
-    if (!is_signal(signal))
-        return -EINVAL;
     if (pid == INT_MIN)
         return -ESRCH;
     signal_user_info(&info, signal, c->task);
@@ -96,7 +94,7 @@ int64_t stub_kill(struct call *c)
     if (pid <= 0)
         return send_group(c, pid == 0 ? c->task->process->pgid : -pid, &info);
     if (pid == REAPER_PID)
-        return send_reaper(c);
+        return is_signal(signal) ? send_reaper(c) : -EINVAL;
     struct process *p = process_of_id(c->world, pid);
     return p == NULL ? -ESRCH : send_checked(c, p, &info);
 }
@@ -107,16 +105,16 @@ int64_t stub_kill(struct call *c)
 static int64_t send_thread(struct call *c, int32_t tgid, int32_t tid, const siginfo_t *info)
 {
     struct task *t = task_find(c->world, tid);
-    if (!is_signal(info->si_signo))
-        return -EINVAL;
     if (t == NULL) { /* a zombie leader is still there to be asked about */
         const struct process *p = process_find(c->world, tid);
         if (p == NULL || (tgid != 0 && tgid != tid))
             return -ESRCH;
-        return may_signal(c, p, info->si_signo);
+        return is_signal(info->si_signo) ? may_signal(c, p, info->si_signo) : -EINVAL;
     }
     if (tgid != 0 && t->process->pid != tgid)
         return -ESRCH;
+    if (!is_signal(info->si_signo))
+        return -EINVAL;
     int error = may_signal(c, t->process, info->si_signo);
     if (error < 0 || info->si_signo == 0)
         return error;
@@ -172,8 +170,8 @@ int64_t stub_rt_tgsigqueueinfo(struct call *c)
 {
     int32_t tgid = (int32_t)c->arg[0], tid = (int32_t)c->arg[1];
     siginfo_t info;
-    if (tid <= 0 || tgid <= 0)
-        return -EINVAL;
     int error = read_siginfo(c, c->arg[3], (int)c->arg[2], tid == c->task->tid, &info);
+    if (error != -EFAULT && (tid <= 0 || tgid <= 0))
+        return -EINVAL;
     return error < 0 ? error : send_thread(c, tgid, tid, &info);
 }

@@ -139,6 +139,8 @@ static int64_t set_scheduler(struct call *c, int policy, uint64_t address)
     struct task *t = task_argument(c, &error);
     if (t == NULL)
         return error;
+    if (policy >= 0 && (policy & ~SCHED_RESET_ON_FORK) == SCHED_DEADLINE)
+        return -EINVAL; /* its parameters are not said this way */
     bool reset = policy < 0 ? t->reset_on_fork : (policy & SCHED_RESET_ON_FORK) != 0;
     return set_policy(c, t, policy < 0 ? t->policy : policy & ~SCHED_RESET_ON_FORK, priority, reset);
 }

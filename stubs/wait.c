@@ -44,8 +44,6 @@ static bool take(struct process *p, const struct wanted *w, struct found *f)
     bool keep = (w->options & WNOWAIT) != 0;
     if (p->zombie) {
         int word = p->wait_status;
-        if ((w->options & WEXITED) == 0)
-            return false;
         if (WIFEXITED(word))
             describe(f, p, CLD_EXITED, WEXITSTATUS(word), word);
         else
@@ -75,7 +73,7 @@ static int64_t wait_for(struct call *c, const struct wanted *w, struct found *f)
     *f = (struct found){0};
     for (struct process *p = c->world->processes, *next; p != NULL; p = next) {
         next = p->next;
-        if (p->parent != self || !eligible(p, w))
+        if (p->parent != self || !eligible(p, w) || (p->zombie && (w->options & WEXITED) == 0))
             continue;
         if (take(p, w, f))
             return 0;
@@ -167,10 +165,10 @@ int64_t stub_waitid(struct call *c)
 {
     struct wanted w = {.options = (int)c->arg[3]};
     struct found f = {0};
-    if ((w.options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) != 0 ||
-        (w.options & (WEXITED | WSTOPPED | WCONTINUED)) == 0)
-        return -EINVAL;
-    int64_t result = wanted_id(c, &w);
+    bool known =
+        (w.options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) == 0 &&
+        (w.options & (WEXITED | WSTOPPED | WCONTINUED)) != 0;
+    int64_t result = known ? wanted_id(c, &w) : -EINVAL;
     if (result == 0)
         result = wait_for(c, &w, &f);
     if (result == CALL_BLOCK)
