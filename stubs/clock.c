@@ -123,19 +123,23 @@ int64_t stub_clock_settime(struct call *c)
 {
     struct timespec t;
     int clock_id = (int)c->arg[0];
-    if (read_clock(c, clock_id) < 0)
-        return -EINVAL;
-    if (clock_id != CLOCK_REALTIME && clock_read(&c->world->clock, clock_id) >= 0)
+    if (clock_id > CLOCK_REALTIME)
         return -EINVAL; /* Linux sets no other clock for anybody */
     if (call_read(c, c->arg[1], &t, sizeof t) < 0)
         return -EFAULT;
-    return clock_id == CLOCK_REALTIME && !timespec_valid(&t) ? -EINVAL : -EPERM;
+    bool good = clock_id == CLOCK_REALTIME ? timespec_valid(&t) : read_clock(c, clock_id) >= 0;
+    return good ? -EPERM : -EINVAL;
 }
 
 int64_t stub_settimeofday(struct call *c)
 {
     struct timeval t;
+    struct timezone zone;
     if (c->arg[0] != 0 && call_read(c, c->arg[0], &t, sizeof t) < 0)
+        return -EFAULT;
+    if (c->arg[0] != 0 && (t.tv_usec < 0 || t.tv_usec > 1000000))
+        return -EINVAL;
+    if (c->arg[1] != 0 && call_read(c, c->arg[1], &zone, sizeof zone) < 0)
         return -EFAULT;
     return c->arg[0] != 0 && !timeval_valid(&t) ? -EINVAL : -EPERM;
 }
@@ -169,9 +173,13 @@ int64_t stub_adjtimex(struct call *c)
 int64_t stub_clock_adjtime(struct call *c)
 {
     int clock_id = (int)c->arg[0];
+    struct timex t;
     if (clock_id == CLOCK_REALTIME)
         return adjust(c, c->arg[1]);
-    return read_clock(c, clock_id) < 0 ? -EINVAL : -EOPNOTSUPP;
+    if (call_read(c, c->arg[1], &t, sizeof t) < 0)
+        return -EFAULT;
+    bool none = clock_is_dynamic(clock_id) || (clock_id >= 0 && read_clock(c, clock_id) < 0);
+    return none ? -EINVAL : -EOPNOTSUPP;
 }
 
 /* ---- sleeping ---- */
@@ -227,6 +235,8 @@ int clock_can_wait(struct task *caller, int clock_id, bool *on_cpu)
     case CLOCK_MONOTONIC_COARSE:
         return -EOPNOTSUPP;
     default:
+        if (clock_is_dynamic(clock_id))
+            return -EOPNOTSUPP;
         *on_cpu = true;
         return cpu_clock_find(caller, clock_id, &cpu);
     }
@@ -255,7 +265,9 @@ int64_t stub_clock_nanosleep(struct call *c)
     int clock_id = (int)c->arg[0];
     bool absolute = ((int)c->arg[1] & TIMER_ABSTIME) != 0, by_cpu;
     struct timespec t = {0};
-    int error = clock_id == CLOCK_THREAD_CPUTIME_ID ? -EINVAL : clock_can_wait(c->task, clock_id, &by_cpu);
+    int error = clock_id == CLOCK_THREAD_CPUTIME_ID ? -EOPNOTSUPP : clock_can_wait(c->task, clock_id, &by_cpu);
+    if (error == -EINVAL && clock_id < 0 && !c->again && call_read(c, c->arg[2], &t, sizeof t) < 0)
+        return -EFAULT; /* whose clock it is is asked last */
     if (error < 0)
         return error;
     if (!absolute && !by_cpu)

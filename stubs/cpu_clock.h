@@ -10,6 +10,12 @@ struct cpu_clock {
     struct task *thread;
 };
 
+/* An id of the kind that stands for a descriptor (clock_gettime(2), "Dynamic clocks"): the world has none of these. */
+static inline bool clock_is_dynamic(int clock_id)
+{
+    return clock_id < 0 && (clock_id & 7) == 3;
+}
+
 /* CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, and the negative ids made from pids and tids. 0; -EINVAL: no CPU clock,
  * or nobody has it. */
 int cpu_clock_find(struct task *caller, int clock_id, struct cpu_clock *out);

@@ -16,15 +16,17 @@ int64_t stub_rt_sigaction(struct call *c)
     int signal = (int)c->arg[0];
     struct process *p = c->task->process;
     struct signal_action new;
-    if (c->arg[3] != MASK_SIZE || signal < 1 || signal > SIGNALS)
+    if (c->arg[3] != MASK_SIZE)
+        return -EINVAL;
+    if (c->arg[1] != 0 && call_read(c, c->arg[1], &new, sizeof new) < 0)
+        return -EFAULT;
+    if (signal < 1 || signal > SIGNALS)
         return -EINVAL;
     struct signal_action *action = &p->handlers->action[signal];
     if (c->arg[1] == 0)
         return c->arg[2] == 0 ? 0 : call_write(c, c->arg[2], action, sizeof *action);
     if ((SIGNAL_BIT(signal) & UNBLOCKABLE) != 0)
         return -EINVAL;
-    if (call_read(c, c->arg[1], &new, sizeof new) < 0)
-        return -EFAULT;
     bool was_ignored = signal_ignored(p, signal);
     new.mask &= ~UNBLOCKABLE;
     *action = new;

@@ -332,9 +332,12 @@ int64_t stub_timer_create(struct call *c)
     bool on_cpu;
     uint64_t count = 0, most = p->limits[RLIMIT_SIGPENDING].rlim_cur;
     int id = 0;
-    int error = clock_can_wait(c->task, (int)c->arg[0], &on_cpu);
-    if (error == 0 && c->arg[1] != 0)
-        error = call_read(c, c->arg[1], &event, sizeof event) < 0 ? -EFAULT : check_event(c->task, &event);
+    if (c->arg[1] != 0 && call_read(c, c->arg[1], &event, sizeof event) < 0)
+        return -EFAULT;
+    int clock_error = clock_can_wait(c->task, (int)c->arg[0], &on_cpu);
+    bool told_last =
+        clock_error == -EINVAL && (int)c->arg[0] < 0; /* whose clock it is is asked when all else is good */
+    int error = clock_error < 0 && !told_last ? clock_error : check_event(c->task, &event);
     if (error < 0)
         return error;
     for (const struct posix_timer *t = p->timers; t != NULL; t = t->next, count++)
@@ -354,9 +357,10 @@ int64_t stub_timer_create(struct call *c)
                               .value = event.value,
                               .tid =
                                   (event.notify & SIGEV_THREAD_ID) != 0 && event.notify != SIGEV_NONE ? event.tid : 0};
-    if (call_write(c, c->arg[2], &id, sizeof id) < 0) {
+    error = call_write(c, c->arg[2], &id, sizeof id) < 0 ? -EFAULT : clock_error;
+    if (error < 0) {
         free(t);
-        return -EFAULT;
+        return error;
     }
     if (on_cpu && t->clock_id == CLOCK_THREAD_CPUTIME_ID) /* the creator's, whoever looks */
         t->clock_id = (int)(~(uint32_t)c->task->tid << 3 | 4 | 2);
