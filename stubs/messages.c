@@ -255,21 +255,18 @@ static int64_t put_information(struct call *c, const struct sysv *s, bool used)
     return s->queues.highest ? s->queues.highest - 1 : 0;
 }
 
-static int64_t change_queue(struct call *c, struct queue *q, int command)
+static int64_t change_queue(struct call *c, struct queue *q, int command, const struct msqid_ds *in)
 {
-    struct msqid_ds in;
-    if (command == IPC_SET && call_read(c, c->arg[2], &in, sizeof in))
-        return -EFAULT;
     if (!sysv_owns(&q->object, c))
         return -EPERM;
     if (command == IPC_RMID) {
         sysv_remove(&c->world->sysv->queues, &q->object);
         return 0;
     }
-    if (in.msg_qbytes > QUEUE_BYTES) /* more needs CAP_SYS_RESOURCE, which nobody has over the supervisor's memory */
+    if (in->msg_qbytes > QUEUE_BYTES) /* more needs CAP_SYS_RESOURCE, which nobody has over the supervisor's memory */
         return -EPERM;
-    q->most = in.msg_qbytes;
-    sysv_set(c, &q->object, &in.msg_perm);
+    q->most = in->msg_qbytes;
+    sysv_set(c, &q->object, &in->msg_perm);
     waitq_wake(&q->object.wait, UINT32_MAX);
     return 0;
 }
@@ -283,6 +280,11 @@ int64_t stub_msgctl(struct call *c)
         return -ENOMEM;
     if (command == IPC_INFO || command == MSG_INFO)
         return put_information(c, s, command == MSG_INFO);
+    struct msqid_ds in;
+    if (id < 0)
+        return -EINVAL;
+    if (command == IPC_SET && call_read(c, c->arg[2], &in, sizeof in))
+        return -EFAULT;
     bool by_index = command == MSG_STAT || command == STAT_ANY;
     struct sysv_object *o =
         by_index ? (id >= 0 && id < s->queues.highest ? s->queues.slot[id] : NULL) : sysv_find(&s->queues, id);
@@ -299,7 +301,7 @@ int64_t stub_msgctl(struct call *c)
         return put_queue(c, q) ? -EFAULT : o->id;
     case IPC_SET:
     case IPC_RMID:
-        return change_queue(c, q, command);
+        return change_queue(c, q, command, &in);
     default:
         return -EINVAL;
     }

@@ -196,21 +196,23 @@ static void release_pending(void *kept)
 }
 
 /* The operations and their set, copied and checked in the first run. */
-static int64_t begin(struct call *c, struct pending **out)
+static int64_t begin(struct call *c, bool bad_time, struct pending **out)
 {
     struct sysv *s = sysv_of(c->world);
     uint64_t n = (uint32_t)c->arg[2];
     bool alter = false;
     if (!s)
         return -ENOMEM;
-    if (n < 1 || (int)c->arg[0] < 0)
-        return -EINVAL;
     if (n > OPS_MOST)
         return -E2BIG;
+    if (n < 1)
+        return -EINVAL;
     struct pending *p = malloc(sizeof *p + n * sizeof p->op[0]);
     if (!p)
         return -ENOMEM;
     int64_t error = call_read(c, c->arg[1], p->op, n * sizeof p->op[0]);
+    if (!error && bad_time)
+        error = -EINVAL;
     struct sysv_object *o = error ? NULL : sysv_find(&s->semaphores, (int)c->arg[0]);
     if (!error && !o)
         error = -EINVAL;
@@ -235,13 +237,13 @@ static int64_t begin(struct call *c, struct pending **out)
     return 0;
 }
 
-static int64_t operate(struct call *c, int64_t ns)
+static int64_t operate(struct call *c, int64_t ns, bool bad_time)
 {
     struct pending *p = c->kept;
     struct sysv_undo *undo = NULL;
     size_t blocked;
     if (!p) {
-        int64_t error = begin(c, &p);
+        int64_t error = begin(c, bad_time, &p);
         if (error)
             return error;
     }
@@ -267,14 +269,14 @@ static int64_t operate(struct call *c, int64_t ns)
 
 int64_t stub_semop(struct call *c)
 {
-    return operate(c, -1);
+    return operate(c, -1, false);
 }
 
 int64_t stub_semtimedop(struct call *c)
 {
     int64_t ns;
     int error = timespec_argument(c, c->arg[3], &ns);
-    return error ? error : operate(c, ns);
+    return error == -EFAULT ? error : operate(c, ns, error); /* the operations are copied before the time is judged */
 }
 
 /* ---- semctl ---- */
@@ -314,9 +316,8 @@ static int64_t put_set(struct call *c, const struct semaphore_set *set)
     return call_write(c, c->arg[3], &out, sizeof out);
 }
 
-static int64_t change_set(struct call *c, struct semaphore_set *set, int command)
+static int64_t change_set(struct call *c, struct semaphore_set *set, int command, const struct semid_ds *in)
 {
-    struct semid_ds in;
     if (!sysv_owns(&set->object, c))
         return -EPERM;
     if (command == IPC_RMID) {
@@ -329,9 +330,7 @@ static int64_t change_set(struct call *c, struct semaphore_set *set, int command
         sysv_remove(&s->semaphores, &set->object);
         return 0;
     }
-    if (call_read(c, c->arg[3], &in, sizeof in))
-        return -EFAULT;
-    sysv_set(c, &set->object, &in.sem_perm);
+    sysv_set(c, &set->object, &in->sem_perm);
     return 0;
 }
 
@@ -362,10 +361,7 @@ static int64_t all_values(struct call *c, struct semaphore_set *set, bool store)
 
 static int64_t set_value(struct call *c, struct semaphore_set *set, uint32_t n)
 {
-    int32_t value = (int32_t)c->arg[3];
-    if (value < 0 || value > VALUE_MOST)
-        return -ERANGE;
-    set->at[n].value = value;
+    set->at[n].value = (int32_t)c->arg[3];
     set->at[n].pid = c->task->process->pid;
     set->object.changed = sysv_seconds(c);
     forget_undo(c->world->sysv, set, n);
@@ -373,9 +369,16 @@ static int64_t set_value(struct call *c, struct semaphore_set *set, uint32_t n)
     return 0;
 }
 
+enum { STAT_ANY = 20 };
+
+static bool known(int command)
+{
+    return (command >= GETPID && command <= SETALL) || command == IPC_STAT || command == IPC_SET ||
+           command == IPC_RMID || command == SEM_STAT || command == STAT_ANY;
+}
+
 int64_t stub_semctl(struct call *c)
 {
-    enum { STAT_ANY = 20 };
     struct sysv *s = sysv_of(c->world);
     int id = (int)c->arg[0], command = (int)c->arg[2];
     uint32_t n = (uint32_t)c->arg[1];
@@ -383,6 +386,13 @@ int64_t stub_semctl(struct call *c)
         return -ENOMEM;
     if (command == IPC_INFO || command == SEM_INFO)
         return put_information(c, s, command == SEM_INFO);
+    if (id < 0 || !known(command))
+        return -EINVAL;
+    struct semid_ds in;
+    if (command == IPC_SET && call_read(c, c->arg[3], &in, sizeof in))
+        return -EFAULT;
+    if (command == SETVAL && (uint32_t)c->arg[3] > VALUE_MOST)
+        return -ERANGE;
     bool by_index = command == SEM_STAT || command == STAT_ANY;
     struct sysv_object *o = by_index ? (id >= 0 && id < s->semaphores.highest ? s->semaphores.slot[id] : NULL)
                                      : sysv_find(&s->semaphores, id);
@@ -390,7 +400,9 @@ int64_t stub_semctl(struct call *c)
         return -EINVAL;
     struct semaphore_set *set = (struct semaphore_set *)o;
     if (command == IPC_RMID || command == IPC_SET)
-        return change_set(c, set, command);
+        return change_set(c, set, command, &in);
+    if (command == SETVAL && n >= set->count)
+        return -EINVAL;
     bool writes = command == SETVAL || command == SETALL;
     if (command != STAT_ANY && !sysv_may(o, c, writes ? SYSV_WRITE : SYSV_READ))
         return -EACCES;
