@@ -25,6 +25,7 @@ struct executing {
     struct task *task;
     struct exec_arguments arguments;
     size_t room;
+    bool closes; /* the program's name leads through a descriptor that execve closes: no interpreter could open it */
 };
 
 static int add_bytes(struct executing *x, const char *bytes, size_t n)
@@ -209,6 +210,8 @@ static int resolve_scripts(struct executing *x, const char *path, struct dentry 
             return (int)got;
         if (got < 2 || line[0] != '#' || line[1] != '!')
             return 0;
+        if (x->closes)
+            return -ENOENT;
         if (depth == SCRIPT_DEPTH)
             return -ELOOP;
         int error = follow_script(x, line, depth == 0 ? path : interpreter, interpreter);
@@ -289,10 +292,11 @@ int exec_start(struct task *t, const struct place *at, const char *path, struct 
     return error;
 }
 
-static int64_t execute(struct call *c, const struct place *at, const char *path, unsigned walk_flags, uint64_t argv,
-                       uint64_t envp, const char *name)
+/* fd: the directory, or the file, that the path begins at; AT_FDCWD. */
+static int64_t execute(struct call *c, const struct place *at, int fd, const char *path, unsigned walk_flags,
+                       uint64_t argv, uint64_t envp, const char *name)
 {
-    struct executing x = {.call = c, .task = c->task};
+    struct executing x = {.call = c, .task = c->task, .closes = fd != AT_FDCWD && fdtable_cloexec(c->task->fds, fd)};
     struct dentry *d = NULL;
     struct file *f = NULL;
     int error = open_program(&x, at, path, walk_flags, &d, &f);
@@ -321,7 +325,7 @@ int64_t stub_execve(struct call *c)
         error = call_place(c, AT_FDCWD, &at);
     if (error < 0)
         return error;
-    return execute(c, &at, path, 0, c->arg[1], c->arg[2], path);
+    return execute(c, &at, AT_FDCWD, path, 0, c->arg[1], c->arg[2], path);
 }
 
 int64_t stub_execveat(struct call *c)
@@ -356,5 +360,5 @@ int64_t stub_execveat(struct call *c)
         else
             snprintf(name, sizeof name, "/dev/fd/%d/%s", fd, path);
     }
-    return execute(c, &at, path, walk_flags, c->arg[2], c->arg[3], name);
+    return execute(c, &at, path[0] == '/' ? AT_FDCWD : fd, path, walk_flags, c->arg[2], c->arg[3], name);
 }

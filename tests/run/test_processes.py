@@ -241,6 +241,20 @@ SAME = {
             t.start(); t.join()
         print(os.waitpid(pid, 0)[1] >> 8)
     """,
+    "scripts_through_descriptors": """
+        import ctypes, os
+        libc = ctypes.CDLL(None, use_errno=True)
+        open('script', 'w').write('#!/bin/sh\\necho ran $1; exit 3\\n'); os.chmod('script', 0o755)
+        for name, path, flags in ('script', b'', 0x1000), ('.', b'script', 0):
+            for stays in False, True:
+                pid = os.fork()
+                if pid == 0:
+                    fd = os.open(name, os.O_RDONLY); os.set_inheritable(fd, stays)
+                    vector = (ctypes.c_char_p * 3)(b'zero', b'one', None)
+                    libc.syscall(322, fd, path, vector, None, flags)
+                    os._exit(ctypes.get_errno())
+                print(name, stays, os.waitpid(pid, 0)[1] >> 8)
+    """,
     "locks_of_who_executes": """
         import ctypes, mmap, os, threading
         libc, memory = ctypes.CDLL(None), mmap.mmap(-1, 4096)
