@@ -80,6 +80,7 @@ void mm_put(struct mm *m)
     shared_map_remove(m, 0, UINT64_MAX);
     if (m->machine_release != NULL)
         m->machine_release(m);
+    free(m->locked);
     free(m);
 }
 
@@ -101,6 +102,8 @@ static struct mm *mm_copy(struct world *w, const struct mm *from)
     m->id = id;
     m->references = 1;
     m->shared = NULL;
+    m->locked = NULL; /* fork(2): memory locks are not inherited */
+    m->locked_count = 0;
     m->machine = NULL;
     m->machine_release = NULL;
     m->shared_count = m->shared_prune_at = 0;

@@ -43,6 +43,11 @@ struct shared_map {
     bool is_private;      /* MAP_PRIVATE: no futex is shared through it, but its pages are the file's */
 };
 
+/* A stretch that mlock(2) was asked for. */
+struct locked_range {
+    uint64_t start, end;
+};
+
 /* One address space. Shared by threads, and by a vfork child until it executes. */
 struct mm {
     uint32_t references;
@@ -55,6 +60,8 @@ struct mm {
     uint64_t text_start, text_end, entry;
     struct shared_map *shared;
     uint32_t shared_count, shared_prune_at;
+    struct locked_range *locked; /* stubs/memory_lock.c */
+    uint32_t locked_count;
     uint32_t membarrier; /* commands registered for (membarrier(2)) */
     uint64_t populated;  /* bytes: mm_populate */
     void *machine;       /* the supervisor's: descriptors handed over */

@@ -2,6 +2,7 @@
  * asked it does (CALL_NATIVE), once it is certain that no descriptor of the guest's and no address of the glass pages is in the
  * arguments. Files are mapped from the VFS by machine->map. */
 #include "kernel/recorder.h"
+#include "stubs/memory_lock.h"
 #include "stubs/stubs.h"
 
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 
 #define PAGE UINT64_C(4096)
 #define PAGE_UP(x) (((x) + PAGE - 1) & ~(PAGE - 1))
-#define GUARDED UINT64_C(0x20000) /* below lie the pages the supervisor works in */
+#define GUARDED MEMORY_LOWEST
 #define ADDRESS_LIMIT (UINT64_C(1) << 47)
 #define BRK_MOST (UINT64_C(64) << 30)
 
@@ -162,6 +163,14 @@ static int check_place(const struct call *c)
     return address % PAGE != 0 ? -EINVAL : address < GUARDED ? -EPERM /* as below vm.mmap_min_addr */ : 0;
 }
 
+static int64_t map_anonymous(struct call *c)
+{
+    c->arg[4] = UINT64_MAX;
+    if (c->arg[1] == MM_ARENA && c->arg[2] == (PROT_READ | PROT_WRITE))
+        c->arg[3] |= (uint64_t)mm_populate(c->task->mm, MM_ARENA);
+    return (c->arg[3] & MAP_FIXED) != 0 ? replace_memory(c) : CALL_NATIVE;
+}
+
 int64_t stub_mmap(struct call *c)
 {
     enum { /* flags that MAP_SHARED_VALIDATE knows (linux/mman.h, LEGACY_MAP_MASK) */
@@ -186,6 +195,10 @@ int64_t stub_mmap(struct call *c)
         return -EINVAL;
     if ((c->arg[3] & MAP_HUGETLB) != 0)
         return -ENOMEM; /* no huge pages are set aside in this world */
+    bool locks = (c->arg[3] & MAP_LOCKED) != 0;
+    error = locks ? memory_lock_room(c, PAGE_UP(c->arg[1])) : 0;
+    if (error < 0)
+        return error;
     c->arg[3] &= ~(uint64_t)MAP_LOCKED;
     if (!fixed && c->arg[0] < GUARDED)
         c->arg[0] = 0;
@@ -195,14 +208,14 @@ int64_t stub_mmap(struct call *c)
         return -EOPNOTSUPP;
     if ((of_file || type != MAP_PRIVATE) && shared_map_full(c->task))
         return -ENOMEM;
-    if (of_file)
-        return map_file(c, type != MAP_PRIVATE);
-    if (type != MAP_PRIVATE)
-        return map_shared_anonymous(c);
-    c->arg[4] = UINT64_MAX;
-    if (c->arg[1] == MM_ARENA && c->arg[2] == (PROT_READ | PROT_WRITE))
-        c->arg[3] |= (uint64_t)mm_populate(c->task->mm, MM_ARENA);
-    return (c->arg[3] & MAP_FIXED) != 0 ? replace_memory(c) : CALL_NATIVE;
+    int64_t got = of_file               ? map_file(c, type != MAP_PRIVATE)
+                  : type != MAP_PRIVATE ? map_shared_anonymous(c)
+                                        : map_anonymous(c);
+    if (locks && got == CALL_NATIVE)
+        got = call_native(c, SYS_mmap, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+    if (locks && !failed(got))
+        memory_lock_mapped(c, (uint64_t)got, c->arg[1]);
+    return got;
 }
 
 int64_t stub_munmap(struct call *c)
@@ -258,7 +271,7 @@ int64_t stub_mremap(struct call *c)
     return got;
 }
 
-/* ---- advice, locks, questions ------------------------------------------------------------------------------------- */
+/* ---- advice, questions -------------------------------------------------------------------------------------------- */
 
 int64_t stub_madvise(struct call *c)
 {
@@ -318,49 +331,6 @@ int64_t stub_mincore(struct call *c)
     if (result == 0 && c->world->machine->maps != NULL)
         (void)c->world->machine->maps(c->task, false, all_present, &p);
     return result < 0 ? result : p.error;
-}
-
-/* Locking: the world has no swap, so memory stays where it is. RLIMIT_MEMLOCK still speaks, and memory must be there: what
- * msync(2) says without doing anything. */
-static int64_t lock_range(struct call *c, bool lock)
-{
-    const struct rlimit64 *limit = &c->task->process->limits[RLIMIT_MEMLOCK];
-    uint64_t start = c->arg[0] & ~(PAGE - 1), length = PAGE_UP(c->arg[1] + c->arg[0] % PAGE);
-    if (lock && c->task->cred.euid != 0 && (limit->rlim_cur == 0 || length > limit->rlim_cur))
-        return limit->rlim_cur == 0 ? -EPERM : -ENOMEM;
-    if (start + length < start)
-        return -EINVAL;
-    if (length == 0)
-        return 0;
-    return start < GUARDED ? -ENOMEM : call_native(c, SYS_msync, start, length, MS_ASYNC, 0, 0, 0);
-}
-
-int64_t stub_mlock(struct call *c)
-{
-    return lock_range(c, true);
-}
-
-int64_t stub_mlock2(struct call *c)
-{
-    return ((uint32_t)c->arg[2] & ~1u) != 0 ? -EINVAL : lock_range(c, true);
-}
-
-int64_t stub_munlock(struct call *c)
-{
-    return lock_range(c, false);
-}
-
-int64_t stub_mlockall(struct call *c)
-{
-    uint32_t flags = (uint32_t)c->arg[0];
-    if (flags == 0 || (flags & ~7u) != 0 || flags == MCL_ONFAULT)
-        return -EINVAL;
-    return 0;
-}
-
-int64_t stub_munlockall(struct call *c)
-{
-    return 0;
 }
 
 /* ---- NUMA: one node ------------------------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* /proc/PID/stat, statm, status and limits: what ps(1), top(1) and psutil read (proc(5)). */
+#include "stubs/memory_lock.h"
 #include "stubs/proc/proc.h"
 #include "stubs/processes.h"
 
@@ -110,9 +111,21 @@ static void memory_lines(const struct subject *who, struct text *out)
         const char *name;
         uint64_t bytes;
     } lines[] = {
-        {"VmPeak", use.size},    {"VmSize", use.size},      {"VmLck", 0},   {"VmPin", 0},    {"VmHWM", use.resident},
-        {"VmRSS", use.resident}, {"RssAnon", use.resident}, {"RssFile", 0}, {"RssShmem", 0}, {"VmData", use.data},
-        {"VmStk", use.stack},    {"VmExe", use.text},       {"VmLib", 0},   {"VmPTE", 0},    {"VmSwap", 0},
+        {"VmPeak", use.size},
+        {"VmSize", use.size},
+        {"VmLck", memory_locked(who->task->mm)},
+        {"VmPin", 0},
+        {"VmHWM", use.resident},
+        {"VmRSS", use.resident},
+        {"RssAnon", use.resident},
+        {"RssFile", 0},
+        {"RssShmem", 0},
+        {"VmData", use.data},
+        {"VmStk", use.stack},
+        {"VmExe", use.text},
+        {"VmLib", 0},
+        {"VmPTE", 0},
+        {"VmSwap", 0},
         {"HugetlbPages", 0},
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)

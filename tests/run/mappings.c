@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,6 +148,44 @@ static void zeros(void)
     MAPPED(mmap(NULL, PAGE, RW, MAP_PRIVATE, open("/dev/null", O_RDWR), 0));
 }
 
+/* An ordinary user's locked memory is what its limit says, in sum. */
+static void locked(void)
+{
+    enum { MOST = 16 * PAGE };
+    const struct rlimit most = {MOST, MOST}, none = {0, 0};
+    char *p = mmap(NULL, 2 * MOST, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (geteuid() == 0 && setuid(65534) < 0)
+        _exit(1);
+    setrlimit(RLIMIT_MEMLOCK, &most);
+    SHOW(mlock(p, PAGE));
+    SHOW(mlock(p + 4 * PAGE, MOST));
+    SHOW(mlock(p + 1, MOST - 1));
+    SHOW(mlock(p + 3, MOST - 1));
+    SHOW(mlock(p + MOST, 1));
+    MAPPED(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0));
+    SHOW(munlock(p + 8 * PAGE, PAGE));
+    SHOW(mlock(p + MOST, PAGE));
+    SHOW(mlock(p + 8 * PAGE, 1));
+    munmap(p, 4 * PAGE);
+    SHOW(mlock(p + MOST + PAGE, 4 * PAGE));
+    SHOW(mlock(p, PAGE));
+    SHOW(mlockall(MCL_CURRENT));
+    if (fork() == 0) {
+        SHOW(mlock(p + 4 * PAGE, MOST)); /* nothing of it is inherited */
+        _exit(0);
+    }
+    wait(NULL);
+    SHOW(munlockall());
+    char *q = mmap(NULL, MOST, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+    SHOW(mlock(p + 4 * PAGE, PAGE));
+    SHOW(munlock(q, PAGE));
+    SHOW(mlock(p + 4 * PAGE, PAGE));
+    setrlimit(RLIMIT_MEMLOCK, &none);
+    SHOW(mlock(p + 4 * PAGE, PAGE));
+    SHOW(mlockall(MCL_CURRENT));
+    MAPPED(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0));
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
@@ -157,5 +196,6 @@ int main(void)
     read_only();
     sealed();
     zeros();
+    locked();
     return 0;
 }
