@@ -156,3 +156,22 @@ def test_who_listens_beside_whom(same):
 
 def test_splicing_does_not_wait_for_who_does_not(same):
     same(MOVES)
+
+
+def test_a_send_or_a_receive_is_at_most_two_stops(terrarium):
+    def stops(n):
+        done = terrarium("run", "--", "-c", f"""
+import os, socket
+l = socket.create_server(("127.0.0.1", 0))
+if os.fork() == 0:
+    c = socket.create_connection(l.getsockname())
+    for _ in range({n}): c.send(b"x"); c.recv(1)
+    os._exit(0)
+s, _ = l.accept()
+for _ in range({n}): s.recv(1); s.send(b"y")
+os.wait()
+""", report=True)
+        assert done.status == 0, done
+        return done.report["stops"]
+    calls = 4 * 2000
+    assert stops(2000) - stops(0) <= 2 * calls
