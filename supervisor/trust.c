@@ -16,7 +16,8 @@ struct trust {
     struct world *world;
     struct place root;
     const char *pem;
-    int error; /* the first */
+    int error;     /* the first */
+    int looked_at; /* directories, by add_tree */
 };
 
 static void put(struct trust *t, const char *path, const void *bytes, size_t n)
@@ -102,6 +103,60 @@ static void add_below(struct trust *t, const char *prefix)
     file_put(f);
 }
 
+/* What lies below a directory, where projects have their environments (`.venv`): so deep, and so many directories in all. */
+enum { TREE_DEPTH = 3, TREE_MOST = 200 };
+
+struct tree {
+    struct trust *trust;
+    const char *directory;
+    int depth;
+};
+
+static void add_tree(struct trust *t, const char *directory, int depth);
+
+/* Of the root's own: those where nobody has a project. */
+static bool is_systems(const char *name)
+{
+    static const char *const names[] = {"bin",  "boot", "dev",  "etc", "lib", "lib64",
+                                        "proc", "run",  "sbin", "sys", "usr", "var"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static int each_child(struct dirent_sink *s, const char *name, uint64_t ino, uint8_t type, uint64_t next)
+{
+    const struct tree *tree = s->context;
+    char path[VFS_PATH_MAX];
+    if (type != DT_DIR || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+        (*tree->directory == '\0' && is_systems(name)))
+        return 0;
+    if (tree->trust->looked_at++ >= TREE_MOST)
+        return 1;
+    if (snprintf(path, sizeof path, "%s/%s", tree->directory, name) >= (int)sizeof path)
+        return 0;
+    if (tree->depth > 1) {
+        add_tree(tree->trust, path, tree->depth - 1);
+        return 0;
+    }
+    add_below(tree->trust, path);
+    add_to_packages(tree->trust, path);
+    return 0;
+}
+
+/* Those at exactly this depth: the nearer ones come first, as there is an end to it. */
+static void add_tree(struct trust *t, const char *directory, int depth)
+{
+    struct tree tree = {t, directory, depth};
+    struct dirent_sink sink = {.emit = each_child, .context = &tree};
+    struct file *f;
+    if (vfs_open(&t->root, *directory != '\0' ? directory : "/", O_RDONLY | O_DIRECTORY, 0, 0, &f) < 0)
+        return;
+    (void)file_getdents(f, &sink);
+    file_put(f);
+}
+
 static int each_mount(void *context, const char *device, const char *at, const char *type, const char *options)
 {
     struct trust *t = context;
@@ -176,5 +231,7 @@ int trust_install(struct world *w, struct contents *cs, struct run_error *e)
     add_below(&t, "/usr");
     add_below(&t, "/usr/local");
     (void)vfs_each_mount(w->vfs, each_mount, &t);
+    for (int depth = 1; depth <= TREE_DEPTH; depth++)
+        add_tree(&t, "", depth);
     return finish(&t, e);
 }

@@ -78,3 +78,26 @@ files:
   /my/certs/README: "certificates\\n"
 """)
     assert done.status == 0 and done.out.endswith("b'trusted'\n"), done
+
+
+PLACES = [f"{below}/certifi/cacert.pem" for below in
+          ("/opt/conda/lib/python3.12/site-packages", "/src/.venv/lib/python3.11/site-packages/pip/_vendor", "/src/service/venv/lib/python3.11/site-packages",
+           "/home/guest/.local/lib/python3.11/site-packages", "/app/vendor")]
+
+
+def test_certifis_files_hold_the_authority_wherever_projects_keep_them(terrarium, tmp_path):
+    for path in PLACES:
+        (tmp_path / path[1:]).parent.mkdir(parents=True)
+        (tmp_path / path[1:]).write_text("")
+    mounts = [word for top in ("opt", "src", "home", "app") for word in ("--mount", f"{tmp_path}/{top}:/{top}")]
+    done = terrarium("run", *mounts, "--", "-c", f"""
+import ssl, urllib.request
+for path in {PLACES}:
+    print(urllib.request.urlopen("https://a.example/", context=ssl.create_default_context(cafile=path)).read())
+""", policy="""
+terrarium: 1
+network:
+  - {connect: "a.example:443", http: [{body: trusted}]}
+""")
+    assert (done.status, done.out) == (0, "b'trusted'\n" * len(PLACES)), done
+    assert (tmp_path / PLACES[0][1:]).read_text() == ""   # the host's stay as they are
