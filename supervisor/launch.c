@@ -192,10 +192,10 @@ static int child(void *context)
         tsc_try();
     set_limit(RLIMIT_CORE, 0);
     set_limit(RLIMIT_STACK, NATIVE_STACK);
-    set_limit(RLIMIT_NOFILE, NATIVE_DESCRIPTORS);
     drop_capabilities();
     if ((error = place_descriptors(b)) < 0)
         fail(b->failures, STEP_SETUP, error);
+    set_limit(RLIMIT_NOFILE, NATIVE_DESCRIPTORS); /* not before: the supervisor's own may be more */
     if ((error = install_filter(b)) < 0)
         fail(GLASS_FIRST_FREE, STEP_FILTER, error);
     char *argv[] = {"", NULL}, *envp[] = {NULL};

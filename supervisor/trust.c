@@ -104,7 +104,7 @@ static void add_below(struct trust *t, const char *prefix)
 }
 
 /* What lies below a directory, where projects have their environments (`.venv`): so deep, and so many directories in all. */
-enum { TREE_DEPTH = 3, TREE_MOST = 200 };
+enum { TREE_DEPTH = 3, TREE_MOST = 100 };
 
 struct tree {
     struct trust *trust;

@@ -101,3 +101,16 @@ network:
 """)
     assert (done.status, done.out) == (0, "b'trusted'\n" * len(PLACES)), done
     assert (tmp_path / PLACES[0][1:]).read_text() == ""   # the host's stay as they are
+
+
+def test_many_projects_are_no_burden(terrarium, tmp_path):
+    """There is an end to looking, and what was looked at does not stand in the way of the guest's start."""
+    for i in range(150):
+        path = tmp_path / f"src/p{i:03}/lib/python3.11/site-packages/certifi/cacert.pem"
+        path.parent.mkdir(parents=True)
+        path.write_text("")
+    done = terrarium("run", "--mount", f"{tmp_path}/src:/src", "--", "-c", """
+import pathlib
+print(len(list(pathlib.Path("/src").iterdir())), sum(b"CERTIFICATE" in p.read_bytes() for p in pathlib.Path("/src").rglob("cacert.pem")) > 50)
+""", policy='terrarium: 1\nnetwork: [{connect: "a.example:443", http: [{body: trusted}]}]\n')
+    assert (done.status, done.out) == (0, "150 True\n"), done
