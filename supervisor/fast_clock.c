@@ -139,6 +139,7 @@ static void give_up(struct world *w, struct fast_clock *f)
     f->works = false;
     __atomic_store_n(&f->page->per_event, INT64_MAX, __ATOMIC_RELAXED);
     __atomic_store_n(&f->page->left, INT64_MAX, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->page->name, 0, __ATOMIC_RELAXED); /* nobody is named rather than the wrong one */
     world_not_reproducible(w, "clock: the guest wrote into the page of its vDSO");
 }
 

@@ -94,6 +94,13 @@ def test_where_nobody_leaves_his_name_stacks_may_tell(take, named, terrarium):
     assert (waits[one]["held_by"], waits[other]["held_by"]) == ((other, one) if named else (None, None)), waits
 
 
+def test_who_writes_the_page_of_names_names_nobody(terrarium):
+    """It holds the count too, and is not believed any more (docs/counting.md)."""
+    code = "import ctypes, threading, time\na = threading.Lock()\nctypes.cast(0x12000, ctypes.POINTER(ctypes.c_int64))[0] = -7\ntime.sleep(1)\na.acquire(); a.acquire()"
+    result = terrarium("run", "--limit", "wall=60s", "--", "-c", code, report=True)
+    assert [w["held_by"] for w in result.report["deadlock"]] == [None], result.report["deadlock"]
+
+
 def held_by(terrarium, code, python="/usr/bin/python3"):
     """Of each that waits, in order."""
     result = terrarium(*WAITS, "--python", python, "--", "-c", code, report=True)
