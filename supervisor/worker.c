@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 enum {
     LINE = 64
@@ -29,6 +30,8 @@ struct worker {
 static void *work(void *context)
 {
     struct worker *w = context;
+    (void)prctl(PR_SET_TSC,
+                PR_TSC_ENABLE); /* nobody is held by this one, and it hears of no fault (supervisor/tsc_own.h) */
     confine_thread();
     pthread_mutex_lock(&w->lock);
     w->ready = true;
