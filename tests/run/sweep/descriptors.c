@@ -58,8 +58,8 @@ LIST(without_epoll, FILES, PIPES, SOCKETS, OTHERS, MEMORY_FILES, DEVICES,
      NONE); /* which knows ioctls since Linux 6.9 */
 LIST(owned, FILES, PIPES, SOCKETS, MEMORY_FILES, DEVICES,
      NONE); /* without anonymous inodes, which have other modes since Linux 6.15 */
-LIST(not_regular, V(OPATH), V(DIRECTORY), PIPES, SOCKETS, OTHERS, DEVICES,
-     NONE); /* tmpfs has O_DIRECT since Linux 6.6 */
+LIST(not_regular, V(OPATH), V(DIRECTORY), PIPES, SOCKETS, OTHERS, DEVICES, {"closed", 99},
+     {"-1", -1}); /* tmpfs has O_DIRECT since Linux 6.6 */
 LIST(with_flags, V(RDWR), V(RDONLY), V(WRONLY), V(APPEND), V(OPATH), PIPES, SOCKETS, MEMORY_FILES, V(DEV_NULL),
      {"closed", 99});
 LIST(few, V(RDWR), V(APPEND), V(OPATH), V(DIRECTORY), V(EMPTY_READ), V(EMPTY_WRITE), V(HELD_READ), V(BROKEN_WRITE),

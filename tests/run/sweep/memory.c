@@ -60,7 +60,8 @@ static void mapped(long result, const long *a)
 
 static void remapped(long result, const long *a)
 {
-    munmap((void *)result, (a[2] + PAGE - 1) & -PAGE);
+    if (result != -1)
+        munmap((void *)result, (a[2] + PAGE - 1) & -PAGE);
     make();
 }
 
@@ -79,7 +80,7 @@ LIST(places, {"NULL", 0}, {"writable", AT(WRITABLE)}, {"hole", AT(HOLE)}, {"behi
 LIST(anywhere, {"NULL", 0}, {"behind", AT(BEHIND)});
 LIST(behind, {"behind", AT(BEHIND)});
 LIST(lengths, {"0", 0}, {"1", 1}, {"4096", 4096}, {"5 pages", 5 * PAGE}, {"-1", -1}, {"-4096", -4096},
-     {"2^47", 1L << 47});
+     {"2^57", 1L << 57});
 LIST(few_lengths, {"4096", 4096}, {"0", 0}, {"-1", -1});
 LIST(one_page, {"4096", 4096});
 LIST(protections, {"NONE", 0}, {"R", 1}, {"W", 2}, {"RW", 3}, {"X", 4}, {"SEM", 8}, {"bit 4", 16},
@@ -87,7 +88,7 @@ LIST(protections, {"NONE", 0}, {"R", 1}, {"W", 2}, {"RW", 3}, {"X", 4}, {"SEM", 
      {"R with junk above", 1 | 1L << 32});
 LIST(few_protections, {"R", 1}, {"RW", 3}); /* the filesystem may be mounted without programs */
 LIST(executable, {"RX", 5});
-LIST(nameless, V(PIPE), V(SEALED), V(MEMORY));
+LIST(nameless, V(SEALED), V(MEMORY));
 LIST(one_protection, {"RW", 3});
 #define A(x) (MAP_PRIVATE | MAP_ANONYMOUS | (x))
 LIST(map_flags, {"0", 0}, {"ANONYMOUS", MAP_ANONYMOUS}, {"PRIVATE|ANONYMOUS", A(0)},
@@ -107,7 +108,7 @@ LIST(pieces, {"writable", AT(WRITABLE)}, {"writable+1", AT(WRITABLE) + 1}, {"las
      {"private file", AT(PRIVATE_FILE)}, {"shared memory", AT(SHARED_MEMORY)}, {"NULL", 0}, {"kernel", KERNEL},
      {"-4096", -4096}, {"end", BEYOND});
 LIST(piece_lengths, {"0", 0}, {"1", 1}, {"2 pages", 2 * PAGE}, {"10 pages", 10 * PAGE}, {"-1", -1}, {"-4096", -4096},
-     {"2^47", 1L << 47});
+     {"2^57", 1L << 57});
 LIST(advised_lengths, {"0", 0}, {"1", 1}, {"2 pages", 2 * PAGE}, {"10 pages", 10 * PAGE}, {"-1", -1});
 LIST(old_lengths, {"0", 0}, {"1 page", PAGE}, {"2 pages", 2 * PAGE}, {"6 pages", 6 * PAGE}, {"-1", -1});
 LIST(new_lengths, {"0", 0}, {"1 page", PAGE}, {"5 pages", 5 * PAGE}, {"-1", -1});
@@ -122,7 +123,7 @@ LIST(advices, {"NORMAL", 0}, {"RANDOM", 1}, {"SEQUENTIAL", 2}, {"WILLNEED", 3}, 
      {"KEEPONFORK", 19}, {"COLD", 20}, {"PAGEOUT", 21}, {"POPULATE_READ", 22}, {"POPULATE_WRITE", 23}, {"99", 99},
      {"-1", -1}, {"NORMAL with junk above", 1L << 32});
 LIST(outs, {"OUT", OUT}, {"NULL", 0}, {"nowhere", NOWHERE}, {"read only", READ_ONLY}, {"kernel", KERNEL});
-LIST(lock_lengths, {"0", 0}, {"1", 1}, {"2 pages", 2 * PAGE}, {"10 pages", 10 * PAGE}, {"-1", -1}, {"2^47", 1L << 47});
+LIST(lock_lengths, {"0", 0}, {"1", 1}, {"2 pages", 2 * PAGE}, {"10 pages", 10 * PAGE}, {"-1", -1}, {"2^57", 1L << 57});
 LIST(lock_flags, {"0", 0}, {"ONFAULT", 1}, {"2", 2}, {"-1", -1}, {"junk above", 1L << 32});
 LIST(all_flags, {"0", 0}, {"ONFAULT", 4}, {"8", 8}, {"-1", -1}, {"FUTURE|8", 10});
 
@@ -158,7 +159,7 @@ static const struct row rows[] = {
     {ROW(mmap, behind, one_page, executable, file_flags, nameless, zero), HIDE, mapped},
     {ROW(munmap, pieces, piece_lengths), SHOW, made},
     {ROW(mprotect, pieces, piece_lengths, protections), ALWAYS, made},
-    {ROW(mremap, pieces, old_lengths, new_lengths, remap_flags, destinations), HIDE, remapped},
+    {ROW(mremap, pieces, old_lengths, new_lengths, remap_flags, destinations), HIDE | ALWAYS, remapped},
     {ROW(msync, pieces, piece_lengths, sync_flags), SHOW, NULL},
     {ROW(madvise, pieces, advised_lengths, advices), ALWAYS, made},
     {ROW(mincore, pieces, piece_lengths, outs), SHOW, NULL},

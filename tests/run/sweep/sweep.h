@@ -57,7 +57,7 @@ struct row {
 #define NO_ACCESS 0x20300000L         /* a page */
 #define NOWHERE 0x20400000L           /* nothing is there */
 #define EDGE (0x20500000L + PAGE - 4) /* four bytes, and then nothing */
-#define BEYOND 0x7ffffffff000L        /* the end of what a program may have */
+#define BEYOND (1L << 56)             /* no program may have what is there, on any machine */
 #define KERNEL ((long)0xffff888000000000UL)
 LIST(out, {"OUT", OUT}, {"NULL", 0}, {"read only", READ_ONLY}, {"nowhere", NOWHERE}, {"edge", EDGE}, {"kernel", KERNEL},
      {"-1", -1});
