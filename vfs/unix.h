@@ -1,5 +1,5 @@
-/* AF_UNIX sockets, between vfs/unix.c (the calls), vfs/unix_address.c (names), vfs/unix_urgent.c (urgent bytes) and vfs/unix_queue.c
- * (messages and the files they carry). */
+/* AF_UNIX sockets, between vfs/unix.c (the calls), vfs/unix_address.c (names), vfs/unix_receive.c,
+ * vfs/unix_urgent.c (urgent bytes) and vfs/unix_queue.c (messages and the files they carry). */
 #ifndef VFS_UNIX_H
 #define VFS_UNIX_H
 
@@ -99,6 +99,9 @@ ssize_t unix_receive_urgent(struct unix_socket *s, struct socket_message *m, int
  * bytes (`done`) ends here. */
 struct unix_message *unix_past_mark(struct unix_socket *s, struct unix_message *message, bool peek, bool done);
 int unix_at_mark(const struct socket *s);
+
+/* vfs/unix_receive.c */
+ssize_t unix_receive(struct socket *s, struct socket_message *m, int flags);
 
 /* vfs/unix_address.c */
 int unix_bind(struct socket *s, const struct place *at, uint32_t mode, const struct sockaddr *a, socklen_t n);
