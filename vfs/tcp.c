@@ -51,7 +51,7 @@ static void leave_peer(struct inet_socket *s, bool reset)
     if (!peer->dead && peer->peer == s) {
         if (reset) {
             /* After its FIN an RST is only that nobody reads any more (tcp_reset, TCP_CLOSE_WAIT). */
-            tcp_break_off(peer, peer->base.shutdown & SHUTDOWN_RECEIVE ? EPIPE : ECONNRESET);
+            tcp_break_off(peer, s->finished ? EPIPE : ECONNRESET);
         } else {
             peer->base.shutdown |= SHUTDOWN_RECEIVE;
             peer->over |= peer->finished;
@@ -68,7 +68,7 @@ static void die(struct inet_socket *s, bool reset)
     stop_knocking(s);
     stop_listening(s);
     bool abort = reset || s->first || (s->base.linger.l_onoff && !s->base.linger.l_linger);
-    leave_peer(s, abort && s->base.shutdown != SHUTDOWN_BOTH); /* when both ends said FIN, it is over already */
+    leave_peer(s, abort && !s->over);
     while (s->first)
         inet_drop_first(s);
     inet_put(s);
@@ -269,7 +269,7 @@ void tcp_far_finished(struct inet_socket *s)
 
 void tcp_far_reset(struct inet_socket *s)
 {
-    tcp_break_off(s, s->base.shutdown & SHUTDOWN_RECEIVE ? EPIPE : ECONNRESET);
+    tcp_break_off(s, remote_has_finished(s) ? EPIPE : ECONNRESET);
 }
 
 /* When a connection that nobody answers is given up: tcp_syn_retries, each wait twice the last. */

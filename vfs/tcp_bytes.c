@@ -43,6 +43,21 @@ static ssize_t send_to_nobody(struct inet_socket *s, struct io *io)
     return all;
 }
 
+/* Who has said that it neither sends nor reads any more answers bytes by RST, and is at its own end (tcp_rcv_state_process, FIN_WAIT). */
+static bool takes_no_more(const struct inet_socket *to)
+{
+    return to->finished && to->base.shutdown & SHUTDOWN_RECEIVE;
+}
+
+static ssize_t send_and_be_reset(struct inet_socket *s, struct io *io)
+{
+    struct inet_socket *to = s->peer;
+    if (s->flow)
+        flow_tell(to, NET_RESET, NULL, 0);
+    tcp_break_off(to, ECONNRESET);
+    return send_to_nobody(s, io);
+}
+
 static ssize_t send_beyond(struct inet_socket *s, struct io *io, bool urgent)
 {
     size_t done = 0;
@@ -162,6 +177,8 @@ ssize_t tcp_send(struct socket *socket, const struct place *at, struct socket_me
         return send_beyond(s, m->io, flags & MSG_OOB);
     if (!to || to->dead)
         return m->io->left ? send_to_nobody(s, m->io) : 0;
+    if (takes_no_more(to) && m->io->left)
+        return send_and_be_reset(s, m->io);
     ssize_t sent = send_here(s, to, m->io, flags & MSG_OOB);
     if (flags & MSG_OOB && sent > 0)
         mark_urgent(to);

@@ -36,6 +36,31 @@ s.close()
 print(named(c), tried(c.shutdown, 1), tried(c.recv, 10), tried(c.recv, 10), tried(c.recv, 10), named(c))
 """
 
+RESETS = HEAD + """
+import select, time
+def pair():
+    listener = socket.create_server(('127.0.0.1', 0))
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    return client, server
+def events(s):
+    p = select.poll(); p.register(s, 0x7fff); return [hex(e) for _, e in p.poll(0)]
+def told(s):
+    time.sleep(.05)
+    return events(s), tried(s.recv, 9, socket.MSG_DONTWAIT), tried(s.recv, 9, socket.MSG_DONTWAIT), tried(s.send, b'z', socket.MSG_NOSIGNAL), events(s)
+for how in socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR:
+    c, s = pair(); s.shutdown(how); time.sleep(.05) # and the other one goes on sending
+    print(how, tried(c.send, b'one'), told(c), told(s))
+    c, s = pair(); s.shutdown(how); c.shutdown(socket.SHUT_WR); time.sleep(.05)
+    print(tried(s.shutdown, 2), told(c), told(s))
+    c, s = pair(); c.send(b'unread'); time.sleep(.05); s.shutdown(how); s.close()
+    print(told(c))
+    c, s = pair(); c.send(b'unread'); c.shutdown(how); time.sleep(.05); s.close()
+    print(told(c))
+    c, s = pair(); c.shutdown(how); s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); time.sleep(.05); s.close()
+    print(told(c))
+"""
+
 BESIDE = HEAD + """
 V4, V6 = socket.IPPROTO_IP, socket.IPPROTO_IPV6
 def pair(family, protocol=0):
@@ -93,6 +118,10 @@ for send, receive in (0, 0), (8, 8), (8, 0), (10, 9), (10, 12), (100, 12), (0, 1
 
 def test_after_the_end(same):
     same(ENDS)
+
+
+def test_resets_and_half_ends(same):
+    assert "EPIPE" in same(RESETS)
 
 
 def test_beside_a_datagram(same):
