@@ -238,8 +238,12 @@ static int64_t receive_transfer(struct call *c, struct transfer *t)
         ssize_t n = socket_receive(t->file, &t->message, flags);
         if (n == -EAGAIN && waits)
             return socket_wait(c, t->file, true, c->progress);
+        if (n < 0 && c->progress > 0) {
+            socket_put_error(t->file, (int)n);
+            return (int64_t)c->progress;
+        }
         if (n < 0)
-            return c->progress > 0 ? (int64_t)c->progress : n;
+            return n;
         c->progress += (uint64_t)n;
         if (!all || n == 0 || c->progress >= t->io.total || t->message.file_count > 0 || t->message.ends)
             return (int64_t)c->progress;
@@ -412,6 +416,8 @@ static int64_t many(struct call *c, bool receive, int64_t end)
         result = one_of_many(c, f, at, now, receive);
         if (result == CALL_BLOCK)
             return result;
+        if (result < 0 && receive && c->keep[0] > 0)
+            socket_put_error(f, (int)result);
         if (result < 0)
             break;
         uint32_t length = (uint32_t)result;

@@ -218,6 +218,13 @@ ssize_t socket_receive(struct file *f, struct socket_message *m, int flags)
     return s ? s->ops->receive(s, m, flags) : -ENOTSOCK;
 }
 
+void socket_put_error(struct file *f, int error)
+{
+    struct socket *s = socket_of(f);
+    if (s && error != -EAGAIN && error != -EFAULT)
+        s->error = -error;
+}
+
 int socket_get_option(struct file *f, int level, int name, void *value, socklen_t *length)
 {
     struct socket *s = socket_of(f);

@@ -74,6 +74,9 @@ ssize_t socket_send(struct file *f, const struct place *at, struct socket_messag
  * MSG_DONTWAIT where it makes a difference to more than waiting. */
 ssize_t socket_receive(struct file *f, struct socket_message *m, int flags);
 
+/* A call that has something to return leaves the error it met to the next one; -EAGAIN and -EFAULT are none. */
+void socket_put_error(struct file *f, int error);
+
 /* value: *length bytes of room, set to what was written. -ENOPROTOOPT. */
 int socket_get_option(struct file *f, int level, int name, void *value, socklen_t *length);
 int socket_set_option(struct file *f, int level, int name, const void *value, socklen_t length, const struct cred *c);

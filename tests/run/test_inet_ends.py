@@ -57,6 +57,8 @@ for how in socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR:
     print(told(c))
     c, s = pair(); c.send(b'unread'); c.shutdown(how); time.sleep(.05); s.close()
     print(told(c))
+    c, s = pair(); s.send(b'before'); time.sleep(.05); s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); time.sleep(.05)
+    print(tried(c.recv, 99, socket.MSG_WAITALL), tried(c.recv, 99), told(c)) # the error is the next call's
     c, s = pair(); c.shutdown(how); s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); time.sleep(.05); s.close()
     print(told(c))
 """
