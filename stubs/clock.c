@@ -133,7 +133,7 @@ int64_t stub_clock_settime(struct call *c)
 
 int64_t stub_settimeofday(struct call *c)
 {
-    struct timeval t;
+    struct timeval t = {0};
     struct timezone zone;
     if (c->arg[0] != 0 && call_read(c, c->arg[0], &t, sizeof t) < 0)
         return -EFAULT;

@@ -240,16 +240,18 @@ int64_t stub_sched_setattr(struct call *c)
 {
     struct sched_attr a;
     int error;
-    if (c->arg[1] == 0 || (int32_t)c->arg[0] < 0 || c->arg[2] != 0)
+    if (c->arg[1] == 0 || (int32_t)c->arg[0] < 0 || (uint32_t)c->arg[2] != 0)
         return -EINVAL;
     int64_t result = read_attributes(c, &a);
     if (result < 0)
         return result;
-    if ((int32_t)a.sched_policy < 0 || (a.sched_flags & ~(uint64_t)SCHED_FLAG_ALL) != 0)
+    if ((int32_t)a.sched_policy < 0)
         return -EINVAL;
     struct task *t = task_argument(c, &error);
     if (t == NULL)
         return error;
+    if ((a.sched_flags & ~(uint64_t)SCHED_FLAG_ALL) != 0)
+        return -EINVAL;
     bool fair = a.sched_policy == SCHED_NORMAL || a.sched_policy == SCHED_BATCH;
     int nice = a.sched_nice < NICE_LEAST ? NICE_LEAST : a.sched_nice > NICE_MOST ? NICE_MOST : a.sched_nice;
     if (fair && !nice_allowed(&c->task->cred, t->process, nice))
@@ -265,7 +267,8 @@ int64_t stub_sched_getattr(struct call *c)
 {
     uint32_t size = (uint32_t)c->arg[2];
     int error;
-    if (c->arg[1] == 0 || (int32_t)c->arg[0] < 0 || size < SCHED_ATTR_SIZE_VER0 || size > 4096 || c->arg[3] != 0)
+    if (c->arg[1] == 0 || (int32_t)c->arg[0] < 0 || size < SCHED_ATTR_SIZE_VER0 || size > 4096 ||
+        (uint32_t)c->arg[3] != 0)
         return -EINVAL;
     const struct task *t = asked_about(c, &error);
     if (t == NULL)

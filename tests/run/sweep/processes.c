@@ -31,6 +31,8 @@ static void one_zombie(long result, const long *a)
         exit(4);
 }
 
+static void rescheduled(long result, const long *a);
+
 static void made(long result, const long *a)
 {
     close((int)result);
@@ -149,6 +151,21 @@ LIST(futex_bits, {"0", 0}, {"1", 1});
 LIST(futex_times, {"bad nanoseconds", IN + 0xA00}, {"negative", IN + 0xA10}, {"nowhere", NOWHERE}, {"0", IN + 0xA20});
 LIST(futex_counts, {"0", 0}, {"1", 1}, {"-1", -1});
 
+/* struct sched_attr, whose first word is its size. */
+#define SCHEDULINGS (IN + 0xB00)
+LIST(schedulings, {"OTHER", SCHEDULINGS}, {"FIFO", SCHEDULINGS + 64}, {"of unknown flags", SCHEDULINGS + 128},
+     {"of unknown policy", SCHEDULINGS + 192}, {"too small", SCHEDULINGS + 256}, {"longer", SCHEDULINGS + 320},
+     {"of negative nice", SCHEDULINGS + 384}, {"NULL", 0}, {"nowhere", NOWHERE});
+LIST(scheduling_sizes, {"48", 48}, {"56", 56}, {"0", 0}, {"47", 47}, {"4097", 4097},
+     {"48 with junk above", 48 | 1L << 32});
+#define WAITERS (IN + 0xE00)
+LIST(waiters, {"of another value", WAITERS}, {"of 8 bits", WAITERS + 24}, {"of unknown flags", WAITERS + 48},
+     {"reserved", WAITERS + 72}, {"not aligned", WAITERS + 96}, {"nowhere", NOWHERE}, {"NULL", 0});
+LIST(waiter_counts, {"1", 1}, {"0", 0}, {"129", 129}, {"-1", -1});
+LIST(wait_clocks, {"REALTIME", 0}, {"MONOTONIC", 1}, {"BOOTTIME", 7}, {"-1", -1});
+LIST(wait_times, {"NULL", 0}, {"bad nanoseconds", IN + 0xA00}, {"nowhere", NOWHERE});
+LIST(name_lengths, {"0", 0}, {"1", 1}, {"64", 64}, {"65", 65}, {"-1", -1});
+
 static const struct row rows[] = {
     {ROW(setuid, ids), SHOW, NULL},
     {ROW(setgid, ids), SHOW, NULL},
@@ -200,6 +217,15 @@ static const struct row rows[] = {
     {ROW(getpriority, any_which, nobody), SHOW, NULL},
     {ROW(setpriority, any_which, nobody, few_arguments), SHOW, NULL},
     {ROW(ioprio_get, bad_which, nobody), SHOW, NULL},
+    {ROW(sched_setattr, pids, schedulings, few_flags), ALWAYS, rescheduled},
+    {ROW(sched_getattr, pids, outs, scheduling_sizes, few_flags), SHOW, NULL},
+    {ROW(futex_waitv, waiters, waiter_counts, few_flags, wait_times, wait_clocks), SHOW, NULL},
+    {ROW(sethostname, names, name_lengths), SHOW, NULL},
+    {ROW(setdomainname, names, name_lengths), SHOW, NULL},
+    {ROW(acct, programs), SHOW, NULL},
+    {ROW(swapon, programs, zero), SHOW, NULL},
+    {ROW(swapoff, programs), SHOW, NULL},
+    {ROW(vhangup, zero), SHOW, NULL},
     {ROW(getrandom, outs, random_lengths, random_flags), SHOW, NULL},
     {ROW(uname, outs), SHOW, NULL},
     {ROW(sysinfo, outs), SHOW, NULL},
@@ -211,6 +237,18 @@ static const struct row rows[] = {
     {ROW(futex, words, futex_waits, seven, futex_times, other_words, futex_bits), SHOW, NULL},
     {ROW(futex, words, futex_wakes, futex_values, futex_counts, other_words, seven), SHOW, NULL},
 };
+
+static void set_schedulings(void)
+{
+    const unsigned made[][16] = {{48}, {48, SCHED_FIFO, 0, 0, 0, 1}, {48, 0, 0x80000000}, {48, 99}, {40},
+                                 {64}, {48, 0, 0, 0, (unsigned)-5}};
+    memcpy((void *)SCHEDULINGS, made, sizeof made);
+}
+
+static void rescheduled(long result, const long *a)
+{
+    set_schedulings();
+}
 
 static void file(const char *name, const void *bytes, size_t n, int mode)
 {
@@ -265,6 +303,10 @@ int main(int argc, char **argv)
     memcpy((void *)VECTORS, (long[]){(long)"x", 0, NOWHERE, 0}, 32);
     memcpy((void *)PRIORITIES, (int[]){0, 1, -1, 100}, 16);
     memcpy((void *)(IN + 0xA00), (long[]){0, 1000000000, -1, 0, 0, 0}, 48);
+    set_schedulings();
+    const struct futex_waitv waited[] = {
+        {7, IN, FUTEX_32, 0}, {7, IN, 0, 0}, {7, IN, FUTEX_32 | 64, 0}, {7, IN, FUTEX_32, 1}, {7, IN + 1, FUTEX_32, 0}};
+    memcpy((void *)WAITERS, waited, sizeof waited);
     memset((void *)EDGE, 'n', 4);
     make_programs();
     int p[2];
