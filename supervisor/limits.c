@@ -113,13 +113,23 @@ static uint64_t touched_share(pid_t pid)
     return line == NULL ? touched(pid) : strtoull(line + strlen("Pss_Anon:"), NULL, 10) * 1024;
 }
 
+/* Who /proc tells the process's memory of: of a leader that left before its threads it tells none. */
+static const struct tracee *somebody(const struct process *p)
+{
+    for (const struct task *t = p->threads; t != NULL; t = t->next_thread)
+        if (t->machine != NULL && ((const struct tracee *)t->machine)->where != TRACEE_GONE)
+            return t->machine;
+    return NULL;
+}
+
 /* Only the process whose turn it is can have grown its page tables; of the others it is remembered. */
 static void look_at_page_tables(const struct holder *h)
 {
     const struct task *t = h->world->current;
     struct tracee *leader = t != NULL ? t->process->machine : NULL;
+    const struct tracee *alive = t != NULL ? somebody(t->process) : NULL;
     char text[4096];
-    if (leader == NULL || leader->where == TRACEE_GONE || read_proc(leader->real, "status", text, sizeof text) <= 0)
+    if (leader == NULL || alive == NULL || read_proc(alive->real, "status", text, sizeof text) <= 0)
         return;
     const char *line = strstr(text, "\nVmPTE:");
     if (line != NULL)
@@ -142,9 +152,9 @@ static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
 {
     uint64_t sum = 0;
     for (const struct process *p = h->world->processes; p != NULL; p = p->next) {
-        const struct tracee *leader = p->machine;
-        if (leader != NULL && leader->where != TRACEE_GONE)
-            sum += of(leader->real) + leader->page_tables;
+        const struct tracee *leader = p->machine, *alive = somebody(p);
+        if (alive != NULL)
+            sum += of(alive->real) + (leader != NULL ? leader->page_tables : 0);
     }
     struct vfs_usage files;
     vfs_usage(h->world->vfs, &files);

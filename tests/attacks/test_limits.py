@@ -156,6 +156,20 @@ print('got it')
 """)
 
 
+def test_memory_of_threads_whose_leader_left(ended):
+    """Of a process whose first thread ended before the others, /proc/PID tells no memory."""
+    ended("memory", "memory=128MiB", """
+import ctypes, os, threading, time
+def work():
+    time.sleep(0.1)
+    keep = [bytearray(b'x') * (10 << 20) for _ in range(60)]
+    print('got it', flush=True)
+    os._exit(0)
+threading.Thread(target=work).start()
+ctypes.CDLL(None).syscall(60, 0)
+""")
+
+
 def test_memory_hidden_by_a_mapping_that_fails(ended):
     """Shared memory is on an account of its own as long as somebody maps it. What was to be put in its place was not."""
     ended("memory", "memory=128MiB", """
