@@ -102,13 +102,21 @@ int vfs_symlink(const struct place *at, const char *target, const char *path)
     int error = place_for_new(at, path, false, &w);
     if (error)
         return error;
+    struct fs *fs = w.parent->node->fs;
+    uint64_t charge = link_bytes(length);
     char *copy = strdup(target);
-    error = copy ? make(at, &w, &link_ops, S_IFLNK | 0777, &d) : -ENOMEM;
+    error = !copy ? -ENOMEM : charge ? fs_charge(fs, charge) : 0;
+    if (!error) {
+        error = make(at, &w, &link_ops, S_IFLNK | 0777, &d);
+        if (error && charge)
+            fs_refund(fs, charge);
+    }
     walked_release(&w);
     if (error) {
         free(copy);
         return error;
     }
+    d->node->flags |= charge ? NODE_LINK_CHARGED : 0;
     d->node->target = copy;
     d->node->size = length;
     node_event(d, IN_CREATE);

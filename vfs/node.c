@@ -8,8 +8,21 @@
 
 enum { BLOCK = 4096 };
 
+uint64_t link_bytes(uint64_t length)
+{
+    enum { SHORT = 128 }; /* with its NUL: stands in the inode (mm/shmem.c, SHORT_SYMLINK_LEN) */
+    return length >= SHORT ? BLOCK : 0;
+}
+
+static uint64_t link_blocks(const struct node *n)
+{
+    return link_bytes(n->size) / 512;
+}
+
 static void link_release(struct node *n)
 {
+    if (n->flags & NODE_LINK_CHARGED)
+        fs_refund(n->fs, link_bytes(n->size));
     free(n->target);
 }
 
@@ -20,7 +33,8 @@ static int link_readlink(struct node *n, const struct cred *c, const char **targ
 }
 
 const struct node_ops directory_ops = {.name = "directory"};
-const struct node_ops link_ops = {.name = "symlink", .readlink = link_readlink, .release = link_release};
+const struct node_ops link_ops = {
+    .name = "symlink", .readlink = link_readlink, .blocks = link_blocks, .release = link_release};
 const struct node_ops special_ops = {.name = "special"};
 
 struct node *node_new(struct fs *fs, const struct node_ops *ops, uint32_t mode, uint32_t uid, uint32_t gid)

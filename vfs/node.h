@@ -38,13 +38,14 @@ struct host_object; /* vfs/hostfs.c: where a node is on the host */
 /* ---- nodes ---------------------------------------------------------------------------------------------------- */
 
 enum node_flags {
-    NODE_GIVEN = 1,       /* existed before the guest ran (mount, inline file) */
-    NODE_CHARGED = 2,     /* counted against the quota of nodes */
-    NODE_DATA = 4,        /* the guest changed its bytes */
-    NODE_ATTRIBUTES = 8,  /* the guest changed mode, owner, times or xattrs */
-    NODE_READ = 16,       /* the guest read its bytes (read, mapped, executed) */
-    NODE_HOST_LINKS = 64, /* its filesystem keeps it while it has names (vfs/hostfs.c) */
-    NODE_NO_LINK = 32,    /* made by O_TMPFILE|O_EXCL: can never be linked */
+    NODE_GIVEN = 1,          /* existed before the guest ran (mount, inline file) */
+    NODE_CHARGED = 2,        /* counted against the quota of nodes */
+    NODE_DATA = 4,           /* the guest changed its bytes */
+    NODE_ATTRIBUTES = 8,     /* the guest changed mode, owner, times or xattrs */
+    NODE_READ = 16,          /* the guest read its bytes (read, mapped, executed) */
+    NODE_HOST_LINKS = 64,    /* its filesystem keeps it while it has names (vfs/hostfs.c) */
+    NODE_NO_LINK = 32,       /* made by O_TMPFILE|O_EXCL: can never be linked */
+    NODE_LINK_CHARGED = 128, /* a symlink whose target is on its filesystem's account */
 };
 
 /* Things few nodes have; made on first use by node_extra(). */
@@ -340,6 +341,7 @@ static inline bool directory_is_closed(const struct node *dir)
 extern const struct node_ops directory_ops;        /* a memory directory: nothing but its table */
 bool memfd_execution_sealed(const struct node *n); /* F_SEAL_EXEC: who may execute it does not change */
 extern const struct node_ops memory_ops;           /* a regular file in memory (vfs/memfs.c) */
+uint64_t link_bytes(uint64_t length);              /* what a symlink's target of that length takes of the quota */
 extern const struct node_ops link_ops;             /* a symlink in memory: node->target */
 extern const struct node_ops special_ops;          /* FIFOs, sockets, devices made by mknod(2) */
 /* Copy-on-write: a node of another kind becomes a memory file of `keep` bytes, which are in fd from `base` on (keep 0: fd
