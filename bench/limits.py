@@ -108,7 +108,8 @@ What bounds it, limit by limit:
 - **cpu**: of a virtual clock it is counted and ends the run at its place. Real time on the CPU is looked at each 10 ms of it, or 50 while counted Python
   computes with no limit of memory, where it only stands behind the count.
 - **memory**: looked at each 10 ms, also in the middle of a call that moves more than 1 MiB (`limits_over`): what the guest can touch in between is what goes
-  beyond, some 10 to 40 MiB.
+  beyond, some 10 to 40 MiB. Where processes share so much that the sum of what each has is more than the
+  limit, what is shared is looked at as soon as new memory could be too much, and else so often that it takes no more than a fifth of the time.
 - **output, processes, files, file_count**: counted in the call that goes beyond, which is the run's last.
 - A call that runs in the supervisor moves at most 2 GiB between guest and file, which a limit interrupts, or 16 MiB between files. What the host's kernel does
   for it in one piece (making or giving back the pages of a file) takes some 100 ms a GiB.

@@ -6,7 +6,7 @@
  * Memory is what was touched: anonymous pages of every process (proc_pid_statm(5): resident less shared), what memory files,
  * memfds and shared anonymous memory hold, and page tables, which reading one byte in every 2 MiB of a reserved stretch makes
  * out of nothing. Pages that fork(2) shares are counted once: when the cheap sum is over the limit, smaps_rollup's
- * proportional share decides. Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB, or 100 MiB in huge
+ * proportional share decides, which takes a walk through the page tables of everybody (shares_now). Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB, or 100 MiB in huge
  * pages.
  *
  * Where the host's /proc is not mounted, waitpid(2)'s own account stands in: the most that the process ever had in memory, with
@@ -43,6 +43,9 @@ struct limits {
     int64_t started;    /* CLOCK_MONOTONIC */
     int64_t cpu_before; /* of children that ended before this world */
     struct limits_usage usage;
+    /* The last look at shares: 0 bytes: there was none since the cheap sum was within the limit. */
+    uint64_t shares, sum_low; /* what they came to; the least that the cheap sum was since then */
+    int64_t shares_at, shares_cost;
     int64_t looked;    /* when limits_over last did */
     int64_t next_look; /* ns of ticks until memory that nobody limited is looked at again */
 };
@@ -172,6 +175,45 @@ static void prune_maps(struct holder *h)
             }
 }
 
+static uint64_t measure_shares(struct holder *h)
+{
+    struct limits *l = h->limits;
+    int64_t begun = now();
+    prune_maps(h);
+    (void)vfs_recount(h->world->vfs, SIZE_MAX);
+    uint64_t shares = sum_memory(h, touched_share);
+    l->shares_at = now();
+    l->shares_cost = l->shares_at - begun;
+    return shares;
+}
+
+/* Memory in use where the cheap sum says more than `allowed`. Memory that is new shows in that sum; what does not is a page written to that
+ * was shared until then, and looks at shares may take longer than the time between two ticks. So they are taken when the new memory could be too
+ * much, and else as often as makes them a fifth of the time. */
+static uint64_t shares_now(struct holder *h, uint64_t sum, uint64_t allowed)
+{
+    struct limits *l = h->limits;
+    int64_t since = now() - l->shares_at;
+    if (l->shares != 0) {
+        l->sum_low = sum < l->sum_low ? sum : l->sum_low;
+        bool could_be_over = l->shares + (sum - l->sum_low) > allowed;
+        if (since < (could_be_over ? 1 : 4) * l->shares_cost)
+            return l->shares;
+    }
+    l->shares = measure_shares(h);
+    l->sum_low = sum;
+    return l->shares;
+}
+
+/* For the report: the cheap sum would be a new peak, but is of processes that may share. */
+static uint64_t peak_now(struct holder *h, uint64_t sum)
+{
+    struct limits *l = h->limits;
+    if (h->world->process_count < 2 || sum <= l->usage.memory_peak)
+        return sum;
+    return now() - l->shares_at < 20 * l->shares_cost ? l->usage.memory_peak : measure_shares(h);
+}
+
 bool limits_take_memory(struct holder *h, uint64_t allowed)
 {
     struct limits *l = h->limits;
@@ -187,9 +229,10 @@ bool limits_take_memory(struct holder *h, uint64_t allowed)
         look_at_page_tables(h);
         l->usage.memory = sum_memory(h, touched);
         if (allowed != 0 && l->usage.memory > allowed) {
-            prune_maps(h);
-            (void)vfs_recount(h->world->vfs, SIZE_MAX);
-            l->usage.memory = sum_memory(h, touched_share);
+            l->usage.memory = shares_now(h, l->usage.memory, allowed);
+        } else {
+            l->usage.memory = peak_now(h, l->usage.memory);
+            l->shares = 0;
         }
     }
     if (l->usage.memory > l->usage.memory_peak)
@@ -275,9 +318,9 @@ bool limits_over(struct holder *h)
     if (h->world->ending || l == NULL || h->world->again != NULL || now() - l->looked < TICK_NS)
         return h->world->ending;
     check_cpu(h);
-    if (memory != 0 && !h->no_proc && sum_memory(h, touched) > memory) {
-        prune_maps(h);
-        l->usage.memory = sum_memory(h, touched_share);
+    uint64_t sum = memory != 0 && !h->no_proc ? sum_memory(h, touched) : 0;
+    if (sum > memory) {
+        l->usage.memory = shares_now(h, sum, memory);
         if (l->usage.memory > l->usage.memory_peak)
             l->usage.memory_peak = l->usage.memory;
         if (l->usage.memory > memory)

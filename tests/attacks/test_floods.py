@@ -11,6 +11,9 @@ from tests.conftest import SANITIZED, TERRARIUM
 MOST = 1 << 30 if SANITIZED else 160 << 20
 
 FLOODS = {
+    "symlinks-long": """
+for i in range(10 ** 6): os.symlink('x' * 4000, '/tmp/%d' % i)
+""",
     "descriptors": """
 n = 0
 try:

@@ -132,6 +132,34 @@ for i in range(10 ** 7): os.getppid()
     assert result.report["limits"]["memory"]["used"] < 512 * MIB
 
 
+SHARED_BY_FORK = """
+import os, signal
+shared = bytearray(b'x') * (24 << 20)
+r, w = os.pipe()
+for i in range(16):
+    if os.fork() == 0:
+        os.close(w)
+        for j in range(200000): i += j
+        os.read(r, 1)
+        for at in range(0, len(shared), 4096): shared[at] = 1
+        signal.pause()
+for i in range(20000): os.getppid()
+"""
+
+
+def test_memory_shared_by_fork_is_counted_once(terrarium):
+    """And looking at what is shared, which is a walk through everybody's page tables, leaves time for the run."""
+    for limits in "memory=128MiB", "memory=1GiB", "wall=60s":
+        result = terrarium("run", "--limit", limits, "--", "-c", SHARED_BY_FORK + "os.kill(0, signal.SIGKILL)", report=True)
+        assert result.report["verdict"] == "signal", result.report
+        assert 24 << 20 <= result.report["limits"]["memory"]["used"] < 128 << 20, result.report["limits"]
+
+
+def test_memory_that_is_shared_no_more(ended):
+    """Pages that are written to after a fork: no new memory by the sum of what processes have."""
+    ended("memory", "memory=128MiB", SHARED_BY_FORK + "os.close(w)\nsignal.pause()\nprint('got it')")
+
+
 def test_memory_shared_anonymous(ended):
     """Shared anonymous memory is nobody's in particular (RssShmem): it must be counted all the same."""
     ended("memory", "memory=128MiB", """
