@@ -3,7 +3,7 @@
  *
  * The list is short for honest programs. A guest can make it long only by mapping much; SHARED_MAPS_MOST bounds it, and since
  * munmap(2) runs in the kernel unseen, what is stale is looked for whenever the list has doubled. */
-#include "kernel/mappings.h"
+#include "kernel/world.h"
 
 #include <stdlib.h>
 
@@ -164,10 +164,12 @@ static int look_at(void *context, const struct memory_map *map)
     return 0;
 }
 
+/* Asked of the machine and told to no record: limits look at it at moments of real time. */
 void shared_map_prune(struct task *t)
 {
+    const struct machine *machine = t->world->machine;
     struct pruning p = {.mm = t->mm};
-    if (t->mm == NULL || t->mm->shared == NULL || mappings_each(t, false, look_at, &p) != 0)
+    if (t->mm == NULL || t->mm->shared == NULL || machine->maps == NULL || machine->maps(t, false, look_at, &p) != 0)
         return;
     shared_map_remove(t->mm, p.seen_to, UINT64_MAX - p.seen_to);
 }

@@ -90,6 +90,29 @@ def test_the_same_run_has_one_head(tmp_path, name):
     assert events[0]["kind"] == "run" and events[-1]["kind"] == "end"
 
 
+def test_looks_at_limits_are_not_in_a_record(tmp_path):
+    """They are made at moments of real time, and where much was shared and is gone they ask the machine for mappings."""
+    guest = """
+import mmap, os
+with open('/tmp/f', 'w+b') as file:
+    file.truncate(120 << 20)
+    shared = mmap.mmap(file.fileno(), 0)
+os.unlink('/tmp/f')
+for i in range(120): shared[i << 20:(i + 1) << 20] = bytes(1 << 20)
+shared.close()
+own = bytearray(b'x') * (120 << 20)
+for _ in range(3_000_000): pass
+print(len(open('/proc/self/maps').read()) > 0)
+"""
+    heads = set()
+    for name in "ab":
+        record(tmp_path / name, guest, "--limit", "memory=200MiB,files=200MiB")
+        reader, events = read(tmp_path / name)
+        heads.add(reader.head)
+        assert sum(e["kind"] == "mappings" for e in events) == 1  # the program's own look
+    assert len(heads) == 1
+
+
 def test_what_was_in_the_output_file_is_no_input(tmp_path):
     """Of a file that is only written to, size and offset count from where the run began; and it reads as natively."""
     guest = """
