@@ -311,6 +311,11 @@ static void ended(struct recorder *recorder, struct call *c, int64_t result, boo
     struct kept *k = c->recorded;
     if (k == NULL)
         return;
+    if (result == -ESRCH &&
+        r->world->ending) { /* ended from outside while the guest's kernel made it: it came to nothing */
+        drop(r, c);
+        return;
+    }
     if (result >= 0 && gives_descriptor(c)) {
         struct file *f = fdtable_file(c->task->fds, (int)result);
         if (f != NULL)
