@@ -77,6 +77,29 @@ int limits_new(struct holder *h)
     return 0;
 }
 
+void limits_of_caller(struct world *w)
+{
+    static const struct {
+        int resource;
+        const char *why;
+        bool stays; /* it bounds what terrarium writes to the host, too */
+    } of[] = {
+        {RLIMIT_AS, "limits: the caller's on address space (ulimit -v) bounds the run too", false},
+        {RLIMIT_DATA, "limits: the caller's on data (ulimit -d) bounds the run too", false},
+        {RLIMIT_FSIZE, "limits: the caller's on the size of files (ulimit -f) bounds the run too", true},
+        {RLIMIT_CPU, "limits: the caller's on CPU time (ulimit -t) bounds the run too", false},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct rlimit limit;
+        if (getrlimit((__rlimit_resource_t)of[i].resource, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+            continue;
+        limit.rlim_cur = limit.rlim_max;
+        if (of[i].stays || setrlimit((__rlimit_resource_t)of[i].resource, &limit) < 0 ||
+            limit.rlim_max != RLIM_INFINITY)
+            world_not_reproducible(w, of[i].why);
+    }
+}
+
 void limits_free(struct holder *h)
 {
     free(h->limits);

@@ -13,6 +13,9 @@ struct limits_usage {             /* for the report */
 
 int limits_new(struct holder *h); /* h->limits; the wall clock starts. -ENOMEM */
 void limits_free(struct holder *h);
+/* The caller's own limits (ulimit) that would be the guest's too, and no input of the run: lifted where that may be, and else said.
+ * Before any process of the guest's is made. */
+void limits_of_caller(struct world *w);
 void limits_count(struct holder *h); /* the same for CPU time of a virtual clock, at the place where it passes */
 void limits_check(struct holder *h); /* ends the world with the verdict of a limit that is passed */
 /* What the guest took so far, for whoever judges it by something else than the policy: CPU time, ns; is its memory more than `allowed`? */

@@ -240,6 +240,16 @@ void recording_stop(struct recording *r)
             t->call.recorded = NULL;
 }
 
+bool recording_says(const struct recording *r, struct run_error *e)
+{
+    if (r == NULL || r->error == 0)
+        return false;
+    snprintf(e->text, sizeof e->text, "record %s: %s; it holds the first %llu events of the run",
+             r->path != NULL ? r->path : "", strerror(-r->error),
+             r->record != NULL ? (unsigned long long)record_written(r->record) : 0);
+    return true;
+}
+
 int recording_finish(struct recording *r, const char *verdict, int status, struct run_error *e)
 {
     if (r == NULL)
@@ -258,11 +268,7 @@ int recording_finish(struct recording *r, const char *verdict, int status, struc
         r->error = bundle_error(r->bundle);
     if (r->error == 0 && r->record != NULL)
         r->error = record_finish(r->record, r->sign);
-    if (r->error == 0)
-        return 0;
-    snprintf(e->text, sizeof e->text, "record %s: %s; it holds the first %llu events of the run",
-             r->path != NULL ? r->path : "", strerror(-r->error), (unsigned long long)record_written(r->record));
-    return -1;
+    return recording_says(r, e) ? -1 : 0;
 }
 
 const struct record *recording_file(const struct recording *r)

@@ -25,7 +25,8 @@ void recording_computed(struct recording *r);
 void recording_stop(struct recording *r);
 /* Writes the end, the signature, the tail. 0, or -1 with *e: the record is not whole, and e says up to where it is. */
 int recording_finish(struct recording *r, const char *verdict, int status, struct run_error *e);
-void recording_free(struct recording *r); /* NULL is allowed */
+bool recording_says(const struct recording *r, struct run_error *e); /* why it failed; false: it did not */
+void recording_free(struct recording *r);                            /* NULL is allowed */
 
 /* For the report. NULL: no record is written. */
 const struct record *recording_file(const struct recording *r);

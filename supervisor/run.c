@@ -95,6 +95,8 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     exec_arguments_free(&arguments);
     if (error == 0)
         return 0;
+    if (recording_says(h->recording, e))
+        return -1;
     if (error == -ENOEXEC)
         snprintf(e->text, sizeof e->text, "%s: not a program for this machine (x86-64 ELF, or a script with #!)",
                  program);
@@ -226,6 +228,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     } else {
         h.world->verbose = r->verbose;
         h.world->again = r->again;
+        limits_of_caller(h.world);
         h.inspection = r->inspection;
         if (r->again != NULL)
             replaying_begin(r->again, h.world);

@@ -373,6 +373,8 @@ def test_a_full_disk_ends_the_run(tmp_path):
 def test_a_record_that_cannot_be_made(tmp_path):
     status, out, err = call("run", "--record", tmp_path / "no/where", "--", "-c", "print(1)")
     assert (status, out) == (125, "") and err == f"terrarium: record {tmp_path}/no/where: No such file or directory\n"
+    status, out, err = call("run", "--record", "/dev/full", "--", "-c", "print(1)")
+    assert (status, out) == (125, "") and err == "terrarium: record /dev/full: No space left on device; it holds the first 0 events of the run\n"
 
 
 @pytest.mark.parametrize("wall", ["200ms", "350ms", "500ms", "1s"])  # in the middle of the hashing, or of the mapping itself

@@ -1,4 +1,5 @@
 """`terrarium verify` and what it holds runs to: what must not matter does not, and what matters is said."""
+import json
 import os
 import re
 import signal
@@ -142,3 +143,19 @@ def test_what_cannot_be_trapped_is_looked_for(name, code, found, terrarium, tmp_
     result = terrarium("run", "--mount", f"{tmp_path}:/data", "--", "-c", "import ctypes; ctypes.CDLL('/data/s.so')", report=True)
     assert {what for what, files in result.report["untrapped_in"].items() if "/data/s.so" in files} == found, result.report["untrapped_in"]
     assert set(result.report["untrapped_in"]) <= set(result.report["untrapped"])
+
+
+GREEDY = "import mmap; m = mmap.mmap(-1, 900 << 20); open('/tmp/f', 'wb').write(bytes(3 << 20)); print('end')"
+
+
+@pytest.mark.parametrize("limit", ["v 600000", "d 100000", "f 1024", "t 100"])
+def test_the_callers_own_limits_are_no_input(limit, terrarium, tmp_path):
+    """Soft ones are lifted, but for that on files, which the record has to keep to; of the others, which the guest would meet, it is said."""
+    words = [os.environ["TERRARIUM_UNDER_TEST"], "run", "--python", "/usr/bin/python3", "--report", str(tmp_path / "r"), "--", "-c", GREEDY]
+    if limit[0] != "f":
+        done = subprocess.run(["bash", "-c", f'ulimit -S -{limit}; exec "$@"', "bash", *words], capture_output=True, text=True, timeout=60)
+        report = json.loads((tmp_path / "r").read_text())
+        assert (done.returncode, done.stdout, report["reproducible"]) == (0, "end\n", True), done
+    subprocess.run(["bash", "-c", f'ulimit -{limit}; exec "$@"', "bash", *words], capture_output=True, timeout=60)
+    (why,) = json.loads((tmp_path / "r").read_text())["not_reproducible_because"]
+    assert why.startswith("limits: the caller's on ") and f"(ulimit -{limit[0]})" in why
