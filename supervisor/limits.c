@@ -148,7 +148,7 @@ static const struct tracee *somebody(const struct process *p)
     return NULL;
 }
 
-/* Only the process whose turn it is can have grown its page tables; of the others it is remembered. */
+/* Only the process whose turn it is can have grown its page tables, or asked for its pages to be put out; of the others it is remembered. */
 static void look_at_page_tables(const struct holder *h)
 {
     const struct task *t = h->world->current;
@@ -157,9 +157,14 @@ static void look_at_page_tables(const struct holder *h)
     char text[4096];
     if (leader == NULL || alive == NULL || read_proc(alive->real, "status", text, sizeof text) <= 0)
         return;
-    const char *line = strstr(text, "\nVmPTE:");
-    if (line != NULL)
-        leader->page_tables = strtoull(line + strlen("\nVmPTE:"), NULL, 10) * 1024;
+    static const char *const lines[] = {"\nVmPTE:",
+                                        "\nVmSwap:"}; /* a machine with swap may have put some of its pages there */
+    leader->page_tables = 0;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const char *line = strstr(text, lines[i]);
+        if (line != NULL)
+            leader->page_tables += strtoull(line + strlen(lines[i]), NULL, 10) * 1024;
+    }
 }
 
 /* Without /proc. */
