@@ -74,6 +74,9 @@ int inet_address_in(const struct inet_socket *s, const struct sockaddr *from, so
         return -EAFNOSUPPORT;
     memcpy(out->ip, &in6->sin6_addr, 16);
     out->port = ntohs(in6->sin6_port);
+    bool of_link = out->ip[0] == 0xfe && (out->ip[1] & 0xc0) == 0x80; /* means nothing without its interface */
+    if (of_link && (n < sizeof *in6 || in6->sin6_scope_id == 0))
+        return -EINVAL;
     return inet_is_v4(out) && s->only_v6 ? -ENETUNREACH : 0;
 }
 

@@ -86,6 +86,8 @@ for flags in 0, AI_PASSIVE: # tries each address with one socket, of IPv6 for IP
         print(host, sorted(a[4][0] for a in socket.getaddrinfo(host, 80, type=SOCK_STREAM, flags=flags)))
 import ctypes
 libc = ctypes.CDLL(None)
+for kind in SOCK_STREAM, SOCK_DGRAM:
+    s = socket.socket(AF_INET6, kind); print(tried(s.bind, ('fe80::1', 0)), tried(s.connect, ('fe80::1', 80)))
 for family, at in (AF_INET, ('127.0.0.1', 9)), (AF_INET6, ('::1', 9)):
     for name in None, (at[0], 0), ('', 0):
         s = socket.socket(family, SOCK_DGRAM)
