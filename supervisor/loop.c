@@ -16,6 +16,7 @@
 #include "supervisor/tick.h"
 #include "supervisor/tsc.h"
 
+#include <asm/prctl.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -52,6 +53,11 @@ static int64_t run_seen(struct tracee *t, struct call *c)
         return result;
     if (c->nr != SYS_rt_sigreturn && c->nr != SYS_rt_sigsuspend)
         result = tracee_inject(t, (long)c->nr, c->arg);
+    /* What it changed is a register, and those are about to be put back. */
+    if (c->nr == SYS_arch_prctl && result == 0 && (int)c->arg[0] == ARCH_SET_FS)
+        t->regs.fs_base = c->arg[1];
+    if (c->nr == SYS_arch_prctl && result == 0 && (int)c->arg[0] == ARCH_SET_GS)
+        t->regs.gs_base = c->arg[1];
     record(c->world, ended, c, result, true);
     return result;
 }

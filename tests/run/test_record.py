@@ -177,6 +177,18 @@ def test_a_second_reader_agrees(some):
     assert json.loads(call("trace", some, "--json")[1]) == lines
 
 
+def test_every_call_when_the_policy_says_so(tmp_path):
+    """Those too that the kernel answers otherwise, by the guest's own kernel but seen; of many threads and programs."""
+    code = "import subprocess, threading, time\nts = [threading.Thread(target=time.sleep, args=(1,)) for _ in range(3)]\n" \
+           "[t.start() for t in ts]\n[t.join() for t in ts]\nprint(subprocess.run(['sh', '-c', 'echo hi'], capture_output=True).stdout)"
+    (tmp_path / "p.yaml").write_text("terrarium: 1\ntrap: all\n")
+    said = call("run", "--python", PYTHON, "--policy", tmp_path / "p.yaml", "--record", tmp_path / "r", "--bundle", "--", "-c", code)
+    assert said == (0, "b'hi\\n'\n", "")
+    assert call("replay", tmp_path / "r") == said
+    _, out, _ = call("trace", tmp_path / "r", "--filter", "call=brk,arch_prctl,rt_sigprocmask,mprotect,munmap")
+    assert all(f" {name}(" in out for name in ("brk", "arch_prctl", "rt_sigprocmask", "mprotect", "munmap"))
+
+
 def test_streams_are_kept(tmp_path):
     done = subprocess.run([TERRARIUM, "run", "--python", PYTHON, "--record", tmp_path / "r", "--", "-c",
                            "import sys; print(sys.stdin.read().upper()); print('oops', file=sys.stderr)"],
