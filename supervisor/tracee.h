@@ -37,7 +37,7 @@ struct tracee {
     bool regs_known;              /* read at this stop */
     bool changed;                 /* the tracee's registers are to become `regs` when it is resumed */
     uint64_t most;        /* a leader's, without /proc: bytes its process ever had in memory, as of its last stop */
-    uint64_t page_tables; /* a leader's: bytes, when its process was last looked at (limits.c) */
+    uint64_t page_tables; /* a leader's: bytes, and those swapped out, when its process was last looked at (limits.c) */
     struct notice notice; /* AT_NOTICE: what was asked … */
     int64_t answer;       /* … and what is to be told it, when it is resumed */
     bool injecting;       /* regs are the guest's, but the tracee stands in the glass page */
