@@ -118,6 +118,10 @@ static int64_t set_policy(struct call *c, struct task *t, int policy, int priori
         if (realtime(policy) && ((policy != t->policy && allowed == 0) ||
                                  (priority > t->realtime_priority && (uint64_t)priority > allowed)))
             return -EPERM;
+        /* Leaving idleness is a rise to one's nice value: who may not have that now stays. */
+        if (t->policy == SCHED_IDLE && policy != SCHED_IDLE &&
+            (uint64_t)(NICE_MOST + 1 - t->process->nice) > t->process->limits[RLIMIT_NICE].rlim_cur)
+            return -EPERM;
         if (!may_change(self, &t->cred) || (t->reset_on_fork && !reset))
             return -EPERM;
     }

@@ -382,6 +382,9 @@ SAME = {
             own = os.getpriority(os.PRIO_PROCESS, 0)  # whoever runs the tests may be nice
             print(attempt(os.setpriority, os.PRIO_PROCESS, 0, own + 4), attempt(os.setpriority, os.PRIO_PROCESS, 0, own - 1),
                   attempt(os.nice, 1) - own, attempt(os.getpriority, os.PRIO_PROCESS, 0) - own)
+            none = os.sched_param(0)
+            print(attempt(os.sched_setscheduler, 0, os.SCHED_IDLE, none), attempt(os.sched_setscheduler, 0, os.SCHED_OTHER, none),
+                  attempt(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1)), os.sched_getscheduler(0))
             print(attempt(os.chroot, '/'), attempt(os.kill, 1, 0), flush=True)
             os._exit(0)
         print(os.wait()[1])
