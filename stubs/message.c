@@ -201,7 +201,8 @@ int64_t stub_sendto(struct call *c)
     int error = socket_argument(c, &t.file);
     if (error < 0)
         return error;
-    if (!call_range(c->arg[1], c->arg[2]))
+    uint64_t n = c->arg[2] < VFS_IO_MAX ? c->arg[2] : VFS_IO_MAX; /* cut before it is looked at (import_ubuf) */
+    if (!call_range(c->arg[1], n))
         return -EFAULT;
     t.message.credentials = socket_self(c, true);
     if (c->arg[4] != 0) {
@@ -209,8 +210,9 @@ int64_t stub_sendto(struct call *c)
         if (error < 0)
             return error;
         t.message.address_length = (socklen_t)c->arg[5];
+        t.message.address_given = true;
     }
-    call_io_single(c, &t.io, c->arg[1], c->arg[2]);
+    call_io_single(c, &t.io, c->arg[1], n);
     return send_transfer(c, &t);
 }
 
@@ -361,9 +363,10 @@ int64_t stub_recvfrom(struct call *c)
     int error = socket_argument(c, &t.file);
     if (error < 0)
         return error;
-    if (!call_range(c->arg[1], c->arg[2]))
+    uint64_t n = c->arg[2] < VFS_IO_MAX ? c->arg[2] : VFS_IO_MAX;
+    if (!call_range(c->arg[1], n))
         return -EFAULT;
-    call_io_single(c, &t.io, c->arg[1], c->arg[2]);
+    call_io_single(c, &t.io, c->arg[1], n);
     int64_t result = receive_transfer(c, &t);
     if (result < 0 || c->arg[4] == 0)
         return result;

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { OPTION_MOST = 4096 }; /* bytes of one option that are looked at */
+enum {
+    OPTION_MOST = 4096, /* bytes of one option that are looked at */
+    SOCK_KINDS = 15,    /* the bits of a type that say which */
+};
 
 /* ---- arguments --------------------------------------------------------------------------------------------------- */
 
@@ -78,6 +81,12 @@ int64_t stub_socketpair(struct call *c)
     struct fdtable *fds = c->task->fds;
     const struct ucred self = socket_self(c, false);
     int type = (int)c->arg[1];
+    int32_t probe[2];
+    if ((type & ~(SOCK_KINDS | SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
+        return -EINVAL;
+    /* Where the descriptors go is written to before there is a socket (net/socket.c, __sys_socketpair). */
+    if (call_read(c, c->arg[3], probe, sizeof probe) < 0 || call_write(c, c->arg[3], probe, sizeof probe) < 0)
+        return -EFAULT;
     int error = socket_pair(c->world->vfs, (int)c->arg[0], type, (int)c->arg[2], &self, ends);
     if (error < 0)
         return error;
@@ -126,9 +135,9 @@ static int64_t accept_with(struct call *c, int flags)
     struct file *f, *accepted;
     struct sockaddr_storage peer;
     socklen_t length = 0;
-    if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
-        return -EINVAL;
     int error = socket_argument(c, &f);
+    if (error != -EBADF && (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
+        return -EINVAL;
     if (error == 0 && fdtable_full(c->task->fds))
         error = -EMFILE;
     if (error == 0)
@@ -177,10 +186,12 @@ int64_t stub_connect(struct call *c)
     int error = socket_argument(c, &f);
     if (error == 0 && c->keep[0] != 0)
         return await_connection(c, f);
-    if (error == 0)
-        error = read_address(c, c->arg[1], c->arg[2], &address);
-    if (error == 0)
-        error = call_place(c, AT_FDCWD, &at);
+    if (error == -EBADF)
+        return error;
+    int bad_address = read_address(c, c->arg[1], c->arg[2], &address); /* before what kind of file it is */
+    if (bad_address < 0 || error < 0)
+        return bad_address < 0 ? bad_address : error;
+    error = call_place(c, AT_FDCWD, &at);
     if (error < 0)
         return error;
     error = socket_connect(f, &at, (struct sockaddr *)&address, (socklen_t)c->arg[2], &self, &queue);
@@ -234,6 +245,10 @@ int64_t stub_setsockopt(struct call *c)
     if ((size_t)length > sizeof value)
         length = sizeof value;
     if (error == 0)
+        error = socket_has_level(f, (int)c->arg[1], true);
+    if (error == 0 && (int)c->arg[1] == SOL_SOCKET && (int)c->arg[2] != SO_BINDTODEVICE && length < (int)sizeof(int))
+        error = -EINVAL;
+    if (error == 0)
         error = call_read(c, c->arg[3], value, (size_t)length);
     if (error < 0)
         return error;
@@ -246,6 +261,8 @@ int64_t stub_getsockopt(struct call *c)
     uint8_t value[OPTION_MOST];
     int room;
     int error = socket_argument(c, &f);
+    if (error == 0)
+        error = socket_has_level(f, (int)c->arg[1], false);
     if (error == 0)
         error = call_read(c, c->arg[4], &room, sizeof room);
     if (error == 0 && room < 0)

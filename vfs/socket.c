@@ -225,6 +225,20 @@ void socket_put_error(struct file *f, int error)
         s->error = -error;
 }
 
+int socket_has_level(const struct file *f, int level, bool set)
+{
+    const struct socket *s = socket_of(f);
+    if (level == SOL_SOCKET)
+        return 0;
+    if (!(set ? s->ops->set_option != NULL : s->ops->get_option != NULL))
+        return -EOPNOTSUPP;
+    bool inet = s->family == AF_INET || s->family == AF_INET6;
+    bool lite = level == IPPROTO_UDPLITE && s->protocol == IPPROTO_UDP;
+    if (!inet || lite || level == IPPROTO_IP || level == IPPROTO_IPV6 || level == IPPROTO_RAW || level == s->protocol)
+        return 0;
+    return set ? -ENOPROTOOPT : -EOPNOTSUPP; /* ip_setsockopt, ip_getsockopt */
+}
+
 int socket_get_option(struct file *f, int level, int name, void *value, socklen_t *length)
 {
     struct socket *s = socket_of(f);

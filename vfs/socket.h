@@ -53,6 +53,7 @@ struct socket_message {
     struct io *io; /* the bytes; io->left is how many are offered or wanted */
     struct sockaddr_storage address;
     socklen_t address_length; /* send: 0 for none. receive: of the sender, 0 when it has none */
+    bool address_given;       /* send: there is one, if of no length: an error to those whose addresses have one */
     /* SCM_RIGHTS. send: borrowed, referenced by the message in flight. receive: `files` has room for SOCKET_FILES_MAX;
      * what is put there is referenced and the caller's. NULL on receive: they are dropped, and MSG_CTRUNC set. */
     struct file **files;
@@ -77,6 +78,8 @@ ssize_t socket_receive(struct file *f, struct socket_message *m, int flags);
 /* A call that has something to return leaves the error it met to the next one; -EAGAIN and -EFAULT are none. */
 void socket_put_error(struct file *f, int error);
 
+/* Whether there are options of this level at all: 0, or the errno, told before the value is looked at. */
+int socket_has_level(const struct file *f, int level, bool set);
 /* value: *length bytes of room, set to what was written. -ENOPROTOOPT. */
 int socket_get_option(struct file *f, int level, int name, void *value, socklen_t *length);
 int socket_set_option(struct file *f, int level, int name, const void *value, socklen_t length, const struct cred *c);

@@ -397,15 +397,14 @@ int tcp_connect(struct socket *socket, const struct place *at, const struct sock
     bool nonblock = socket->file && socket->file->flags & O_NONBLOCK;
     if (a->sa_family == AF_UNSPEC)
         return disconnect(s);
-    if (n < inet_address_least(s))
-        return -EINVAL;
-    int error = inet_address_in(s, a, n, &to);
-    if (error)
-        return error;
-    error = connect_again(s);
+    int error = connect_again(s);
     if (error <= 0)
         return error;
-    error = 0;
+    if (n < inet_address_least(s))
+        return -EINVAL;
+    error = inet_address_in(s, a, n, &to);
+    if (error)
+        return error;
     int way = inet_route(inet_table_of(s), &to);
     if (way < 0)
         return way;

@@ -294,8 +294,8 @@ static int begin(struct inet_socket *s, const struct socket_message *m, struct i
             error = -EINVAL;
         if (error)
             return error == -EAFNOSUPPORT && s->base.family == AF_INET6 ? -EINVAL : error;
-    } else if (!to->port) {
-        return -EDESTADDRREQ;
+    } else if (!to->port || m->address_given) {
+        return m->address_given ? -EINVAL : -EDESTADDRREQ;
     }
     int error = socket_take_error(&s->base);
     if (!error && s->base.shutdown & SHUTDOWN_SEND)

@@ -88,8 +88,11 @@ static ssize_t receive_packet(struct unix_socket *s, struct socket_message *m, i
     skip = skip < length ? skip : length;
     size_t n = length - skip < m->io->left ? length - skip : m->io->left;
     ssize_t put = n ? io_put(m->io, message->data + message->start + skip, n) : 0;
-    if (put != (ssize_t)n)
+    if (put != (ssize_t)n) {
+        if (!peek)
+            unix_drop_first(s); /* lost, as in Linux */
         return -EFAULT;
+    }
     if (n < length - skip)
         m->flags |= MSG_TRUNC;
     if (message->from)

@@ -13,13 +13,18 @@ import pytest
 from conftest import Result
 
 SOURCES = pathlib.Path(__file__).with_name("sweep")
-FEWEST = {"descriptors": 40000, "paths": 40000, "makers": 20000, "memory": 10000, "processes": 12000, "signals": 4000, "queues": 10000}
+FEWEST = {"descriptors": 40000, "paths": 40000, "makers": 20000, "memory": 10000, "processes": 12000, "signals": 4000, "queues": 10000, "sockets": 25000}
 # Lines that may differ, and why.
 DIFFERENT = [
-    (r"writev\(PAIR\w*, sum too long", "how much a socket's buffer takes of one write is each kernel's own affair"),
+    (r"writev\(PAIR\w*, sum too long|sendto\(LEFT", "how much a socket's buffer takes of one write is each kernel's own affair"),
     (r"fcntl\((EVENT|TIMER|INOTIFY|SIGNALS|EPOLL), F_SETLEASE", "EACCES, as they are root's, or EINVAL, as they are no files: not worth asking"),
     (r"prctl\(PR_MCE_KILL_GET", "errors of memory are the machine's: nobody chooses"),
     (r"futex\(\+[12], FUTEX_UNLOCK_PI", "EPERM or EINVAL: a word that is not aligned is not one's own either"),
+    (r"[gs]etsockopt\((CLIENT|TCP|UDP_BOUND), SOCKET[^,]*, 16,", "SO_PASSCRED: since Linux 6.16 only those of AF_UNIX have it"),
+    (r"setsockopt\((FILE_FD|OPATH|closed), .*, -1\)", "which of descriptor and length is looked at first was changed in Linux"),
+    (r"send(to|msg)\((DATAGRAM|BOUND), (NULL|nowhere|of a bad piece|OUT, (-1|LONG_MAX))", "whether to whom or what comes first was changed in Linux"),
+    (r"sendmsg\((TCP|TCP_LISTENER|UDP|UDP_BOUND), with short control", "two errors, of which Linux tells the other one first"),
+    (r"bind\((LISTENER|BOUND), ", "natively the new name is made before it is seen that there is one already"),
     (r"munmap\(NULL, ", "the supervisor's pages are there, which nobody takes away"),
     (r"mprotect\(NULL, (-4096|2\^57),", "what is the supervisor's looks empty, and where that begins a range ends before memory that is the guest's"),
     (r"(rename|link).*(\(|, )(/|//|/new)(, |\))", "natively the root is another filesystem than the working directory"),

@@ -227,3 +227,18 @@ def test_descriptors_run_out(same):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         print(l.accept()[0].recv(100))
     """)) != ""
+
+
+def test_what_a_fault_meets_is_lost_or_stays(same):
+    """A datagram is gone, and a stream's bytes wait for who has room for them."""
+    assert same("""
+import ctypes, errno, socket
+libc = ctypes.CDLL(None, use_errno=True)
+for kind in socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_STREAM:
+    a, b = socket.socketpair(socket.AF_UNIX, kind)
+    a.setblocking(False)
+    b.send(b'hello')
+    print(libc.recv(a.fileno(), ctypes.c_void_p(8), 5, 0), errno.errorcode[ctypes.get_errno()])
+    try: print(a.recv(9))
+    except OSError as e: print(errno.errorcode[e.errno])
+""") == "-1 EFAULT\nEAGAIN\n-1 EFAULT\nEAGAIN\n-1 EFAULT\nb'hello'\n"
