@@ -21,7 +21,7 @@ enum {
 
 struct telling {
     struct world *world;
-    struct text *parts; /* lines, gathered */
+    struct text parts; /* lines, gathered */
     int (*each)(void *context, const struct memory_map *m);
     void *context;
     int result; /* of each: it is not called any more once this is nonzero, but what was told is told whole */
@@ -39,7 +39,7 @@ static void add_name(struct text *out, const char *name)
 static int tell(void *telling, const struct memory_map *m)
 {
     struct telling *t = telling;
-    struct text *out = t->parts;
+    struct text *out = &t->parts;
     if (out->size > PART_MOST - LINE_ROOM) {
         record(t->world, mappings, true, out->bytes, out->size);
         out->size = 0;
@@ -60,11 +60,9 @@ static int told_now(struct task *t, bool with_resident, struct telling *to)
     const struct machine *machine = t->world->machine;
     if (t->world->recorder == NULL)
         return machine->maps(t, with_resident, to->each, to->context);
-    struct text parts = {0};
-    to->parts = &parts;
     int error = machine->maps(t, with_resident, tell, to);
-    record(t->world, mappings, false, parts.bytes, parts.size);
-    text_free(&parts);
+    record(t->world, mappings, false, to->parts.bytes, to->parts.size);
+    text_free(&to->parts);
     return error != 0 ? error : to->result;
 }
 

@@ -204,7 +204,7 @@ static bool waits_for_a_word(const struct python_wait *w)
 /* What the thread waits for, as an object: it, or a method of its, is on the stack of who waits. 0: it is not found. */
 static uint64_t object_of(struct python *p, const struct python_wait *w)
 {
-    uint64_t value[VALUES_MOST];
+    uint64_t value[VALUES_MOST] = {0};
     const char *why;
     size_t n = 0;
     uint64_t frame = python_first_frame(p, w->task, &why);
