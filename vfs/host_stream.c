@@ -3,13 +3,10 @@
  * This is the one place where bytes cross to and from the host while the guest runs, so it is strict: no byte goes out
  * before the hook has agreed to it, no ioctl passes that is not named here, and what fstat(2) says tells the kind of
  * thing the stream is and nothing of which one. Nothing waits but for input (vfs/host_input.c): every transfer asks
- * poll(2) first, and moves only what will not block the supervisor. The offset of a regular file is the host's, shared with the caller as natively
- * (`(terrarium run a.py; cat) < file`); of one that is only written to, the guest's offset and size count from where the run began, for what was
- * in it is no input. */
-#include "vfs/terminal.h"
+ * poll(2) first, and moves only what will not block the supervisor. Regular files: vfs/host_regular.c. */
+#include "vfs/host_stream_inner.h"
 
 #include "vfs/host_input.h"
-#include "vfs/node.h"
 
 #include <asm/termbits.h>
 #include <poll.h>
@@ -25,33 +22,8 @@
 #include <unistd.h>
 
 enum {
-    CHUNK = 64 * 1024,
     PIPE_CHUNK = 4096, /* PIPE_BUF: after POLLOUT a pipe takes that much without blocking (pipe(7)) */
     TTY_CHUNK = 1024,
-};
-
-struct host_stream {
-    int fd;
-    uint32_t type; /* S_IF* of the host's file */
-    bool is_tty;
-    bool no_nowait; /* RWF_NOWAIT is not supported there */
-    bool pieces;    /* the other end sends in pieces: they are taken as they come */
-    int stream;     /* 1 or 2, for the hook */
-    bool again;     /* a stream of a run that is run again: fd is a stand-in of a regular file, or -1 */
-    int number;     /* 0, 1 or 2 */
-    uint64_t rdev;
-    uint32_t seen;             /* what poll(2) said last; LOOKED_NEVER */
-    size_t agreed;             /* bytes of the next write the hook has already seen: the host took fewer than offered */
-    int64_t opened;            /* ns since the epoch: its times */
-    bool only_written;         /* a regular file for output … */
-    bool appends;              /* … at its end always: */
-    int64_t position, written; /* the guest's offset, and the end of what it wrote */
-    struct waitq wait;
-    struct waitq
-        arrivals; /* O_ASYNC of the caller's input: woken once for what stands there, until some of it is read */
-    bool arrived; /* that has happened */
-    const struct host_stream_hooks *hooks;
-    struct terminal *terminal; /* shared by the streams on the host's terminal; NULL: no terminal */
 };
 
 /* The host's terminal, once per world however many streams are on it. */
@@ -146,7 +118,7 @@ static ssize_t read_host(struct host_stream *s, void *to, size_t n)
     }
 }
 
-static void tell_input(const struct host_stream *s, const char *bytes, size_t n)
+void host_stream_tell_input(const struct host_stream *s, const char *bytes, size_t n)
 {
     if (s->hooks && s->hooks->input)
         s->hooks->input(s->hooks->context, bytes, n);
@@ -155,7 +127,7 @@ static void tell_input(const struct host_stream *s, const char *bytes, size_t n)
 static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
 {
     struct host_stream *s = f->private;
-    char buffer[CHUNK];
+    char buffer[HOST_STREAM_CHUNK];
     if (s->is_tty) {
         int error = terminal_check(s->terminal, SIGTTIN);
         if (error)
@@ -170,55 +142,15 @@ static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
     ssize_t got = read_host(s, buffer, io->left < most ? io->left : most);
     if (got > 0) {
         s->arrived = false;
-        tell_input(s, buffer, (size_t)got);
+        host_stream_tell_input(s, buffer, (size_t)got);
     }
     return got > 0 ? io_put(io, buffer, (size_t)got) : got;
-}
-
-static ssize_t read_at(struct host_stream *s, void *to, size_t n, off_t at)
-{
-    ssize_t got;
-    if (s->again)
-        return s->hooks->again_input(s->hooks->context, to, n);
-    do
-        got = pread(s->fd, to, n, at);
-    while (got < 0 && errno == EINTR);
-    return got < 0 ? -errno : got;
-}
-
-static ssize_t regular_read(struct file *f, struct io *io, uint64_t *position)
-{
-    struct host_stream *s = f->private;
-    bool own = position == &f->position;
-    off_t at = own ? lseek(s->fd, 0, SEEK_CUR) : (off_t)*position;
-    if (at < 0)
-        return -errno;
-    char buffer[CHUNK];
-    size_t done = 0;
-    ssize_t got = 0, put = 0;
-    while (io->left > 0) {
-        size_t want = io->left < sizeof buffer ? io->left : sizeof buffer;
-        got = read_at(s, buffer, want, at + (off_t)done);
-        if (got <= 0 || (put = io_put(io, buffer, (size_t)got)) <= 0)
-            break;
-        tell_input(s, buffer, (size_t)put);
-        done += (size_t)put;
-        if (put < got)
-            break;
-    }
-    if (done > 0) {
-        *position = (uint64_t)at + done;
-        if (own)
-            lseek(s->fd, (off_t)*position, SEEK_SET);
-        return (ssize_t)done;
-    }
-    return got <= 0 ? got : put;
 }
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
 /* The bytes have been agreed to: they are what was written then. The caller is told them again, all of them. */
-static ssize_t write_again(struct host_stream *s, const void *from, size_t n)
+ssize_t host_stream_write_again(struct host_stream *s, const void *from, size_t n)
 {
     for (size_t done = 0; done < n;) {
         ssize_t put = write(s->stream, (const char *)from + done, n - done);
@@ -233,7 +165,7 @@ static ssize_t write_host(struct host_stream *s, const void *from, size_t n)
 {
     struct iovec vec = {.iov_base = (void *)from, .iov_len = n};
     if (s->again)
-        return write_again(s, from, n);
+        return host_stream_write_again(s, from, n);
     for (;;) {
         if (s->no_nowait && s->type == S_IFIFO && n > PIPE_CHUNK)
             n = PIPE_CHUNK;
@@ -260,10 +192,10 @@ static ssize_t agree(struct host_stream *s, const char *bytes, size_t n)
     return s->agreed > 0 ? (ssize_t)s->agreed : more < 0 ? more : -ENOSPC;
 }
 
-static ssize_t write_chunks(struct host_stream *s, struct io *io, size_t chunk,
-                            ssize_t (*write_one)(struct host_stream *, const void *, size_t))
+ssize_t host_stream_write_chunks(struct host_stream *s, struct io *io, size_t chunk,
+                                 ssize_t (*write_one)(struct host_stream *, const void *, size_t))
 {
-    char buffer[CHUNK];
+    char buffer[HOST_STREAM_CHUNK];
     size_t done = 0;
     ssize_t result = 0;
     while (io->left) {
@@ -305,90 +237,7 @@ static ssize_t stream_write(struct file *f, struct io *io, uint64_t *position)
         if (error)
             return error;
     }
-    return write_chunks(s, io, s->is_tty ? TTY_CHUNK : CHUNK, write_host);
-}
-
-static ssize_t write_regular(struct host_stream *s, const void *from, size_t n)
-{
-    ssize_t done;
-    if (s->again)
-        return write_again(s, from, n);
-    do
-        done = write(s->fd, from, n);
-    while (done < 0 && errno == EINTR);
-    return done < 0 ? -errno : done;
-}
-
-static bool only_written(int number, uint32_t type, int flags)
-{
-    return number != 0 && type == S_IFREG && (flags & O_ACCMODE) == O_WRONLY;
-}
-
-/* The host's offset is moved as the guest's is: somebody else may have written meanwhile. */
-static int64_t output_seek(struct file *f, int64_t offset, int whence)
-{
-    struct host_stream *s = f->private;
-    int64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? s->position : s->written, to;
-    if ((whence == SEEK_DATA || whence == SEEK_HOLE) && (offset < 0 || offset >= s->written))
-        return -ENXIO;
-    if (whence == SEEK_DATA || whence == SEEK_HOLE)
-        to = whence == SEEK_DATA ? offset : s->written;
-    else if (whence < SEEK_SET || whence > SEEK_END || __builtin_add_overflow(from, offset, &to) || to < 0)
-        return -EINVAL;
-    if (lseek(s->fd, to - s->position, SEEK_CUR) < 0 && !s->appends)
-        return -errno;
-    f->position = (uint64_t)(s->position = to);
-    return to;
-}
-
-static ssize_t output_write(struct file *f, struct io *io, uint64_t *position)
-{
-    struct host_stream *s = f->private;
-    bool own = position == &f->position, appends = s->appends;
-    int64_t at = appends ? s->written : own ? s->position : (int64_t)*position;
-    if (!own && !appends && lseek(s->fd, at - s->position, SEEK_CUR) < 0)
-        return -errno;
-    ssize_t done = write_chunks(s, io, CHUNK, write_regular);
-    int64_t end = at + (done > 0 ? done : 0);
-    if (!own && !appends)
-        (void)lseek(s->fd, s->position - end, SEEK_CUR);
-    if (done > 0 && end > s->written)
-        s->written = end;
-    if (own && done > 0)
-        s->position = end;
-    if (done > 0)
-        *position = (uint64_t)end;
-    return done;
-}
-
-static ssize_t regular_write(struct file *f, struct io *io, uint64_t *position)
-{
-    struct host_stream *s = f->private;
-    if (s->only_written)
-        return output_write(f, io, position);
-    off_t before = lseek(s->fd, 0, SEEK_CUR);
-    bool own = position == &f->position;
-    if (!own && lseek(s->fd, (off_t)*position, SEEK_SET) < 0)
-        return -errno;
-    ssize_t done = write_chunks(s, io, CHUNK, write_regular);
-    off_t after = lseek(s->fd, 0, SEEK_CUR);
-    if (done > 0 && after >= 0)
-        *position = (uint64_t)after;
-    if (!own)
-        lseek(s->fd, before, SEEK_SET);
-    return done;
-}
-
-static int64_t regular_seek(struct file *f, int64_t offset, int whence)
-{
-    struct host_stream *s = f->private;
-    if (s->only_written)
-        return output_seek(f, offset, whence);
-    off_t at = lseek(s->fd, offset, whence);
-    if (at < 0)
-        return -errno;
-    f->position = (uint64_t)at;
-    return at;
+    return host_stream_write_chunks(s, io, s->is_tty ? TTY_CHUNK : HOST_STREAM_CHUNK, write_host);
 }
 
 /* ---- poll, stat, ioctl ----------------------------------------------------------------------------------------- */
@@ -610,9 +459,9 @@ static const struct file_ops tty_stream_ops = {
     .kind = "tty", .owned = true, .read = stream_read, .write = stream_write, .poll = stream_poll, STREAM_OPS};
 static const struct file_ops regular_stream_ops = {
     .kind = "regular",
-    .read = regular_read,
-    .write = regular_write,
-    .seek = regular_seek,
+    .read = host_regular_read,
+    .write = host_regular_write,
+    .seek = host_regular_seek,
     .sync = regular_sync,
     STREAM_OPS,
 };
@@ -665,7 +514,7 @@ struct file *host_stream_new(struct vfs *v, int host_fd, int flags, const struct
     s->fd = s->number = host_fd;
     s->type = st.st_mode & S_IFMT;
     s->is_tty = s->type == S_IFCHR && isatty(host_fd);
-    s->only_written = only_written(host_fd, s->type, own);
+    s->only_written = host_regular_only_written(host_fd, s->type, own);
     s->appends = (own & O_APPEND) != 0;
     return new_stream(v, s, access_mode(flags, own) | ((flags | own) & (O_APPEND | O_NONBLOCK)), hooks, tty);
 }
@@ -677,7 +526,7 @@ void host_stream_describe(int host_fd, struct host_stream_past *out)
     *out = (struct host_stream_past){0};
     if (flags < 0 || (flags & O_PATH) || fstat(host_fd, &st))
         return;
-    bool counts = S_ISREG(st.st_mode) && !only_written(host_fd, S_IFREG, flags);
+    bool counts = S_ISREG(st.st_mode) && !host_regular_only_written(host_fd, S_IFREG, flags);
     off_t at = counts ? lseek(host_fd, 0, SEEK_CUR) : 0;
     *out = (struct host_stream_past){
         .open = true,
@@ -688,18 +537,6 @@ void host_stream_describe(int host_fd, struct host_stream_past *out)
         .offset = at > 0 ? (uint64_t)at : 0,
         .rdev = S_ISCHR(st.st_mode) ? st.st_rdev : 0,
     };
-}
-
-/* A regular file's offset and size behave as one's do: a stand-in has them. */
-static int stand_in(const struct host_stream_past *past)
-{
-    int fd = memfd_create("terrarium-stream", MFD_CLOEXEC);
-    if (fd >= 0 && (ftruncate(fd, (off_t)past->size) || lseek(fd, (off_t)past->offset, SEEK_SET) < 0 ||
-                    fcntl(fd, F_SETFL, past->flags & O_APPEND))) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
 }
 
 struct file *host_stream_again(struct vfs *v, int number, const struct host_stream_past *past,
@@ -713,11 +550,11 @@ struct file *host_stream_again(struct vfs *v, int number, const struct host_stre
     s->type = past->type;
     s->is_tty = past->is_tty;
     s->rdev = past->rdev;
-    s->only_written = only_written(number, past->type, past->flags);
+    s->only_written = host_regular_only_written(number, past->type, past->flags);
     s->appends = (past->flags & O_APPEND) != 0;
     s->position = (int64_t)past->offset;
     s->written = (int64_t)past->size;
-    s->fd = s->type == S_IFREG ? stand_in(past) : -1;
+    s->fd = s->type == S_IFREG ? host_regular_stand_in(past) : -1;
     if (s->type == S_IFREG && s->fd < 0) {
         free(s);
         return NULL;
