@@ -233,8 +233,9 @@ int socket_has_level(const struct file *f, int level, bool set)
     if (!(set ? s->ops->set_option != NULL : s->ops->get_option != NULL))
         return -EOPNOTSUPP;
     bool inet = s->family == AF_INET || s->family == AF_INET6;
-    bool lite = level == IPPROTO_UDPLITE && s->protocol == IPPROTO_UDP;
-    if (!inet || lite || level == IPPROTO_IP || level == IPPROTO_IPV6 || level == IPPROTO_RAW || level == s->protocol)
+    bool udp = s->protocol == IPPROTO_UDP || s->protocol == IPPROTO_UDPLITE;
+    if (!inet || level == IPPROTO_IP || level == IPPROTO_IPV6 || level == IPPROTO_RAW || level == s->protocol ||
+        (udp && (level == IPPROTO_UDP || level == IPPROTO_UDPLITE)))
         return 0;
     return set ? -ENOPROTOOPT : -EOPNOTSUPP; /* ip_setsockopt, ip_getsockopt */
 }
