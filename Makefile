@@ -111,7 +111,7 @@ $(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S supervisor/glass/gla
 
 # What is known of the interpreters of this machine (supervisor/count/known.h): a start with another one learns it.
 PYENV_ROOT ?= $(HOME)/.pyenv
-KNOWN ?= $(wildcard /usr/bin/python3.1[1-9] $(shell $(CC) -print-file-name=libc.so.6) $(foreach lib,/usr/lib/x86_64-linux-gnu /usr/local/lib $(PYENV_ROOT)/versions/*/lib,$(lib)/libpython3.1[1-9].so.1.0))
+KNOWN ?= $(wildcard /usr/bin/python3.1[1-9] $(shell $(CC) -print-file-name=libc.so.6 2>/dev/null) $(foreach lib,/usr/lib/x86_64-linux-gnu /usr/local/lib $(PYENV_ROOT)/versions/*/lib,$(lib)/libpython3.1[1-9].so.1.0))
 $(BUILD)/tools/known_sites: tools/known_sites.c $(addprefix $(BUILD)/supervisor/count/,known.o sites.o takes.o code_file.o)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsodium -lZydis

@@ -80,14 +80,14 @@ int limits_new(struct holder *h)
 void limits_of_caller(struct world *w)
 {
     static const struct {
-        int resource;
         const char *why;
+        int resource;
         bool stays; /* it bounds what terrarium writes to the host, too */
     } of[] = {
-        {RLIMIT_AS, "limits: the caller's on address space (ulimit -v) bounds the run too", false},
-        {RLIMIT_DATA, "limits: the caller's on data (ulimit -d) bounds the run too", false},
-        {RLIMIT_FSIZE, "limits: the caller's on the size of files (ulimit -f) bounds the run too", true},
-        {RLIMIT_CPU, "limits: the caller's on CPU time (ulimit -t) bounds the run too", false},
+        {"limits: the caller's on address space (ulimit -v) bounds the run too", RLIMIT_AS, false},
+        {"limits: the caller's on data (ulimit -d) bounds the run too", RLIMIT_DATA, false},
+        {"limits: the caller's on the size of files (ulimit -f) bounds the run too", RLIMIT_FSIZE, true},
+        {"limits: the caller's on CPU time (ulimit -t) bounds the run too", RLIMIT_CPU, false},
     };
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         struct rlimit limit;

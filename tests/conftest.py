@@ -29,6 +29,8 @@ def start_as_from_a_shell():
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, lambda *_: None)  # ignored here as before, and its default after an exec
     os.umask(0o022)
+    if os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)  # the guest's is 0 whatever the caller's is
     for name in [name for name in os.environ if name.startswith(("LC_", "PYTHON", "GIT_"))] + ["LANGUAGE", "TZ", "POSIXLY_CORRECT"]:
         os.environ.pop(name, None)
     os.environ["LANG"] = "C.UTF-8"
