@@ -259,7 +259,7 @@ int64_t stub_getsockopt(struct call *c)
 {
     struct file *f;
     uint8_t value[OPTION_MOST];
-    int room;
+    int room = 0;
     int error = socket_argument(c, &f);
     if (error == 0)
         error = socket_has_level(f, (int)c->arg[1], false);
