@@ -173,6 +173,9 @@ static int read_rule(struct reader *r, const struct node *item, const char *wher
                       *headers = schema_find(item, "headers", NULL);
     if (out->method != NULL && !is_token(out->method))
         return reader_fail(r, schema_find(item, "method", NULL), "%s.method: expected a method such as GET", where);
+    const struct node *pieces = schema_find(item, "chunked", NULL);
+    if (pieces != NULL && out->chunk == 0)
+        return reader_fail(r, pieces, "%s.chunked: expected the size of a piece, such as 1KiB", where);
     snprintf(there, sizeof there, "%.100s.path", where);
     if (path != NULL && pattern_read(r, path, there, &out->path) < 0)
         return -1;

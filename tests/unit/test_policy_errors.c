@@ -144,6 +144,8 @@ static const struct {
     {"network: [{connect: \"a:1\", protocol: udp, service: smtp}]\n",
      "p.yaml:2:43: network[0]: 'service: smtp' is of tcp"},
     {"network: [{connect: \"a:1\", protocol: udp, http: [{body: x}]}]\n", "p.yaml:2:43: network[0]: 'http' is of tcp"},
+    {"network: [{connect: \"a:1\", http: [{chunked: 0, body: x}]}]\n",
+     "p.yaml:2:45: network[0].http[0].chunked: expected the size of a piece, such as 1KiB"},
     {"network: [{connect: \"a:1\", service: ntp}]\n",
      "p.yaml:2:28: network[0]: 'service: ntp' is of udp: say protocol: udp"},
     {"network: [{connect: \"a:1\", refuse: true, to: 1.2.3.4}]\n",
