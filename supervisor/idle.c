@@ -33,7 +33,7 @@ static void look_outside(const struct holder *h, struct outside *o)
             continue;
         o->files[o->streams] = w->stdio[i];
         o->polled[o->streams++] =
-            (struct pollfd){.fd = host_stream_fd(w->stdio[i]), .events = i == 0 ? POLLIN : POLLOUT};
+            (struct pollfd){.fd = host_stream_fd(w->stdio[i]), .events = host_stream_waits_for(w->stdio[i])};
     }
     o->all = o->streams + network_poll(h, o->polled + o->streams);
 }

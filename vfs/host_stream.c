@@ -29,6 +29,7 @@ enum {
 /* The host's terminal, once per world however many streams are on it. */
 struct host_terminal {
     struct terminal terminal;
+    struct host_stream *first; /* one of the world's own, which are there as long as it is */
     uint32_t streams;
     int fd;
     int number, flags; /* again: of the first stream that is on it, which /dev/tty opens */
@@ -89,6 +90,11 @@ static int bytes_waiting(struct host_stream *s, int *bytes)
     return 0;
 }
 
+static struct host_stream *waited_for(struct host_stream *s)
+{
+    return s->first ? s->first : s;
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
 /* Before the guest learns anything of what stands in a pipe or socket. waits: it would sleep if nothing did. */
@@ -137,11 +143,13 @@ static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
         return 0;
     size_t most = s->is_tty || s->pieces ? sizeof buffer : HOST_INPUT_MOST;
     settle(s, io->left, (f->flags & O_NONBLOCK) == 0);
-    if (!host_events(s, POLLIN))
+    if (!host_events(s, POLLIN)) {
+        waited_for(s)->empty = true;
         return -EAGAIN;
+    }
     ssize_t got = read_host(s, buffer, io->left < most ? io->left : most);
     if (got > 0) {
-        s->arrived = false;
+        waited_for(s)->arrived = false;
         host_stream_tell_input(s, buffer, (size_t)got);
     }
     return got > 0 ? io_put(io, buffer, (size_t)got) : got;
@@ -200,6 +208,7 @@ ssize_t host_stream_write_chunks(struct host_stream *s, struct io *io, size_t ch
     ssize_t result = 0;
     while (io->left) {
         if (s->type != S_IFREG && !(host_events(s, POLLOUT) & (POLLOUT | POLLERR | POLLHUP | POLLNVAL))) {
+            waited_for(s)->full = true;
             result = -EAGAIN;
             break;
         }
@@ -210,6 +219,7 @@ ssize_t host_stream_write_chunks(struct host_stream *s, struct io *io, size_t ch
         if (may < 0)
             break;
         ssize_t written = result = write_one(s, buffer, (size_t)may);
+        waited_for(s)->full = written == -EAGAIN || (written >= 0 && written < may);
         if (written < 0)
             break;
         s->agreed -= s->agreed < (size_t)written ? s->agreed : (size_t)written;
@@ -245,14 +255,17 @@ static ssize_t stream_write(struct file *f, struct io *io, uint64_t *position)
 static uint32_t stream_poll(struct file *f, struct poll_table *t)
 {
     struct host_stream *s = f->private;
+    struct host_stream *first = waited_for(s);
     if (t && t->arrivals) {
-        poll_on(t, &s->arrivals);
+        poll_on(t, &first->arrivals);
         return 0;
     }
-    poll_on(t, &s->wait);
+    poll_on(t, &first->wait);
     if (s->number == 0)
         settle(s, 1, false);
     uint32_t events = host_events(s, POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
+    first->empty = !(events & EPOLLIN);
+    first->full = !(events & EPOLLOUT);
     if (events & EPOLLIN)
         events |= EPOLLRDNORM;
     if (events & EPOLLOUT)
@@ -395,20 +408,26 @@ static int access_mode(int asked, int own)
     return asked == own || own != O_RDWR ? own : asked;
 }
 
-static struct file *host_terminal_open(struct terminal *t, int flags)
+static struct file *open_again(const struct host_terminal *h, int flags)
 {
-    struct host_terminal *h = (struct host_terminal *)t;
-    if (!h->again)
-        return host_stream_new(t->vfs, h->fd, flags, h->hooks, t->hooks);
     const struct host_stream_past past = {.open = true,
                                           .type = S_IFCHR,
                                           .is_tty = true,
                                           .flags = access_mode(flags, h->flags) |
                                                    ((flags | h->flags) & (O_APPEND | O_NONBLOCK))};
-    return host_stream_again(t->vfs, h->number, &past, h->hooks, t->hooks);
+    return host_stream_again(h->terminal.vfs, h->number, &past, h->hooks, h->terminal.hooks);
 }
 
-static struct terminal *host_terminal(struct vfs *v, const struct host_stream *s, int flags,
+static struct file *host_terminal_open(struct terminal *t, int flags)
+{
+    struct host_terminal *h = (struct host_terminal *)t;
+    struct file *f = h->again ? open_again(h, flags) : host_stream_new(t->vfs, h->fd, flags, h->hooks, t->hooks);
+    if (f)
+        ((struct host_stream *)f->private)->first = h->first;
+    return f;
+}
+
+static struct terminal *host_terminal(struct vfs *v, struct host_stream *s, int flags,
                                       const struct host_stream_hooks *hooks, const struct tty_hooks *tty)
 {
     struct terminal *t = v->objects.terminals;
@@ -421,6 +440,7 @@ static struct terminal *host_terminal(struct vfs *v, const struct host_stream *s
             return NULL;
         terminal_init(&h->terminal, v, tty);
         h->terminal.open = host_terminal_open;
+        h->first = s;
         h->fd = s->fd;
         h->number = s->number;
         h->flags = flags;
@@ -573,13 +593,24 @@ bool host_stream_waited(const struct file *f)
     return is_stream(f) && (!waitq_empty(&s->wait) || (s->number == 0 && !s->arrived && !waitq_empty(&s->arrivals)));
 }
 
+short host_stream_waits_for(const struct file *f)
+{
+    const struct host_stream *s = f->private;
+    short events = s->full ? POLLOUT : 0;
+    if (s->number == 0 || s->empty)
+        events |= POLLIN;
+    return events != 0 ? events : POLLOUT;
+}
+
 void host_stream_ready(struct file *f, uint32_t events)
 {
     struct host_stream *s = f->private;
     if (!is_stream(f))
         return;
+    s->empty = s->empty && !(events & POLLIN);
+    s->full = s->full && !(events & POLLOUT);
     waitq_wake(&s->wait, events);
-    if (s->number != 0 || s->arrived)
+    if (s->number != 0 || s->arrived || !(events & ~(uint32_t)POLLOUT))
         return;
     s->arrived = true;
     waitq_wake(&s->arrivals, EPOLLIN);

@@ -25,8 +25,11 @@ struct host_stream {
     int64_t position, written; /* the guest's offset, and the end of what it wrote */
     struct waitq wait;
     struct waitq
-        arrivals; /* O_ASYNC of the caller's input: woken once for what stands there, until some of it is read */
-    bool arrived; /* that has happened */
+        arrivals;     /* O_ASYNC of the caller's input: woken once for what stands there, until some of it is read */
+    bool arrived;     /* that has happened */
+    bool empty, full; /* when somebody looked last, there was nothing to read, no room to write */
+    struct host_stream
+        *first; /* of /dev/tty: the caller's stream on that terminal, by which all are waited for; else NULL */
     const struct host_stream_hooks *hooks;
     struct terminal *terminal; /* shared by the streams on the host's terminal; NULL: no terminal */
 };

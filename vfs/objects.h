@@ -153,6 +153,7 @@ struct file *host_stream_again(struct vfs *v, int number, const struct host_stre
 void host_stream_describe(int host_fd, struct host_stream_past *out);
 int host_stream_fd(const struct file *f);                /* -1 when it is none */
 bool host_stream_waited(const struct file *f);           /* somebody waits for it to become ready */
+short host_stream_waits_for(const struct file *f);       /* POLLIN, POLLOUT: a terminal's streams go both ways */
 void host_stream_ready(struct file *f, uint32_t events); /* the supervisor saw the host descriptor become ready */
 
 #endif

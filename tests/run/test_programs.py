@@ -216,6 +216,33 @@ def test_python_on_a_terminal(terminal):
     assert t.end() == 0
 
 
+def test_a_terminal_is_written_to_and_read_by_any_of_its_streams(terminal):
+    t = terminal(PYTHON, "-c", """
+import os, select
+for name in 0, '/dev/tty', '/dev/stdin':
+    fd = name if name == 0 else os.open(name, os.O_RDWR)
+    left = 200000
+    while left: left -= os.write(fd, b'.' * min(left, 50000))
+    print('\\nwritten', name, select.select([], [fd], [])[1] == [fd], flush=True)
+print('read', os.read(1, 100), select.select([2], [], [])[0], os.read(2, 100))
+print(open('/dev/tty').readline(), flush=True)
+import getpass
+print(getpass.getpass('password: '))
+""")
+    for name in "0", "/dev/tty", "/dev/stdin":
+        assert t.until(f"written {name} True").count(".") == 200000
+    t.type("one\n")
+    t.until("one")
+    t.type("two\n")
+    t.until(r"read b'one\\n' \[2\] b'two\\n'")
+    t.type("three\n")
+    assert t.until("password: ").count("three\n") == 2
+    t.type("four\n")
+    t.until(r"\nfour\r?\n")
+    t.until("<closed>")
+    assert t.end() == 0
+
+
 def test_job_control_of_a_shell(terminal):
     t = terminal("/bin/bash", "--norc", "--noediting", "-i")
     t.until(r"\$ $")
