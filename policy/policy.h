@@ -81,6 +81,7 @@ struct policy {
     uint64_t seed; /* default 0 */
     uint64_t schedule_seed; /* which schedule of its threads and processes is tried; 0: the ordinary one */
     bool trap_all;          /* trap: all */
+    bool cpu_baseline;      /* cpu: baseline */
     struct policy_limits limits;
     struct policy_mount *mounts;
     size_t mount_count; /* by path: a parent before its children; each `at` once */

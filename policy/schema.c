@@ -61,6 +61,7 @@ const struct schema_key schema_policy[] = {
     {.name = "random", .type = SCHEMA_MAPPING, .keys = random_keys},
     {.name = "schedule", .type = SCHEMA_MAPPING, .keys = schedule_keys},
     {.name = "trap", .type = SCHEMA_TRAP, .offset = IN(trap_all)},
+    {.name = "cpu", .type = SCHEMA_CPU, .offset = IN(cpu_baseline)},
     {.name = "limits", .type = SCHEMA_MAPPING, .keys = schema_limits},
     {.name = "mounts", .type = SCHEMA_OTHER, .read = lists_read_mounts, .keys = schema_mount},
     {.name = "files", .type = SCHEMA_OTHER, .read = lists_read_files, .keys = schema_file},
@@ -385,6 +386,12 @@ static int read_trap(struct reader *r, const char *text, void *field, const char
     return read_choice(text, field, "default", "all");
 }
 
+static int read_cpu(struct reader *r, const char *text, void *field, const char **why)
+{
+    *why = "expected host or baseline";
+    return read_choice(text, field, "host", "baseline");
+}
+
 static const struct {
     int (*read)(struct reader *r, const char *text, void *field, const char **why);
     bool quotes; /* the value may stand in quotes: it is text */
@@ -409,6 +416,7 @@ static const struct {
     [SCHEMA_RATE] = {read_rate, false},
     [SCHEMA_ACCESS] = {read_access, true},
     [SCHEMA_TRAP] = {read_trap, true},
+    [SCHEMA_CPU] = {read_cpu, true},
 };
 
 static const char *join(char *buffer, size_t room, const char *where, const char *name)

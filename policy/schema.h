@@ -26,6 +26,7 @@ enum schema_type {
     SCHEMA_RATE,        /* double */
     SCHEMA_ACCESS,      /* bool: ro or cow */
     SCHEMA_TRAP,        /* bool: default or all */
+    SCHEMA_CPU,         /* bool: host or baseline */
     SCHEMA_MAPPING,     /* more keys below, for the same object */
     SCHEMA_OTHER,       /* has a reader of its own */
 };

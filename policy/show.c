@@ -139,6 +139,9 @@ static void put_value(FILE *f, const struct schema_key *key, const void *field)
     case SCHEMA_TRAP:
         fputs(*(const bool *)field ? "all" : "default", f);
         break;
+    case SCHEMA_CPU:
+        fputs(*(const bool *)field ? "baseline" : "host", f);
+        break;
     default: /* the texts */
         show_text(f, *(char *const *)field);
     }

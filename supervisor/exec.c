@@ -31,6 +31,8 @@
 #define STACK_LEAST (UINT64_C(128) << 10)
 #define STACK_COUNTED (UINT64_C(132) << 10) /* what a native stack has at first: fs/exec.c, setup_arg_pages */
 #define STACK_MOST (UINT64_C(1) << 30)
+/* AT_HWCAP is CPUID.1:EDX; of it, what x86-64 has on every processor (psABI, "Micro-Architecture Levels"). */
+#define HWCAP_BASELINE 0x078bfbff
 
 struct loading {
     struct task *task;
@@ -147,7 +149,8 @@ static uint32_t fill_auxv(struct loading *l, uint64_t execfn, uint64_t random, u
 #define AUX(type, value) (v[n++] = (type), v[n++] = (uint64_t)(value))
     if (l->vdso != 0)
         AUX(AT_SYSINFO_EHDR, l->vdso);
-    AUX(AT_HWCAP, getauxval(AT_HWCAP));
+    const bool baseline = l->task->world->policy->cpu_baseline;
+    AUX(AT_HWCAP, baseline ? HWCAP_BASELINE : getauxval(AT_HWCAP));
     AUX(AT_PAGESZ, PAGE);
     AUX(AT_CLKTCK, 100);
     AUX(AT_PHDR, l->program.headers + l->program_bias);
@@ -162,7 +165,7 @@ static uint32_t fill_auxv(struct loading *l, uint64_t execfn, uint64_t random, u
     AUX(AT_EGID, c->egid);
     AUX(AT_SECURE, c->uid != c->euid || c->gid != c->egid);
     AUX(AT_RANDOM, random);
-    AUX(AT_HWCAP2, getauxval(AT_HWCAP2));
+    AUX(AT_HWCAP2, baseline ? 0 : getauxval(AT_HWCAP2));
     AUX(AT_EXECFN, execfn);
     AUX(AT_PLATFORM, platform);
     if (getauxval(AT_MINSIGSTKSZ) != 0)

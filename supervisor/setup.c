@@ -461,6 +461,27 @@ static bool declared(const struct policy *p, const char *variable)
     return false;
 }
 
+/* What libraries choose by the kind of processor they choose by CPUID, which cannot be trapped everywhere; but they can be asked not to:
+ * glibc (manual, "Hardware Capability Tunables"), NumPy ("CPU/SIMD optimizations"), OpenSSL (OPENSSL_ia32cap(3): RDRAND, RDSEED). */
+static const char *const baseline[] = {
+    "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD,-AVX512ER,"
+    "-AVX512PF",
+    "NPY_DISABLE_CPU_FEATURES=AVX F16C FMA3 AVX2 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
+    "OPENSSL_ia32cap=~0x4000000000000000:~0x40000",
+};
+
+static bool add_variables(struct exec_arguments *a, const struct policy *p, const char *const *variable, size_t n)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < n; i++) {
+        if (declared(p, variable[i]))
+            continue;
+        good = add_string(a, variable[i]);
+        a->envc++;
+    }
+    return good;
+}
+
 int setup_arguments(const struct world *w, const struct run_request *r, const char *program, struct exec_arguments *out)
 {
     const struct policy *p = w->policy;
@@ -480,12 +501,8 @@ int setup_arguments(const struct world *w, const struct run_request *r, const ch
     bool good = true;
     for (int i = 0; good && i < r->argc; i++, out->argc++)
         good = add_string(out, i == 0 && !r->is_exec ? program : r->argv[i]);
-    for (size_t i = 0; good && i < sizeof built_in / sizeof *built_in - !terminal; i++) {
-        if (declared(p, built_in[i]))
-            continue;
-        good = add_string(out, built_in[i]);
-        out->envc++;
-    }
+    good = good && add_variables(out, p, built_in, sizeof built_in / sizeof *built_in - !terminal) &&
+           add_variables(out, p, baseline, p->cpu_baseline ? sizeof baseline / sizeof *baseline : 0);
     for (size_t i = 0; good && i < p->environment_count; i++, out->envc++)
         good = add_string(out, p->environment[i]);
     return good ? 0 : -ENOMEM;
