@@ -45,6 +45,19 @@ int64_t stub_epoll_ctl(struct call *c)
     return epoll_control(epoll, operation, (int)c->arg[2], target, &event);
 }
 
+/* What cannot be written stays (fs/eventpoll.c, ep_send_events): how many could, or -EFAULT. */
+static int hand_out(struct call *c, struct file *epoll, const struct epoll_event *events, int n)
+{
+    int written = 0;
+    if (call_write(c, c->arg[1], events, (size_t)n * sizeof *events) == 0)
+        return n;
+    while (written < n &&
+           call_write(c, c->arg[1] + (uint64_t)written * sizeof *events, events + written, sizeof *events) == 0)
+        written++;
+    epoll_return(epoll, n - written);
+    return written > 0 ? written : -EFAULT;
+}
+
 static int64_t wait_for_events(struct call *c, int64_t ns)
 {
     struct epoll_event here[EVENTS_INLINE], *events = here;
@@ -62,8 +75,8 @@ static int64_t wait_for_events(struct call *c, int64_t ns)
     if (room > EVENTS_INLINE && (events = malloc((size_t)room * sizeof *events)) == NULL)
         return -ENOMEM;
     int n = epoll_collect(epoll, events, room);
-    if (n > 0 && call_write(c, c->arg[1], events, (size_t)n * sizeof *events) < 0)
-        n = -EFAULT;
+    if (n > 0)
+        n = hand_out(c, epoll, events, n);
     if (events != here)
         free(events);
     if (n != 0)

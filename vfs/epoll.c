@@ -33,6 +33,8 @@ struct epoll_item {
     struct epoll_item *ready_next, *ready_prev;   /* valid when `ready` */
     struct epoll_item *target_next, *target_prev; /* all items of the same target */
     struct epoll_item *nested_next, *nested_prev; /* items of the same epoll whose target is an epoll */
+    struct epoll_item *taken_before; /* of those that epoll_collect gave last: it, and what it listened to */
+    uint32_t taken_events;
     bool ready;
     uint32_t waiter_count;
     struct waiter **more; /* beyond the inline ones; owned, as each of them is */
@@ -47,8 +49,9 @@ struct epoll {
     struct epoll_item *ready_first, *ready_last;
     uint32_t ready_count;
     struct epoll_item *nested;
-    uint64_t wave;  /* the last wake-up it passed on */
-    uint64_t visit; /* and the last check for loops that came by, with what it found */
+    struct epoll_item *taken; /* the last that epoll_collect gave; good until anything else happens */
+    uint64_t wave;            /* the last wake-up it passed on */
+    uint64_t visit;           /* and the last check for loops that came by, with what it found */
     int depth;
 };
 
@@ -69,6 +72,17 @@ static void ready_add(struct epoll_item *i)
     i->ready_prev = e->ready_last;
     *(e->ready_last ? &e->ready_last->ready_next : &e->ready_first) = i;
     e->ready_last = i;
+    e->ready_count++;
+}
+
+static void ready_add_first(struct epoll_item *i)
+{
+    struct epoll *e = i->epoll;
+    i->ready = true;
+    i->ready_prev = NULL;
+    i->ready_next = e->ready_first;
+    *(e->ready_first ? &e->ready_first->ready_prev : &e->ready_last) = i;
+    e->ready_first = i;
     e->ready_count++;
 }
 
@@ -358,6 +372,7 @@ int epoll_collect(struct file *epoll, struct epoll_event *events, int max)
 {
     struct epoll *e = epoll->private;
     int n = 0;
+    e->taken = NULL;
     /* Only what is on the list now: what is put back at its end has had its turn. */
     for (uint32_t left = e->ready_count; left && n < max; left--) {
         struct epoll_item *i = e->ready_first;
@@ -367,12 +382,26 @@ int epoll_collect(struct file *epoll, struct epoll_event *events, int max)
             continue;
         events[n].events = happened;
         events[n++].data = i->event.data;
+        i->taken_before = e->taken;
+        i->taken_events = i->event.events;
+        e->taken = i;
         if (i->event.events & EPOLLONESHOT)
             i->event.events &= PRIVATE_BITS;
         else if (!(i->event.events & EPOLLET))
             ready_add(i);
     }
     return n;
+}
+
+void epoll_return(struct file *epoll, int n)
+{
+    struct epoll *e = epoll->private;
+    for (struct epoll_item *i = e->taken; i && n > 0; i = i->taken_before, n--) {
+        i->event.events = i->taken_events;
+        ready_remove(i); /* one that is level-triggered went to the end */
+        ready_add_first(i);
+    }
+    e->taken = NULL;
 }
 
 static uint32_t epoll_poll(struct file *f, struct poll_table *t)

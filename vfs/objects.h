@@ -46,6 +46,8 @@ bool file_is_epoll(const struct file *f);
 int epoll_control(struct file *epoll, int operation, int fd, struct file *target, const struct epoll_event *event);
 int epoll_collect(struct file *epoll, struct epoll_event *events,
                   int max); /* 0 when nothing is ready: poll the epoll file itself */
+/* Right after it: the last n events did not reach whoever waits, and are there again. */
+void epoll_return(struct file *epoll, int n);
 
 /* memfd_create(2): a memory file with seals. name is shown as "/memfd:NAME (deleted)". */
 struct file *memfd_new(struct vfs *v, const char *name, unsigned flags);
