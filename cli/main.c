@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #ifdef __SANITIZE_ADDRESS__
 /* The sanitizer's search for leaks at the end needs to trace itself, which a confined supervisor may not; unit tests do it. */
@@ -65,9 +66,25 @@ static void keep_closed(void)
             (void)open("/", O_PATH | O_CLOEXEC); /* the lowest free number: this one */
 }
 
+/* The caller's limit of the stack is as little ours as it is the guest's (setrlimit(2)): what is there grows up to what it is then. False: it
+ * cannot be more. */
+static bool make_room(void)
+{
+    const rlim_t usual = 8 << 20, least = 1 << 20;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_cur >= usual)
+        return true;
+    limit.rlim_cur = limit.rlim_max < usual ? limit.rlim_max : usual;
+    if (limit.rlim_cur < least)
+        limit.rlim_cur = limit.rlim_max = usual; /* which root may */
+    return setrlimit(RLIMIT_STACK, &limit) == 0;
+}
+
 int main(int argc, char **argv)
 {
     keep_closed();
+    if (!make_room())
+        return command_fail("the limit of the stack (ulimit -s) is too small: 1 MiB is needed");
     if (argc < 2)
         return command_fail("no command (see 'terrarium --help')");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)

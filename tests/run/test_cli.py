@@ -237,3 +237,16 @@ def test_which_limit_ended_the_run_is_said(terrarium, words, said):
     assert (result.status, result.err) == (124, said)
     assert result.out == "x" * 90 + "y" * 10 # what it still allowed
     assert result.report["limits"]["output"] == {"used": 100, "allowed": 100}
+
+
+@pytest.mark.parametrize("soft, hard", [(64, 8192), (64, 1024), (64, 64)], ids=str)
+def test_a_small_stack_of_the_callers(soft, hard):
+    """It is made larger where that is allowed; the guest's is the world's."""
+    command = f"ulimit -Ss {soft}; ulimit -Hs {hard}; exec \"$@\""
+    run = ["-c", "import resource; print(resource.getrlimit(resource.RLIMIT_STACK))"]
+    done = subprocess.run(["/bin/bash", "-c", command, "bash", TERRARIUM, "run", "--python", "/usr/bin/python3", "--", *run], text=True,
+                          capture_output=True)
+    if hard < 1024 and done.returncode != 0:  # who has CAP_SYS_RESOURCE may raise it
+        assert (done.returncode, done.stderr) == (125, "terrarium: the limit of the stack (ulimit -s) is too small: 1 MiB is needed\n")
+    else:
+        assert (done.returncode, done.stdout) == (0, "(8388608, -1)\n"), done
