@@ -108,6 +108,9 @@ or out; and what the answer itself takes. On a virtual machine a page fault is a
 - **Ticks are rare where nothing waits for them**: one each 50 ms while counted Python computes and memory has no limit, 0.2 % of the processor. Else one each
   10 ms, 0.6 to 0.9 %.
 
+How the short rows come out is the machine's matter: what a run costs besides what it costs natively is some 8 ms, 3 of them before the guest's first instruction. Where
+Python itself starts in 10 ms that is 1.8x; where its page faults are dear and it takes 48, the same rows were 1.28 (start), 1.18 (imports) and 1.83 (blocks).
+
 Tried, and no gain: PTRACE_GET_SYSCALL_INFO with two PTRACE_POKEUSER in place of GETREGS and SETREGS (a third slower than them on this kernel); regsets
 in their place; SA_NOCLDSTOP; for blocks, fallocate(2) before pwrite(2), and smaller pieces (each costs a process_vm_readv(2) more).
 
