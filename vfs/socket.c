@@ -237,7 +237,7 @@ int socket_has_level(const struct file *f, int level, bool set)
     if (!inet || level == IPPROTO_IP || level == IPPROTO_IPV6 || level == IPPROTO_RAW || level == s->protocol ||
         (udp && (level == IPPROTO_UDP || level == IPPROTO_UDPLITE)))
         return 0;
-    return set ? -ENOPROTOOPT : -EOPNOTSUPP; /* ip_setsockopt, ip_getsockopt */
+    return set || s->family == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP; /* ip_getsockopt */
 }
 
 int socket_get_option(struct file *f, int level, int name, void *value, socklen_t *length)
