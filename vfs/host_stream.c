@@ -29,7 +29,7 @@ enum {
 /* The host's terminal, once per world however many streams are on it. */
 struct host_terminal {
     struct terminal terminal;
-    struct host_stream *first; /* one of the world's own, which are there as long as it is */
+    struct host_stream *first; /* the first that is on it, one of the world's own; NULL: it is gone */
     uint32_t streams;
     int fd;
     int number, flags; /* again: of the first stream that is on it, which /dev/tty opens */
@@ -92,7 +92,8 @@ static int bytes_waiting(struct host_stream *s, int *bytes)
 
 static struct host_stream *waited_for(struct host_stream *s)
 {
-    return s->first ? s->first : s;
+    const struct host_terminal *h = (const struct host_terminal *)s->terminal;
+    return s->by_name && h && h->first ? h->first : s;
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
@@ -219,7 +220,7 @@ ssize_t host_stream_write_chunks(struct host_stream *s, struct io *io, size_t ch
         if (may < 0)
             break;
         ssize_t written = result = write_one(s, buffer, (size_t)may);
-        waited_for(s)->full = written == -EAGAIN || (written >= 0 && written < may);
+        waited_for(s)->full |= written == -EAGAIN || (written >= 0 && written < may);
         if (written < 0)
             break;
         s->agreed -= s->agreed < (size_t)written ? s->agreed : (size_t)written;
@@ -264,8 +265,9 @@ static uint32_t stream_poll(struct file *f, struct poll_table *t)
     if (s->number == 0)
         settle(s, 1, false);
     uint32_t events = host_events(s, POLLIN | POLLOUT | POLLPRI | POLLRDHUP);
-    first->empty = !(events & EPOLLIN);
-    first->full = !(events & EPOLLOUT);
+    /* Whoever was told to wait a moment ago waits still, though there is room by now: it is woken at once. */
+    first->empty |= !(events & EPOLLIN);
+    first->full |= !(events & EPOLLOUT);
     if (events & EPOLLIN)
         events |= EPOLLRDNORM;
     if (events & EPOLLOUT)
@@ -423,7 +425,7 @@ static struct file *host_terminal_open(struct terminal *t, int flags)
     struct host_terminal *h = (struct host_terminal *)t;
     struct file *f = h->again ? open_again(h, flags) : host_stream_new(t->vfs, h->fd, flags, h->hooks, t->hooks);
     if (f)
-        ((struct host_stream *)f->private)->first = h->first;
+        ((struct host_stream *)f->private)->by_name = true;
     return f;
 }
 
@@ -455,6 +457,8 @@ static void stream_release(struct file *f)
 {
     struct host_stream *s = f->private;
     struct host_terminal *h = (struct host_terminal *)s->terminal;
+    if (h && h->first == s)
+        h->first = NULL;
     if (h && --h->streams == 0) {
         terminal_release(&h->terminal);
         free(h);

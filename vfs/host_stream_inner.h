@@ -28,8 +28,7 @@ struct host_stream {
         arrivals;     /* O_ASYNC of the caller's input: woken once for what stands there, until some of it is read */
     bool arrived;     /* that has happened */
     bool empty, full; /* when somebody looked last, there was nothing to read, no room to write */
-    struct host_stream
-        *first; /* of /dev/tty: the caller's stream on that terminal, by which all are waited for; else NULL */
+    bool by_name;     /* opened as /dev/tty: waited for by the caller's stream on that terminal, while it is there */
     const struct host_stream_hooks *hooks;
     struct terminal *terminal; /* shared by the streams on the host's terminal; NULL: no terminal */
 };

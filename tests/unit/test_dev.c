@@ -368,6 +368,29 @@ static void a_host_socket(void **state)
     vfs_free(v);
 }
 
+/* Whoever was refused, and goes to sleep when there is room already, sleeps until there is room. */
+static void room_comes_before_sleep(void **state)
+{
+    struct vfs *v = test_vfs();
+    int s[2];
+    static char block[400000];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s), 0);
+    struct file *f = host_stream_new(v, s[0], O_RDWR, NULL, NULL);
+    while (give(f, block, sizeof block) > 0) {
+    }
+    while (read(s[1], block, sizeof block) > 0) {
+    }
+    assert_true(file_poll(f, NULL) & EPOLLOUT);
+    assert_true(host_stream_waits_for(f) & POLLOUT);
+    host_stream_ready(f, POLLOUT);
+    assert_int_equal(get(f, block, 8), -EAGAIN);
+    assert_int_equal(host_stream_waits_for(f), POLLIN);
+    file_put(f);
+    close(s[0]);
+    close(s[1]);
+    vfs_free(v);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -379,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_host_file_keeps_its_offset_and_mode),
         cmocka_unit_test(a_host_terminal),
         cmocka_unit_test(a_host_socket),
+        cmocka_unit_test(room_comes_before_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
