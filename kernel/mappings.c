@@ -1,6 +1,6 @@
 /* Mappings as the machine tells them, or as a record did (kernel/mappings.h).
  *
- * In a record each is a line: start-end in hexadecimal, r, w, x or - each, s(hared) or p(rivate), f(ile) or a(nonymous), offset in
+ * In a record each is a line: start-end in hexadecimal, r, w, x or - each, s(hared) or p(rivate), a(nonymous), f(ile) or c(ached file of the host's), offset in
  * hexadecimal, device's major:minor, inode, resident bytes, name, in which a newline and a backslash are \ and three octal digits. */
 #include "kernel/mappings.h"
 
@@ -46,8 +46,11 @@ static int tell(void *telling, const struct memory_map *m)
     }
     text_printf(out, "%" PRIx64 "-%" PRIx64 " %c%c%c%c%c %" PRIx64 " %" PRIu32 ":%" PRIu32 " %" PRIu64 " %" PRIu64 " ",
                 m->start, m->end, m->protection & PROT_READ ? 'r' : '-', m->protection & PROT_WRITE ? 'w' : '-',
-                m->protection & PROT_EXEC ? 'x' : '-', m->shared ? 's' : 'p', m->backed ? 'f' : 'a', m->offset,
-                m->dev_major, m->dev_minor, m->ino, m->resident);
+                m->protection & PROT_EXEC ? 'x' : '-', m->shared ? 's' : 'p',
+                m->cached   ? 'c'
+                : m->backed ? 'f'
+                            : 'a',
+                m->offset, m->dev_major, m->dev_minor, m->ino, m->resident);
     add_name(out, m->name != NULL ? m->name : "");
     text_add(out, "\n", 1);
     if (t->result == 0)
@@ -97,7 +100,8 @@ static bool parse(char *line, struct memory_map *m)
     m->protection =
         (mode[0] == 'r' ? PROT_READ : 0) | (mode[1] == 'w' ? PROT_WRITE : 0) | (mode[2] == 'x' ? PROT_EXEC : 0);
     m->shared = mode[3] == 's';
-    m->backed = mode[4] == 'f';
+    m->cached = mode[4] == 'c';
+    m->backed = m->cached || mode[4] == 'f';
     m->name = line + name + 1;
     take_name(line + name + 1);
     return true;

@@ -3,7 +3,7 @@
  *
  * The list is short for honest programs. A guest can make it long only by mapping much; SHARED_MAPS_MOST bounds it, and since
  * munmap(2) runs in the kernel unseen, what is stale is looked for whenever the list has doubled. */
-#include "kernel/world.h"
+#include "kernel/mappings.h"
 
 #include <stdlib.h>
 
@@ -164,14 +164,30 @@ static int look_at(void *context, const struct memory_map *map)
     return 0;
 }
 
-/* Asked of the machine and told to no record: limits look at it at moments of real time. */
+static void forget_rest(const struct pruning *p)
+{
+    shared_map_remove(p->mm, p->seen_to, UINT64_MAX - p->seen_to);
+}
+
 void shared_map_prune(struct task *t)
 {
     const struct machine *machine = t->world->machine;
     struct pruning p = {.mm = t->mm};
-    if (t->mm == NULL || t->mm->shared == NULL || machine->maps == NULL || machine->maps(t, false, look_at, &p) != 0)
-        return;
-    shared_map_remove(t->mm, p.seen_to, UINT64_MAX - p.seen_to);
+    if (t->mm != NULL && t->mm->shared != NULL && machine->maps != NULL && machine->maps(t, false, look_at, &p) == 0)
+        forget_rest(&p);
+}
+
+/* Whether there is anything to forget is a matter of real time, for limits prune too: it must not decide whether the machine is asked. */
+void shared_maps_settle(struct world *w)
+{
+    for (struct process *process = w->processes; process != NULL; process = process->next) {
+        struct task *t = process->threads;
+        while (t != NULL && (t->state == TASK_DEAD || t->mm == NULL))
+            t = t->next_thread;
+        struct pruning p = {.mm = t != NULL ? t->mm : NULL};
+        if (t != NULL && mappings_each(t, false, look_at, &p) == 0)
+            forget_rest(&p);
+    }
 }
 
 bool shared_map_full(struct task *t)

@@ -308,7 +308,10 @@ const struct shared_map *shared_map_find(const struct mm *m, uint64_t address); 
 bool shared_map_overlaps(const struct mm *m, uint64_t start, uint64_t length);  /* also private ones */
 /* mremap(2) gave [to, to + length) for [from, from + from_length); 0: a second view of what is at `from`. */
 void shared_map_move(struct task *t, uint64_t from, uint64_t from_length, uint64_t to, uint64_t length, bool keep_old);
-void shared_map_prune(struct task *t); /* forget what the real address space no longer has */
+/* Forget what the real address space no longer has: munmap(2) is not seen. At moments of real time, which no record is told of … */
+void shared_map_prune(struct task *t);
+/* … and of every process, at an event: for whoever asks how much room there is. */
+void shared_maps_settle(struct world *w);
 /* No more may be added, even after pruning: mmap(2) is -ENOMEM. */
 bool shared_map_full(struct task *t);
 

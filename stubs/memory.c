@@ -1,6 +1,7 @@
 /* The address space: brk, mmap and their kin. The guest's memory is the real process's own; what the kernel may do with it as
  * asked it does (CALL_NATIVE), once it is certain that no descriptor of the guest's and no address of the glass pages is in the
  * arguments. Files are mapped from the VFS by machine->map. */
+#include "kernel/mappings.h"
 #include "kernel/recorder.h"
 #include "stubs/memory_lock.h"
 #include "stubs/stubs.h"
@@ -328,8 +329,8 @@ int64_t stub_mincore(struct call *c)
     struct presence p = {.call = c, .start = c->arg[0], .end = PAGE_UP(c->arg[0] + c->arg[1])};
     int64_t result = call_native(c, SYS_mincore, c->arg[0], c->arg[1], c->arg[2], 0, 0,
                                  0); /* it writes only to the caller's memory, and reads none */
-    if (result == 0 && c->world->machine->maps != NULL)
-        (void)c->world->machine->maps(c->task, false, all_present, &p);
+    if (result == 0)
+        (void)mappings_each(c->task, false, all_present, &p);
     return result < 0 ? result : p.error;
 }
 

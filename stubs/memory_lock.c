@@ -2,6 +2,8 @@
  * RLIMIT_MEMLOCK speaks of their sum (mm/mlock.c). munmap(2) is not seen: when the limit seems to be reached, what is mapped no
  * more is forgotten. Plain anonymous mmap(2) is not either, so that MCL_FUTURE, which would have it locked, does nothing for it. */
 #include "stubs/memory_lock.h"
+
+#include "kernel/mappings.h"
 #include "stubs/stubs.h"
 
 #include <linux/capability.h>
@@ -89,9 +91,8 @@ static int keep(void *context, const struct memory_map *m)
 /* What is mapped no more goes. */
 static void prune(struct call *c)
 {
-    const struct machine *machine = c->world->machine;
     struct pruning p = {.mm = c->task->mm};
-    if (p.mm->locked_count > 0 && machine->maps != NULL && machine->maps(c->task, false, keep, &p) == 0)
+    if (p.mm->locked_count > 0 && mappings_each(c->task, false, keep, &p) == 0)
         (void)set_locked(p.mm, p.seen_to, UINT64_MAX, false);
 }
 
@@ -177,19 +178,18 @@ static int each_mapping(void *context, const struct memory_map *m)
 int64_t stub_mlockall(struct call *c)
 {
     uint32_t flags = (uint32_t)c->arg[0];
-    const struct machine *machine = c->world->machine;
     struct all all = {.mm = c->task->mm};
     if (flags == 0 || (flags & ~7u) != 0 || flags == MCL_ONFAULT)
         return -EINVAL;
     if (limit_of(c) == 0)
         return -EPERM;
-    if ((flags & MCL_CURRENT) == 0 || machine->maps == NULL)
+    if ((flags & MCL_CURRENT) == 0)
         return 0;
-    (void)machine->maps(c->task, false, each_mapping, &all);
+    (void)mappings_each(c->task, false, each_mapping, &all);
     if (all.bytes > limit_of(c))
         return -ENOMEM;
     all.lock = true;
-    (void)machine->maps(c->task, false, each_mapping, &all);
+    (void)mappings_each(c->task, false, each_mapping, &all);
     return 0;
 }
 

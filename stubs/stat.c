@@ -6,6 +6,7 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
@@ -171,6 +172,17 @@ int64_t stub_readlinkat(struct call *c)
     return readlink_at(c, 0, 1, 2);
 }
 
+/* What of files only mappings held that are gone is room again, where there is any to speak of. */
+static int room_at(struct call *c, const struct place *at, const char *path, unsigned walk_flags,
+                   struct vfs_statfs *out)
+{
+    int error = vfs_statfs(at, path, walk_flags, out);
+    if (error || out->blocks == 0 || (out->flags & ST_RDONLY) != 0)
+        return error;
+    shared_maps_settle(c->world);
+    return vfs_statfs(at, path, walk_flags, out);
+}
+
 static int64_t put_statfs(struct call *c, uint64_t to, const struct vfs_statfs *s)
 {
     struct statfs out;
@@ -196,7 +208,7 @@ int64_t stub_statfs(struct call *c)
     struct vfs_statfs s;
     int error = path_argument(c, NO_DIRFD, 0, &at, &text);
     if (!error)
-        error = vfs_statfs(&at, text, 0, &s);
+        error = room_at(c, &at, text, 0, &s);
     return error ? error : put_statfs(c, c->arg[1], &s);
 }
 
@@ -208,7 +220,7 @@ int64_t stub_fstatfs(struct call *c)
     if (!f)
         return -EBADF;
     if (file_place(c, f, &at) == 0) {
-        int error = vfs_statfs(&at, "", WALK_EMPTY_PATH, &s);
+        int error = room_at(c, &at, "", WALK_EMPTY_PATH, &s);
         if (error)
             return error;
     } else if (file_is_pipe(f)) {

@@ -207,8 +207,6 @@ static uint64_t measure_shares(struct holder *h)
 {
     struct limits *l = h->limits;
     int64_t begun = now();
-    prune_maps(h);
-    (void)vfs_recount(h->world->vfs, SIZE_MAX);
     uint64_t shares = sum_memory(h, touched_share);
     l->shares_at = now();
     l->shares_cost = l->shares_at - begun;
@@ -228,6 +226,8 @@ static uint64_t shares_now(struct holder *h, uint64_t sum, uint64_t allowed)
         if (since < (could_be_over ? 1 : 4) * l->shares_cost)
             return l->shares;
     }
+    prune_maps(h);
+    (void)vfs_recount(h->world->vfs, SIZE_MAX);
     l->shares = measure_shares(h);
     l->sum_low = sum;
     return l->shares;

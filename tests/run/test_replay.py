@@ -381,6 +381,17 @@ for name in 'maps', 'smaps', 'smaps_rollup', 'status', 'statm', 'stat':
     print(open(f'/proc/self/{name}').read())
 child = subprocess.Popen(['sleep', '1'])
 print(open(f'/proc/{child.pid}/maps').read(), child.wait())
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+text = int(open('/proc/self/maps').readline().split('-')[0], 16)
+vector = ctypes.create_string_buffer(4)
+print(libc.mincore(text, 4 * 4096, vector), vector.raw)
+print(libc.mlockall(1), [line for line in open('/proc/self/status') if line.startswith('VmLck')])
+shared.close()
+file.close()
+os.unlink('/tmp/a\\nb/c\\\\d')
+print(os.statvfs('/tmp'))
 """
 
 
