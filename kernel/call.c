@@ -437,10 +437,25 @@ void call_settle(struct call *c)
             file_put(c->held[i].file);
     c->held_count = 0;
     c->held_referenced = false;
+    call_keep(c, NULL, NULL);
+}
+
+void call_keep(struct call *c, void *kept, void (*release)(void *kept))
+{
     if (c->kept && c->release)
         c->release(c->kept);
-    c->kept = NULL;
-    c->release = NULL;
+    c->kept = kept;
+    c->release = release;
+}
+
+static void put_kept(void *file)
+{
+    file_put(file);
+}
+
+void call_keep_file(struct call *c, struct file *f)
+{
+    call_keep(c, f, put_kept);
 }
 
 void call_end(struct call *c)

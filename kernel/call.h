@@ -143,6 +143,9 @@ int64_t call_native(struct call *c, long nr, uint64_t a, uint64_t b, uint64_t d,
 void call_begin(struct call *c, struct task *t, uint64_t nr, const uint64_t arg[6]);
 void call_rerun(struct call *c);  /* before the stub of a blocked call runs again */
 void call_settle(struct call *c); /* drops waiters, timer, files, kept */
-void call_end(struct call *c);    /* call_settle, paths, vectors; harmless twice */
+/* kept and release, instead of what was kept before, which is released; of a file, whose reference is taken. */
+void call_keep(struct call *c, void *kept, void (*release)(void *kept));
+void call_keep_file(struct call *c, struct file *f);
+void call_end(struct call *c); /* call_settle, paths, vectors; harmless twice */
 
 #endif

@@ -111,14 +111,17 @@ static const char *header(const struct http_header *list, size_t count, const ch
     return "";
 }
 
+static void pass_spaces(const char **at, size_t *n)
+{
+    for (; *n > 0 && **at == ' '; (*n)--)
+        (*at)++;
+}
+
 /* One name=value of the n letters at `at`; what stands before it is passed over. */
 static json_t *pair(const char *at, size_t n)
 {
     json_t *o = json_object();
-    while (n > 0 && *at == ' ') {
-        at++;
-        n--;
-    }
+    pass_spaces(&at, &n);
     const char *equals = memchr(at, '=', n);
     size_t name = equals != NULL ? (size_t)(equals - at) : n;
     json_t *value = equals != NULL ? json_stringn(equals + 1, n - name - 1) : json_string(""),
@@ -151,10 +154,7 @@ static void attribute(json_t *cookie, const char *at, size_t n)
                  {"domain=", "domain", false},
                  {"httponly", "httpOnly", true},
                  {"secure", "secure", true}};
-    while (n > 0 && *at == ' ') {
-        at++;
-        n--;
-    }
+    pass_spaces(&at, &n);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t size = strlen(known[i].name);
         if (n < size || strncasecmp(at, known[i].name, size) != 0 || (known[i].flag && n != size))

@@ -22,14 +22,6 @@ static int64_t without_place(struct call *c, struct file *f)
     return st.stx_uid == c->task->cred.fsuid || capable(c, CAP_FOWNER) ? 0 : -EPERM;
 }
 
-static bool in_group(const struct cred *c, uint32_t gid)
-{
-    for (uint32_t i = 0; i < c->ngroups; i++)
-        if (c->groups[i] == gid)
-            return true;
-    return c->fsgid == gid;
-}
-
 /* Whoever owns it may give it to no one else. */
 static int64_t chown_without_place(struct call *c, struct file *f, uint32_t uid, uint32_t gid)
 {
@@ -37,7 +29,7 @@ static int64_t chown_without_place(struct call *c, struct file *f, uint32_t uid,
     int64_t error = without_place(c, f);
     if (error || capable(c, CAP_CHOWN))
         return error;
-    return (uid == UINT32_MAX || uid == cred->fsuid) && (gid == UINT32_MAX || in_group(cred, gid)) ? 0 : -EPERM;
+    return (uid == UINT32_MAX || uid == cred->fsuid) && (gid == UINT32_MAX || cred_in_group(cred, gid)) ? 0 : -EPERM;
 }
 
 /* The place and path of a call that may also mean a descriptor: 0, 1: a file without a place was dealt with in *result.
@@ -266,10 +258,7 @@ int64_t stub_truncate(struct call *c)
     error = vfs_truncate(&at, text, c->arg[1], &waits);
     if (error != -EWOULDBLOCK)
         return error;
-    if (c->kept)
-        c->release(c->kept);
-    c->kept = waits;
-    c->release = truncate_waited;
+    call_keep(c, waits, truncate_waited);
     call_wait_on(c, vfs_leases(waits));
     return call_block(c, -1, -CALL_RESTART_SYS);
 }

@@ -109,21 +109,13 @@ static int check_executable(struct task *t, struct dentry *d)
     return vfs_access(&at, "", X_OK, WALK_EMPTY_PATH);
 }
 
-static void put_kept(void *file)
-{
-    file_put(file);
-}
-
 /* Somebody has a lease on the program: this open of it waits, while the call does. */
 static bool waits(struct executing *x, struct file *f)
 {
     struct call *c = x->call;
     if (c == NULL || !file_open_waits(f, call_poll_table(c)))
         return false;
-    if (c->kept != NULL)
-        c->release(c->kept);
-    c->kept = f;
-    c->release = put_kept;
+    call_keep_file(c, f);
     return true;
 }
 

@@ -99,13 +99,6 @@ static int check_file(const struct file *f, bool write, bool positional)
     return (write ? f->ops->write : f->ops->read) ? 0 : -EINVAL;
 }
 
-/* rw_verify_area: no transfer goes beyond the last offset, whatever the file would take. */
-static int check_area(const struct transfer *t, uint64_t n)
-{
-    uint64_t from = t->positional ? t->position : t->file->position;
-    return t->file->ops->seek && n > (uint64_t)INT64_MAX - from ? -EINVAL : 0;
-}
-
 static int64_t single(struct call *c, bool write, bool positional)
 {
     struct transfer t = {.positional = positional, .position = c->arg[3]};
@@ -117,7 +110,7 @@ static int64_t single(struct call *c, bool write, bool positional)
         return error;
     if (!call_range(c->arg[1], c->arg[2]))
         return -EFAULT;
-    error = check_area(&t, c->arg[2]);
+    error = check_area(t.file, positional ? &t.position : NULL, c->arg[2]);
     if (error)
         return error;
     call_io_single(c, &t.io, c->arg[1], c->arg[2]);
@@ -157,7 +150,7 @@ static int64_t vector(struct call *c, bool write, bool positional, uint64_t flag
         return error;
     if (t.io.io.left == 0)
         return 0;
-    error = check_area(&t, t.io.io.left);
+    error = check_area(t.file, t.positional ? &t.position : NULL, t.io.io.left);
     if (error)
         return error;
     if (flags & ~(uint64_t)KNOWN_RWF)

@@ -13,16 +13,11 @@ enum {
                     RESOLVE_CACHED,
 };
 
-static void put_kept(void *file)
-{
-    file_put(file);
-}
-
 /* The descriptor, or a sleep until the FIFO's other end is there (fifo(7)). */
 static int64_t finish(struct call *c, struct file *f, uint64_t flags)
 {
-    c->kept = f;
-    c->release = put_kept;
+    if (c->kept != f)
+        call_keep_file(c, f);
     if (file_open_waits(f, call_poll_table(c)))
         return call_block(c, -1, -CALL_RESTART_SYS);
     c->kept = NULL;

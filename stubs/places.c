@@ -62,6 +62,12 @@ bool is_regular(struct file *f)
     return file_stat(f, &st) == 0 && S_ISREG(st.stx_mode);
 }
 
+int check_area(const struct file *f, const uint64_t *position, uint64_t n)
+{
+    uint64_t from = position ? *position : f->position;
+    return f->ops->seek && (from > INT64_MAX || n > INT64_MAX - from) ? -EINVAL : 0;
+}
+
 int file_size_limit(struct call *c, struct file *f, uint64_t position, size_t *n)
 {
     uint64_t limit = c->task->process->limits[RLIMIT_FSIZE].rlim_cur;

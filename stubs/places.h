@@ -22,6 +22,9 @@ struct file *file_argument(struct call *c, int i);
 int file_place(struct call *c, struct file *f, struct place *at);
 /* A new descriptor for f, whose reference is taken over, also on failure. */
 int64_t install_file(struct call *c, struct file *f, int minimum, bool cloexec);
+/* rw_verify_area (fs/read_write.c): no transfer goes beyond the last offset, whatever the file would take. position: NULL for the file's
+ * own. 0 or -EINVAL. */
+int check_area(const struct file *f, const uint64_t *position, uint64_t n);
 /* RLIMIT_FSIZE (getrlimit(2)): how much of n bytes may be written at `position` of f (UINT64_MAX: where write(2)
  * would). 0, and *n lowered, or -EFBIG with SIGXFSZ sent. */
 int file_size_limit(struct call *c, struct file *f, uint64_t position, size_t *n);

@@ -1,4 +1,5 @@
 /* timerfd_create(2) and its kin. The file is vfs/timerfd.c's. */
+#include "stubs/durations.h"
 #include "stubs/places.h"
 #include "stubs/stubs.h"
 
@@ -35,19 +36,14 @@ static int timerfd_argument(struct call *c, struct file **f)
     return file_is_timerfd(*f) ? 0 : -EINVAL;
 }
 
-static bool is_valid(const struct timespec *t)
-{
-    return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
-}
-
 int64_t stub_timerfd_settime(struct call *c)
 {
     struct itimerspec new, old;
     struct file *f;
     if (call_read(c, c->arg[2], &new, sizeof new) < 0)
         return -EFAULT;
-    if ((uint32_t)c->arg[1] & ~(uint32_t)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !is_valid(&new.it_value) ||
-        !is_valid(&new.it_interval))
+    if ((uint32_t)c->arg[1] & ~(uint32_t)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) ||
+        !timespec_valid(&new.it_value) || !timespec_valid(&new.it_interval))
         return -EINVAL;
     int error = timerfd_argument(c, &f);
     if (error == 0)

@@ -27,13 +27,6 @@ static int read_offset(struct call *c, uint64_t address, uint64_t *value, uint64
     return address && call_read(c, address, value, sizeof *value) ? -EFAULT : 0;
 }
 
-/* rw_verify_area (fs/read_write.c) */
-static int check_area(const struct file *f, const uint64_t *position, uint64_t n)
-{
-    uint64_t from = position ? *position : f->position;
-    return f->ops->seek && (from > INT64_MAX || n > INT64_MAX - from) ? -EINVAL : 0;
-}
-
 static int64_t wait_for_both(struct call *c, struct file *a, struct file *b)
 {
     file_poll(a, call_poll_table(c));

@@ -24,23 +24,6 @@ static int new_file(uint64_t size)
     return fd < 0 ? -errno : fd;
 }
 
-/* Nothing can write to it any more, through whatever mapping: the guest's pages of it are these. And it is open for reading alone, as a
- * file of the host was, so that it is mapped in the same way. */
-static int seal(int fd)
-{
-    char path[64];
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        close(fd);
-        return -EIO;
-    }
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int reading = open(path, O_RDONLY | O_CLOEXEC);
-    if (reading < 0)
-        return fd;
-    close(fd);
-    return reading;
-}
-
 /* A file whose pieces are being put together: where those are that are not in the record. */
 struct source {
     char guest[2 * VFS_PATH_MAX]; /* its path in the world; "": nobody knows */
@@ -157,7 +140,7 @@ int bundled_file(struct view *w, const struct view_file *f)
     source_close(&source);
     if (error < 0 && fd >= 0)
         close(fd);
-    return error < 0 ? error : seal(fd);
+    return error < 0 ? error : memfd_sealed(fd);
 }
 
 struct archive {
@@ -205,7 +188,7 @@ int bundled_archive(struct view *w, const char *at, int none)
     source_close(&source);
     if (error < 0 && fd >= 0)
         close(fd);
-    return error < 0 ? error : seal(fd);
+    return error < 0 ? error : memfd_sealed(fd);
 }
 
 /* ---- what is not in the record ------------------------------------------------------------------------------------------------- */

@@ -77,11 +77,17 @@ static void picked(struct recorder *recorder, struct task *t, uint64_t slice)
     recording_tell(r, e);
 }
 
+/* Of the task whose turn it is, or, between two turns, of the world. */
+static struct event *event_now(struct recording *r, enum event_kind kind)
+{
+    const struct task *t = r->world->current;
+    return recording_event(r, kind, t != NULL ? t->tid : 0);
+}
+
 static void stream(struct recorder *recorder, int number, const void *bytes, size_t n)
 {
     struct recording *r = recording_of(recorder);
-    const struct task *t = r->world->current;
-    struct event *e = recording_event(r, EVENT_STREAM, t != NULL ? t->tid : 0);
+    struct event *e = event_now(r, EVENT_STREAM);
     e->stream.number = (uint32_t)number;
     e->stream.bytes = bytes;
     e->stream.size = n;
@@ -91,8 +97,7 @@ static void stream(struct recorder *recorder, int number, const void *bytes, siz
 static void real(struct recorder *recorder, const char *what)
 {
     struct recording *r = recording_of(recorder);
-    const struct task *t = r->world->current;
-    struct event *e = recording_event(r, EVENT_REAL, t != NULL ? t->tid : 0);
+    struct event *e = event_now(r, EVENT_REAL);
     e->real.what = recording_text(what, EVENT_TEXT_MOST);
     recording_tell(r, e);
 }
@@ -108,8 +113,7 @@ static void waits(struct recorder *recorder)
 static void ready(struct recorder *recorder, int stream, uint32_t events)
 {
     struct recording *r = recording_of(recorder);
-    const struct task *t = r->world->current;
-    struct event *e = recording_event(r, EVENT_READY, t != NULL ? t->tid : 0);
+    struct event *e = event_now(r, EVENT_READY);
     e->ready.number = (uint32_t)stream;
     e->ready.events = events;
     recording_tell(r, e);
@@ -119,8 +123,7 @@ static void forwarded(struct recorder *recorder, uint32_t number, uint32_t what,
                       size_t n)
 {
     struct recording *r = recording_of(recorder);
-    const struct task *t = r->world->current;
-    struct event *e = recording_event(r, EVENT_FORWARD, t != NULL ? t->tid : 0);
+    struct event *e = event_now(r, EVENT_FORWARD);
     e->forward.number = number;
     e->forward.what = what;
     e->forward.value = value;
@@ -132,8 +135,7 @@ static void forwarded(struct recorder *recorder, uint32_t number, uint32_t what,
 static void outside(struct recorder *recorder, int signal)
 {
     struct recording *r = recording_of(recorder);
-    const struct task *t = r->world->current;
-    struct event *e = recording_event(r, EVENT_OUTSIDE, t != NULL ? t->tid : 0);
+    struct event *e = event_now(r, EVENT_OUTSIDE);
     e->outside.number = signal;
     recording_tell(r, e);
 }
@@ -141,8 +143,7 @@ static void outside(struct recorder *recorder, int signal)
 static void told(struct recorder *recorder, enum told what, int64_t value)
 {
     struct recording *r = recording_of(recorder);
-    const struct task *t = r->world->current;
-    struct event *e = recording_event(r, EVENT_TOLD, t != NULL ? t->tid : 0);
+    struct event *e = event_now(r, EVENT_TOLD);
     e->told.what = what;
     e->told.value = value;
     recording_tell(r, e);
@@ -151,8 +152,7 @@ static void told(struct recorder *recorder, enum told what, int64_t value)
 static void mappings(struct recorder *recorder, bool more, const char *lines, size_t n)
 {
     struct recording *r = recording_of(recorder);
-    const struct task *t = r->world->current;
-    struct event *e = recording_event(r, EVENT_MAPPINGS, t != NULL ? t->tid : 0);
+    struct event *e = event_now(r, EVENT_MAPPINGS);
     e->mappings.goes_on = more;
     e->mappings.lines = (struct event_text){lines, n};
     recording_tell(r, e);

@@ -64,26 +64,21 @@ bool file_is_epoll(const struct file *f)
 
 /* ---- the ready list ---- */
 
-static void ready_add(struct epoll_item *i)
+/* Between these two, of which one or both are NULL. */
+static void ready_put(struct epoll_item *i, struct epoll_item *after, struct epoll_item *before)
 {
     struct epoll *e = i->epoll;
     i->ready = true;
-    i->ready_next = NULL;
-    i->ready_prev = e->ready_last;
-    *(e->ready_last ? &e->ready_last->ready_next : &e->ready_first) = i;
-    e->ready_last = i;
+    i->ready_next = before;
+    i->ready_prev = after;
+    *(after ? &after->ready_next : &e->ready_first) = i;
+    *(before ? &before->ready_prev : &e->ready_last) = i;
     e->ready_count++;
 }
 
-static void ready_add_first(struct epoll_item *i)
+static void ready_add(struct epoll_item *i)
 {
-    struct epoll *e = i->epoll;
-    i->ready = true;
-    i->ready_prev = NULL;
-    i->ready_next = e->ready_first;
-    *(e->ready_first ? &e->ready_first->ready_prev : &e->ready_last) = i;
-    e->ready_first = i;
-    e->ready_count++;
+    ready_put(i, i->epoll->ready_last, NULL);
 }
 
 static void ready_remove(struct epoll_item *i)
@@ -399,7 +394,7 @@ void epoll_return(struct file *epoll, int n)
     for (struct epoll_item *i = e->taken; i && n > 0; i = i->taken_before, n--) {
         i->event.events = i->taken_events;
         ready_remove(i); /* one that is level-triggered went to the end */
-        ready_add_first(i);
+        ready_put(i, NULL, e->ready_first);
     }
     e->taken = NULL;
 }

@@ -332,6 +332,22 @@ uint64_t memfd_blocks(const struct node *n)
     return fstat(n->memory->fd, &st) ? 0 : (uint64_t)st.st_blocks;
 }
 
+int memfd_sealed(int fd)
+{
+    char path[64];
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int reading = open(path, O_RDONLY | O_CLOEXEC);
+    if (reading < 0)
+        return fd;
+    close(fd);
+    return reading;
+}
+
 /* ---- memfd_create(2) ------------------------------------------------------------------------------------------ */
 
 /* A memory file that no directory has, open for reading and writing. NULL: out of memory. */

@@ -361,8 +361,7 @@ int node_open(struct node *n, struct dentry *d, int flags, const struct cred *c,
 /* ---- permissions (vfs/perm.c) --------------------------------------------------------------------------------- */
 
 enum { MAY_EXECUTE = 1, MAY_WRITE = 2, MAY_READ = 4 };
-bool cred_has(const struct cred *c, int capability); /* CAP_* */
-bool cred_in_group(const struct cred *c, uint32_t gid);
+bool cred_has(const struct cred *c, int capability);                       /* CAP_* */
 bool cred_owns(const struct cred *c, const struct node *n);                /* fsuid is the owner, or CAP_FOWNER */
 int node_permission(const struct node *n, const struct cred *c, int mask); /* 0 or -EACCES */
 int may_create(struct dentry *dir, const struct cred *c);

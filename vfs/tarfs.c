@@ -70,23 +70,6 @@ static int64_t slice_seek_data(struct node *n, uint64_t offset, bool hole)
     return at - (int64_t)n->slice->offset;
 }
 
-/* After the seals a description that only reads: older kernels map a write-sealed memfd shared from no other. */
-static int seal(int fd)
-{
-    char path[64];
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
-        int error = -errno;
-        close(fd);
-        return error;
-    }
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int reading = open(path, O_RDONLY | O_CLOEXEC);
-    if (reading < 0)
-        return fd;
-    close(fd);
-    return reading;
-}
-
 /* The file's bytes to another descriptor; holes stay holes. */
 static int copy_slice(const struct node *n, int to)
 {
@@ -127,7 +110,7 @@ static int slice_alone(struct node *n)
         close(fd);
         return error;
     }
-    fd = seal(fd);
+    fd = memfd_sealed(fd);
     if (fd < 0)
         return fd;
     slice->fd = fd;
@@ -551,7 +534,7 @@ static int read_archive(struct reader *r, int fd)
     if (!error && ftruncate(m->fd, (off_t)r->end))
         error = -errno;
     if (!error) {
-        m->fd = seal(m->fd);
+        m->fd = memfd_sealed(m->fd);
         error = m->fd < 0 ? m->fd : 0;
     }
     if (utf8) {

@@ -51,6 +51,8 @@ struct cred {
     uint32_t securebits;
 };
 
+bool cred_in_group(const struct cred *c, uint32_t gid); /* fsgid, or one of the groups */
+
 enum vfs_quota { VFS_BYTES, VFS_NODES, VFS_ANONYMOUS };
 
 struct vfs_config {
@@ -70,6 +72,10 @@ struct vfs_config {
     void (*exceeded)(void *context, enum vfs_quota which);
 };
 enum { OWNER_URGENT = 0 };
+
+/* A memfd of the host's, written and from now on nobody's to change, through whatever mapping. Takes fd, also on failure; returns a
+ * descriptor that only reads, as a file of the host was opened: older kernels map a write-sealed memfd shared from no other. Or -errno. */
+int memfd_sealed(int fd);
 
 struct vfs *vfs_new(const struct vfs_config *config); /* an empty tree: a memory filesystem, root:root 0755 */
 void vfs_began(struct vfs *v);                        /* the clock was set since vfs_new: the root is of this moment */

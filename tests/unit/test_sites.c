@@ -7,11 +7,7 @@
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/code_bytes.h"
 
 #include <Zydis/Zydis.h>
 #include <errno.h>
@@ -23,42 +19,9 @@
 
 static const char interpreter[] = "/usr/bin/python3";
 
-struct bytes {
-    uint8_t *at;
-    size_t size;
-};
-
-static ssize_t read_bytes(void *context, uint64_t offset, void *to, size_t n)
-{
-    const struct bytes *b = context;
-    if (offset >= b->size)
-        return 0;
-    size_t part = b->size - offset < n ? b->size - offset : n;
-    memcpy(to, b->at + offset, part);
-    return (ssize_t)part;
-}
-
 static int load(void **state)
 {
-    struct bytes *b = calloc(1, sizeof *b);
-    struct stat st;
-    int fd = open(interpreter, O_RDONLY | O_CLOEXEC);
-    assert_true(b != NULL && fd >= 0 && fstat(fd, &st) == 0);
-    b->size = (size_t)st.st_size; /* NOLINT(clang-analyzer-core.uninitialized.Assign): an assertion does not return */
-    b->at = malloc(b->size);
-    assert_non_null(b->at);
-    assert_int_equal(read(fd, b->at, b->size), b->size);
-    close(fd);
-    *state = b;
-    return 0;
-}
-
-static int unload(void **state)
-{
-    struct bytes *b = *state;
-    free(b->at);
-    free(b);
-    return 0;
+    return load_file(state, interpreter);
 }
 
 static int learn(struct bytes *b, struct code_sites *out)

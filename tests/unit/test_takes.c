@@ -3,62 +3,22 @@
 #include "supervisor/count/known.h"
 #include "supervisor/count/trampoline.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/code_bytes.h"
 
 #include <Zydis/Zydis.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <gnu/libc-version.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-struct bytes {
-    uint8_t *at;
-    size_t size;
-};
-
-static ssize_t read_bytes(void *context, uint64_t offset, void *to, size_t n)
-{
-    const struct bytes *b = context;
-    if (offset >= b->size)
-        return 0;
-    size_t part = b->size - offset < n ? b->size - offset : n;
-    memcpy(to, b->at + offset, part);
-    return (ssize_t)part;
-}
 
 static int load(void **state)
 {
-    struct bytes *b = calloc(1, sizeof *b);
-    struct stat st;
     Dl_info library;
     /* A sanitizer has a sem_wait of its own in front of it. */
     assert_int_not_equal(dladdr((void *)(uintptr_t)gnu_get_libc_version, &library), 0);
-    int fd = open(library.dli_fname, O_RDONLY | O_CLOEXEC);
-    assert_true(b != NULL && fd >= 0 && fstat(fd, &st) == 0);
-    b->size = (size_t)st.st_size; /* NOLINT(clang-analyzer-core.uninitialized.Assign): an assertion does not return */
-    b->at = malloc(b->size);
-    assert_non_null(b->at);
-    assert_int_equal(read(fd, b->at, b->size), b->size);
-    close(fd);
-    *state = b;
-    return 0;
-}
-
-static int unload(void **state)
-{
-    struct bytes *b = *state;
-    free(b->at);
-    free(b);
-    return 0;
+    return load_file(state, library.dli_fname);
 }
 
 static int learn(struct bytes *b, struct code_takes *out)
