@@ -19,7 +19,7 @@ LDLIBS = $(PROGRAM_LDLIBS) $(LAZY_LIBRARIES:%=-l%)
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli
 SOURCES := $(filter-out supervisor/glass/vdso.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o $(BUILD)/supervisor/count/known_table.o
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o $(BUILD)/supervisor/count/known_table.o $(BUILD)/supervisor/seccomp_table.o
 # What unit tests link: everything but main.
 LIBRARY := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 UNITS := $(wildcard tests/unit/*.c)
@@ -120,6 +120,17 @@ $(BUILD)/supervisor/count/known_table.c: $(BUILD)/tools/known_sites $(KNOWN)
 	$< $(KNOWN) >$@.new && mv $@.new $@
 
 $(BUILD)/supervisor/count/known_table.o: $(BUILD)/supervisor/count/known_table.c supervisor/count/known.h supervisor/count/sites.h supervisor/count/takes.h
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+# The seccomp programs of most runs (supervisor/seccomp_program.h).
+$(BUILD)/tools/seccomp_table: tools/seccomp_table.c $(addprefix $(BUILD)/,supervisor/filter.o supervisor/confine.o supervisor/seccomp_program.o kernel/sysent.o)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
+
+$(BUILD)/supervisor/seccomp_table.c: $(BUILD)/tools/seccomp_table
+	$< >$@.new && mv $@.new $@
+
+$(BUILD)/supervisor/seccomp_table.o: $(BUILD)/supervisor/seccomp_table.c supervisor/seccomp_program.h
 	$(CC) $(CFLAGS) -c -o $@ $<
 
 # A unit test links what it names in its first line: whole rooms and single files, `// rooms: policy kernel/sysent`.

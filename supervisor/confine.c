@@ -3,13 +3,17 @@
  * open sockets (supervisor/connector.h) or open anything for writing but the export. */
 #include "supervisor/confine.h"
 
+#include "supervisor/seccomp_program.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -181,7 +185,7 @@ static int allow_counter(scmp_filter_ctx ctx)
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_prctl, 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_TSC));
 }
 
-static int load_seccomp(bool writing, int connector)
+int confine_program(bool writing, int connector, struct sock_fprog *out)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (ctx == NULL)
@@ -207,10 +211,26 @@ static int load_seccomp(bool writing, int connector)
     if (error == 0)
         error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: these calls are made at every stop */
     if (error == 0)
-        error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1); /* of every thread */
-    if (error == 0)
-        error = seccomp_load(ctx);
+        error = seccomp_program_export(ctx, out);
     seccomp_release(ctx);
+    return error;
+}
+
+static int load_seccomp(bool writing, int connector)
+{
+    struct sock_fprog program = {0};
+    int error = -ENOENT;
+    if (connector < 0)
+        error = seccomp_program_known(writing ? SECCOMP_SUPERVISOR_EXPORTING : SECCOMP_SUPERVISOR, &program);
+    if (error == -ENOENT)
+        error = confine_program(writing, connector, &program);
+    if (error < 0)
+        return error;
+    /* Of every thread: one that cannot be made to follow is told by its id. */
+    long refused = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+    if (refused != 0)
+        error = refused < 0 ? -errno : -ESRCH;
+    free(program.filter);
     return error;
 }
 

@@ -5,6 +5,8 @@
 
 #include "supervisor/supervisor.h"
 
+#include <linux/filter.h>
+
 struct confinement { /* what took effect, for the report */
     bool seccomp, no_new_privs, no_capabilities, not_dumpable;
     int landlock_abi; /* 0: the kernel has none */
@@ -20,5 +22,7 @@ void confine_thread(void);
  * (supervisor/connector.h), or -1. 0, or -1 with *e filled: without the seccomp program
  * nothing is run. */
 int confine_self(bool writes, int connector, struct confinement *done, struct run_error *e);
+/* The seccomp program of the latter, compiled; out->filter is malloc'ed. 0 or -errno. */
+int confine_program(bool writes, int connector, struct sock_fprog *out);
 
 #endif

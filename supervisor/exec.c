@@ -31,6 +31,7 @@
 #define STACK_LEAST (UINT64_C(128) << 10)
 #define STACK_COUNTED (UINT64_C(132) << 10) /* what a native stack has at first: fs/exec.c, setup_arg_pages */
 #define STACK_MOST (UINT64_C(1) << 30)
+#define BSS_AHEAD (UINT64_C(64) << 10)
 /* Where in its page the stack begins, whatever the arguments and the environment are. A processor takes a store for another's
  * whose address has the same low 12 bits: where a slot of the interpreter's loop falls together so with a frame or number of
  * its heap, a program that only computes is a fifth slower. Linux leaves it to chance (arch_align_stack); here that chance would
@@ -91,10 +92,13 @@ static int map_segment(struct loading *l, struct file *f, const struct elf_segme
                 return error;
         }
     }
-    if (s->end > file_end)
-        return map_anonymous(l, file_end + bias, s->end - file_end, s->protection,
-                             mm_populate(l->task->mm, s->end - file_end));
-    return 0;
+    if (s->end <= file_end)
+        return 0;
+    uint64_t beyond =
+        s->end -
+        file_end; /* of a large .bss a start touches little: CPython's has 276 KiB, of which 12 are written to */
+    return map_anonymous(l, file_end + bias, beyond, s->protection,
+                         beyond <= BSS_AHEAD ? mm_populate(l->task->mm, beyond) : 0);
 }
 
 static int map_image(struct loading *l, struct file *f, const struct elf_image *image, uint64_t bias)

@@ -6,15 +6,14 @@
 #include "policy/policy.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/notice.h"
+#include "supervisor/seccomp_program.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
 #include <seccomp.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 /* mmap's flags: what must be read to know that it maps private anonymous memory wherever the kernel likes. Fixed
  * addresses are trapped: one could lie over the glass page, or over a shared mapping the supervisor keeps account of. */
@@ -73,32 +72,7 @@ static int add_rules(scmp_filter_ctx ctx, const struct policy *p)
     return 0;
 }
 
-/* libseccomp 2.5 exports to a descriptor only. */
-static int export_program(scmp_filter_ctx ctx, struct sock_filter **out, unsigned short *count)
-{
-    int fd = memfd_create("filter", MFD_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int error = seccomp_export_bpf(ctx, fd);
-    off_t size = lseek(fd, 0, SEEK_END);
-    struct sock_filter *program = NULL;
-    if (error == 0 && (size <= 0 || size % (off_t)sizeof *program != 0 || size / (off_t)sizeof *program > BPF_MAXINSNS))
-        error = -E2BIG;
-    if (error == 0 && (program = malloc((size_t)size)) == NULL)
-        error = -ENOMEM;
-    if (error == 0 && pread(fd, program, (size_t)size, 0) != size)
-        error = -EIO;
-    close(fd);
-    if (error < 0) {
-        free(program);
-        return error;
-    }
-    *out = program;
-    *count = (unsigned short)(size / (off_t)sizeof *program);
-    return 0;
-}
-
-int filter_guest(const struct policy *p, struct sock_filter **out, unsigned short *count)
+int filter_compile(const struct policy *p, struct sock_fprog *out)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRACE(0));
     if (ctx == NULL)
@@ -109,7 +83,28 @@ int filter_guest(const struct policy *p, struct sock_filter **out, unsigned shor
     if (error == 0)
         error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree of numbers, not a list */
     if (error == 0)
-        error = export_program(ctx, out, count);
+        error = seccomp_program_export(ctx, out);
     seccomp_release(ctx);
     return error;
+}
+
+/* Whether a rule speaks of a call that the kernel would answer. */
+static bool rules_matter(const struct policy *p)
+{
+    for (int nr = 0; nr < SYSENT_COUNT; nr++) {
+        const struct sysent *entry = sysent_get((uint64_t)nr);
+        if (entry != NULL && entry->kernel != KERNEL_TRAP && entry->kernel != KERNEL_NOTICE && policy_has_rules(p, nr))
+            return true;
+    }
+    return false;
+}
+
+int filter_guest(const struct policy *p, struct sock_fprog *out)
+{
+    int error = -ENOENT;
+    if (p->trap_all)
+        error = seccomp_program_known(SECCOMP_GUEST_TRAP_ALL, out);
+    else if (!rules_matter(p))
+        error = seccomp_program_known(SECCOMP_GUEST, out);
+    return error == -ENOENT ? filter_compile(p, out) : error;
 }

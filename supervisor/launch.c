@@ -331,7 +331,7 @@ int launch_first(struct holder *h, struct task *first, struct run_error *e)
     _Alignas(16) char stack[CHILD_STACK]; /* in use until it executes or is dead: it is waited for below */
     int sockets[2] = {-1, -1}, go[2] = {-1, -1}, failures[2] = {-1, -1}, result = -1;
     int program = glass_memfd();
-    int error = program < 0 ? program : filter_guest(h->world->policy, &filter.filter, &filter.len);
+    int error = program < 0 ? program : filter_guest(h->world->policy, &filter);
     struct stat st;
     if (error == 0 && fstat(program, &st) < 0)
         error = -errno;

@@ -58,11 +58,11 @@ static void pin(struct holder *h)
 /* The heap that nearly every run comes to, with its pages: a fault for each would cost more than all else that is done with it. */
 static void warm_heap(void)
 {
-    enum { HEAP = 512 << 10, KEPT = 2 << 20 };
+    enum { HEAP = 256 << 10, KEPT = 2 << 20 };
     const uintptr_t page = 4096;
     (void)mallopt(M_MMAP_THRESHOLD, 1 << 20); /* all three, for setting one keeps libc from moving the others */
     (void)mallopt(M_TRIM_THRESHOLD, KEPT);
-    (void)mallopt(M_TOP_PAD, HEAP / 4);
+    (void)mallopt(M_TOP_PAD, HEAP / 2);
     (void)mallopt(M_ARENA_MAX, 1); /* the worker's few calls are worth no heap of their own */
     char *heap = malloc(HEAP);
     /* cppcheck-suppress uninitdata ; an address */
