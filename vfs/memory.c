@@ -1,14 +1,15 @@
 /* Sparse bytes: the pages of memory files. A file up to 64 KiB is one allocation that grows by doubling; beyond that
- * 64 KiB chunks hang in a radix tree. Which pages of a chunk hold data is a bitmap, so that holes, SEEK_HOLE and
- * st_blocks have the granularity programs know from tmpfs(5), and so has the quota (a file below a page is charged what
- * it takes).
+ * 64 KiB chunks hang in a radix tree, those of large files taken from huge pages (vfs/slab.h). Which pages of a chunk
+ * hold data is a bitmap, so that holes, SEEK_HOLE and st_blocks have the granularity programs know from tmpfs(5), and so
+ * has the quota (a file below a page is charged what it takes).
  *
  * Invariants. Bytes of a present page beyond the file's size are zero; bytes of an absent page are anything (and so is
  * never shown). Nothing here knows offsets beyond INT64_MAX. */
-#include "vfs/memory.h"
+#include "vfs/slab.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { BRANCH_BITS = 6, BRANCH_SLOTS = 1 << BRANCH_BITS, CAPACITY_FIRST = 64 };
 
@@ -144,11 +145,27 @@ static struct chunk *chunk_next(const struct memory *m, uint64_t index, uint64_t
     return branch_next(m->tree, m->height - 1, index, found);
 }
 
+static struct slabs *slabs_of(const struct memory *m)
+{
+    return &node_vfs(m->node)->slabs;
+}
+
+static void chunk_free(struct memory *m, struct chunk *c)
+{
+    if (c && c->in_slab) {
+        slab_give_back(slabs_of(m), c);
+        return;
+    }
+    if (c && c->bytes != (uint8_t *)(c + 1))
+        free(c->bytes);
+    free(c);
+}
+
 /* Drops the chunk of that index, and every branch that becomes empty. */
 static void chunk_drop(struct memory *m, uint64_t index)
 {
     if (index == 0) {
-        free(m->first);
+        chunk_free(m, m->first);
         m->first = NULL;
         return;
     }
@@ -159,7 +176,7 @@ static void chunk_drop(struct memory *m, uint64_t index)
         if (level > 0)
             b = b->slot[slot_at(index, level)];
     }
-    free(path[0]->slot[slot_at(index, 0)]);
+    chunk_free(m, b->slot[slot_at(index, 0)]);
     for (uint32_t level = 0; level < m->height; level++) {
         path[level]->slot[slot_at(index, level)] = NULL;
         if (--path[level]->used > 0)
@@ -170,23 +187,23 @@ static void chunk_drop(struct memory *m, uint64_t index)
     m->height = 0;
 }
 
-static void branch_free(struct branch *b, uint32_t level)
+static void branch_free(struct memory *m, struct branch *b, uint32_t level)
 {
     for (uint32_t i = 0; i < BRANCH_SLOTS; i++) {
         if (level > 0 && b->slot[i])
-            branch_free(b->slot[i], level - 1);
+            branch_free(m, b->slot[i], level - 1);
         else
-            free(b->slot[i]);
+            chunk_free(m, b->slot[i]);
     }
     free(b);
 }
 
 static void drop_all_chunks(struct memory *m)
 {
-    free(m->first);
+    chunk_free(m, m->first);
     m->first = NULL;
     if (m->tree)
-        branch_free(m->tree, m->height - 1);
+        branch_free(m, m->tree, m->height - 1);
     m->tree = NULL;
     m->height = 0;
 }
@@ -229,6 +246,43 @@ static uint32_t wanted_capacity(uint64_t index, uint32_t end)
     return capacity;
 }
 
+/* A chunk of capacity CHUNK, with what stands in c, which is gone then unless NULL is returned. c may be NULL. */
+static struct chunk *chunk_whole(struct memory *m, uint64_t index, struct chunk *c)
+{
+    struct chunk *whole = index >= PAGES_MOST / CHUNK ? slab_take(slabs_of(m)) : NULL;
+    if (whole)
+        return whole;
+    whole = calloc(1, sizeof *whole);
+    if (whole)
+        whole->bytes = aligned_alloc(PAGE, CHUNK); /* so that single pages can be given back */
+    if (!whole || !whole->bytes) {
+        free(whole);
+        return NULL;
+    }
+    if (c) {
+        whole->capacity = c->capacity;
+        whole->present = c->present;
+        whole->written = c->written;
+        memcpy(whole->bytes, c->bytes, c->capacity);
+        free(c);
+    }
+    return whole;
+}
+
+/* c with that capacity, or a new one. NULL: out of memory. */
+static struct chunk *chunk_grow(struct memory *m, uint64_t index, struct chunk *c, uint32_t capacity)
+{
+    if (capacity == CHUNK)
+        return chunk_whole(m, index, c);
+    struct chunk *larger = realloc(c, sizeof *c + capacity);
+    if (!larger)
+        return NULL;
+    if (!c)
+        *larger = (struct chunk){0};
+    larger->bytes = (uint8_t *)(larger + 1);
+    return larger;
+}
+
 /* The chunk of `index` with room for [from, to), the pages it touches charged but not yet marked. */
 static int chunk_prepare(struct node *n, uint64_t index, uint32_t from, uint32_t to, struct chunk **out)
 {
@@ -249,14 +303,13 @@ static int chunk_prepare(struct node *n, uint64_t index, uint32_t from, uint32_t
     }
     struct branch *holder = NULL;
     void **place = index == 0 ? (void **)&m->first : chunk_place(m, index, &holder);
-    struct chunk *larger = place ? realloc(c, sizeof *c + capacity) : NULL;
+    struct chunk *larger = place ? chunk_grow(m, index, c, capacity) : NULL;
     if (!larger) {
         if (after > before)
             memory_refund(n, after - before);
         return -ENOMEM;
     }
     if (!c) {
-        larger->present = larger->written = 0;
         if (holder)
             holder->used++;
     } else if (larger->present & 1 && larger->capacity < PAGE) {
@@ -282,6 +335,8 @@ static void page_mark(struct memory *m, struct chunk *c, uint32_t page, bool wri
     if (!(c->present >> page & 1)) {
         c->present |= (uint16_t)(1u << page);
         m->pages++;
+        if (c->in_slab)
+            slab_filled(slabs_of(m));
     }
 }
 
@@ -359,6 +414,15 @@ ssize_t memory_read(struct node *n, struct io *io, uint64_t offset, size_t lengt
     return (ssize_t)done;
 }
 
+/* A page that is the file's no longer, and so in nobody's account, shall not stay in memory. */
+static void chunk_emptied(struct memory *m, struct chunk *c, uint32_t page)
+{
+    if (c->in_slab)
+        slab_emptied(slabs_of(m), c, page);
+    else if (c->capacity == CHUNK)
+        (void)madvise(c->bytes + page * PAGE, PAGE, MADV_DONTNEED);
+}
+
 /* Zeros in [from, to) of one chunk: whole pages become absent. */
 static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_t from, uint32_t to)
 {
@@ -372,6 +436,7 @@ static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_
             c->present &= (uint16_t) ~(1u << page);
             c->written &= c->present;
             m->pages--;
+            chunk_emptied(m, c, page);
         } else {
             uint32_t a = from > start ? from : start, b = to < end ? to : end;
             if (a < b) /* a small first chunk may end before the hole begins */
