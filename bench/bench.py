@@ -102,6 +102,8 @@ or out; and what the answer itself takes. On a virtual machine a page fault is a
 - **The guest's pages come with its mappings.** Data, heap and the arenas of CPython are written to nearly whole in any start; they are mapped with
   MAP_POPULATE, 8 MiB of a process at most (kernel/process.c, `mm_populate`). A start has 120 faults inside, 820 natively. Of a large .bss little is
   written to: it is not among them.
+- **CPython's arenas are in huge pages** where the kernel has them at hand (stubs/memory.c, `map_arena`): two arenas of 1 MiB, which natively are 512 page faults,
+  cost what 100 do, and the interpreter's objects take fewer entries of the TLB. Imports went from 1.48 to 1.40 by it, numpy's from 1.50 to 1.43.
 - **So do the supervisor's**: a quarter of a MiB of heap is filled in one call, and the first process shares memory until it executes (supervisor/launch.c).
 - **Loading is paid once**: small libraries are linked into the program; libarchive, OpenSSL, wslay and Zydis are loaded by runs that need them.
 - **The interpreters of the machine that builds are learned then** (docs/counting.md).

@@ -1,8 +1,11 @@
 """Memory as mmap(2) and its kin give it, natively and inside."""
+import ctypes
 import pathlib
 import subprocess
 
 import pytest
+
+from tests.conftest import PYTHON, TERRARIUM
 
 HERE = pathlib.Path(__file__).parent
 
@@ -52,3 +55,91 @@ if os.fork() == 0:
 while libc.syscall(202, ctypes.c_void_p(mine), 1, 1, None, None, 0) == 0: time.sleep(0.01)
 print(os.wait()[1])
 """, timeout=30)
+
+
+# Regions of the size that CPython asks for its small objects in: they come in pairs that one huge page may hold (stubs/memory.c, map_arena).
+ARENAS = """
+import ctypes, resource, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+MIB = 1 << 20
+def arena():
+    got = libc.mmap(None, MIB, 3, 0x22, -1, 0)
+    assert got not in (None, 2 ** 64 - 1) and got % 4096 == 0, got
+    return got
+def value(at): return ctypes.c_ubyte.from_address(at)
+"""
+NO_OVERLAP = ARENAS + """
+at = [arena() for _ in range(24)]
+for i, a in enumerate(at):
+    for k in range(0, MIB, 4096):
+        assert value(a + k).value == 0
+    ctypes.memset(a, i + 1, MIB)
+for i in range(0, 24, 3): assert libc.munmap(at[i], MIB) == 0
+more = [arena() for _ in range(9)]
+for i, a in enumerate(more):
+    assert not any(a < b + MIB and b < a + MIB for k, b in enumerate(at) if k % 3), hex(a)
+    assert value(a).value == value(a + MIB - 1).value == 0
+    ctypes.memset(a, 100 + i, MIB)
+assert all(value(a + k).value == i + 1 for i, a in enumerate(at) if i % 3 for k in (0, MIB // 2, MIB - 1))
+assert all(value(a + k).value == 100 + i for i, a in enumerate(more) for k in (0, MIB // 2, MIB - 1))
+if len(sys.argv) > 1: print([hex(a) for a in at + more])
+"""
+
+
+def test_arenas_do_not_overlap(same):
+    same(NO_OVERLAP)
+
+
+def test_arenas_are_at_the_same_addresses_without_huge_pages(terrarium, tmp_path):
+    script = tmp_path / "arenas.py"
+    script.write_text(NO_OVERLAP)
+
+    def without():
+        PR_SET_THP_DISABLE = 41
+        assert ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
+
+    outputs = {
+        subprocess.run([TERRARIUM, "run", "--python", PYTHON, script, "addresses"], preexec_fn=prepare, capture_output=True, text=True, check=True,
+                       timeout=60).stdout for prepare in (None, without)
+    }
+    assert len(outputs) == 1 and outputs.pop().count("0x") == 33
+
+
+def test_arenas_in_a_child(same):
+    same(ARENAS + """
+import os
+first = arena()
+ctypes.memset(first, 7, MIB)
+read, write = os.pipe()
+if os.fork() == 0:
+    mine = arena()
+    ctypes.memset(mine, 9, MIB)
+    ctypes.memset(first, 8, MIB)
+    os.write(write, bytes([value(first).value, value(mine).value]))
+    os._exit(0)
+mine = arena()
+assert value(mine).value == 0
+assert os.read(read, 2) == b'\\x08\\x09' and value(first).value == 7 and value(mine + MIB - 1).value == 0
+os.wait()
+""")
+
+
+def test_arenas_count_as_natively(same):
+    """RLIMIT_AS and RLIMIT_DATA know of nothing that was not asked for."""
+    same(ARENAS + """
+size = int(open('/proc/self/statm').read().split()[0]) * 4096
+def fit(limit, room):
+    resource.setrlimit(limit, (size + room, resource.RLIM_INFINITY))
+    at = []
+    while len(at) < 99:
+        got = libc.mmap(None, MIB, 3, 0x22, -1, 0)
+        if got == 2 ** 64 - 1: break
+        at.append(got)
+    resource.setrlimit(limit, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    for a in at: libc.munmap(a, MIB)
+    return len(at)
+print([fit(limit, 14 * MIB + 4096) - fit(limit, 7 * MIB + 4096) for limit in (resource.RLIMIT_AS, resource.RLIMIT_DATA)])
+""")
