@@ -3,9 +3,12 @@ import os
 import pathlib
 import subprocess
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.plain
 def test_a_handful():
     done = subprocess.run(["/usr/bin/python3", ROOT / "tools/replay_suite.py", "--short", "--terrarium", os.environ["TERRARIUM_UNDER_TEST"]],
                           capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)

@@ -148,7 +148,7 @@ def test_what_cannot_be_trapped_is_looked_for(name, code, found, terrarium, tmp_
 GREEDY = "import mmap; m = mmap.mmap(-1, 900 << 20); open('/tmp/f', 'wb').write(bytes(3 << 20)); print('end')"
 
 
-@pytest.mark.parametrize("limit", ["v 600000", "d 100000", "f 1024", "t 100"])
+@pytest.mark.parametrize("limit", [pytest.param("v 600000", marks=pytest.mark.plain), pytest.param("d 100000", marks=pytest.mark.plain), "f 1024", "t 100"])
 def test_the_callers_own_limits_are_no_input(limit, terrarium, tmp_path):
     """Soft ones are lifted, but for that on files, which the record has to keep to; of the others, which the guest would meet, it is said."""
     words = [os.environ["TERRARIUM_UNDER_TEST"], "run", "--python", "/usr/bin/python3", "--report", str(tmp_path / "r"), "--", "-c", GREEDY]
