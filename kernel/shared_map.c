@@ -177,11 +177,15 @@ void shared_map_prune(struct task *t)
         forget_rest(&p);
 }
 
-/* Whether there is anything to forget is a matter of real time, for limits prune too: it must not decide whether the machine is asked. */
-void shared_maps_settle(struct world *w)
+/* Whether there is anything to forget is a matter of real time, for limits prune too: it must not decide whether the machine is asked.
+ * A process may have tens of thousands of mappings, and there may be many: a limit that has ended the run meanwhile ends this, too. */
+void shared_maps_settle(struct task *for_whom)
 {
+    const struct world *w = for_whom->world;
     for (struct process *process = w->processes; process != NULL; process = process->next) {
         struct task *t = process->threads;
+        if (w->machine->over != NULL && w->machine->over(for_whom))
+            return;
         while (t != NULL && (t->state == TASK_DEAD || t->mm == NULL))
             t = t->next_thread;
         struct pruning p = {.mm = t != NULL ? t->mm : NULL};

@@ -313,7 +313,7 @@ void shared_map_move(struct task *t, uint64_t from, uint64_t from_length, uint64
 /* Forget what the real address space no longer has: munmap(2) is not seen. At moments of real time, which no record is told of … */
 void shared_map_prune(struct task *t);
 /* … and of every process, at an event: for whoever asks how much room there is. */
-void shared_maps_settle(struct world *w);
+void shared_maps_settle(struct task *for_whom);
 /* No more may be added, even after pruning: mmap(2) is -ENOMEM. */
 bool shared_map_full(struct task *t);
 

@@ -179,7 +179,7 @@ static int room_at(struct call *c, const struct place *at, const char *path, uns
     int error = vfs_statfs(at, path, walk_flags, out);
     if (error || out->blocks == 0 || (out->flags & ST_RDONLY) != 0)
         return error;
-    shared_maps_settle(c->world);
+    shared_maps_settle(c->task);
     return vfs_statfs(at, path, walk_flags, out);
 }
 
