@@ -69,8 +69,9 @@ WHY = {
     "`python3 -c pass`": "two processes are started in place of one, and some 380 stops are answered.",
     "import json, re, asyncio, unittest": "the stops: look-ups and reads of modules, each a call that must be answered.",
     "import numpy": "the stops: the mapping of its libraries in pieces, each with an injected call, and look-ups of modules.",
-    "64 KiB blocks, written and read": "a stop for each block costs as much as the native call does; what is left is one copy, between the guest's memory and huge "
-                                       "pages of the supervisor's, and the zeroing of those.",
+    "64 KiB blocks, written and read": "a stop for each block costs as much as the native call does, and the bytes are copied twice (guest to supervisor to "
+                                       "memfd), as nothing in Linux moves another process's pages into a file: process_vm_readv(2) and pwrite(2), nothing else. "
+                                       "A memfd is of small pages, where an ext4 file is of large ones: writing and reading one takes twice as long.",
     "fstat": "it is the bare stop and one process_vm_writev(2) for the answer.",
     "read of 1 byte": "it is the bare stop, a pread(2) of the host's file and one process_vm_writev(2).",
     "clock_gettime, made as a call": "it is the bare stop and one process_vm_writev(2) for the answer. Only programs that go round libc make this call.",
@@ -90,9 +91,9 @@ or out; and what the answer itself takes. On a virtual machine a page fault is a
 - **Most calls come as notices** (docs/architecture.md): half of what the bare ptrace stop takes. Calls that are rare stop by ptrace, since each
   number makes the seccomp program longer, which the kernel compiles at each start.
 - **The seccomp programs of most runs are compiled when terrarium is** (supervisor/seccomp_program.h): libseccomp took 0.5 ms of a start for the two.
-- **The stack begins at one place in its page** (supervisor/exec.c). A store is taken for another's whose address has the same low 12 bits; natively each run
-  has another stack, and chance makes some slower. Inside all runs were alike, and a loop at the top level of a script, with few variables in its
-  environment, was one of the unlucky: 1.2x native, 1.00x since.
+- **The stack begins at one place in its page** (supervisor/exec.c, STACK_IN_PAGE). A store is taken for another's whose address has the same low 12 bits;
+  natively each run has another stack, and chance makes some slower. Inside all runs were alike, and a loop at the top level of a script, with few variables
+  in its environment, was one of the unlucky: 1.2x native, 1.00x since.
 - **The clock is no stop.** CPython asks for the time at each of its locks' timeouts; the world's vDSO answers from a shared page (docs/architecture.md).
 - **Memory calls are no stops**: anonymous mappings, munmap, mprotect, madvise, signal masks are let through by argument.
 - **RDTSC is forbidden on both sides, or on none.** With PR_SET_TSC in the guest alone the kernel writes CR4 at every switch, which a hypervisor answers
@@ -102,35 +103,38 @@ or out; and what the answer itself takes. On a virtual machine a page fault is a
 - **The guest's pages come with its mappings.** Data, heap and the arenas of CPython are written to nearly whole in any start; they are mapped with
   MAP_POPULATE, 8 MiB of a process at most (kernel/process.c, `mm_populate`). A start has 120 faults inside, 820 natively. Of a large .bss little is
   written to: it is not among them.
-- **CPython's arenas are in huge pages** where the kernel has them at hand (stubs/memory.c, `map_arena`): two arenas of 1 MiB, which natively are 512 page faults,
-  cost what 100 do, and the interpreter's objects take fewer entries of the TLB. Imports went from 1.48 to 1.40 by it, numpy's from 1.50 to 1.43.
 - **So do the supervisor's**: a quarter of a MiB of heap is filled in one call, and the first process shares memory until it executes (supervisor/launch.c).
 - **Loading is paid once**: small libraries are linked into the program; libarchive, OpenSSL, wslay and Zydis are loaded by runs that need them.
 - **The interpreters of the machine that builds are learned then** (docs/counting.md).
-- **Large files of the world are in huge pages** of the supervisor's (vfs/slab.h): a block is copied once, and 2 MiB of pages cost what 100 small ones do. They
-  become memfds when they are mapped, and from the beginning where the kernel has no huge pages at hand: small pages of our own would come by a page fault
-  each. What a write adds to a quota is then known without a question to the host where the file has no holes.
+- **Large files of the world are memfds**: pages of our own would come by a page fault each. What a write adds to a quota is known without a
+  question to the host where the file has no holes.
 - **A descriptor is handed over once** for all pieces of a library, and an injected call costs one stop.
 - **Host files keep their descriptors** and names that were looked up stay in the tree, absent ones too.
 - **Ticks are rare where nothing waits for them**: one each 50 ms while counted Python computes and memory has no limit, 0.2 % of the processor. Else one each
   10 ms, 0.6 to 0.9 %.
 
 How the short rows come out is the machine's matter: what a run costs besides what it costs natively is some 7 ms, 2.5 of them before the guest's first instruction. Where
-Python itself starts in 10 ms that is 1.7x; where its page faults are dear and it takes 48, it was 1.28, and imports 1.18.
+Python itself starts in 10 ms that is 1.7x; where its page faults are dear and it takes 48, the same rows were 1.28 (start), 1.18 (imports) and 1.83 (blocks).
 
-Where a start's 7 ms go (`perf record -a`, kernel stacks sorted by call): 0.6 ms until terrarium's own main() (ld.so, a third of it CPUID, which a hypervisor
+Where a start's 7 ms go (`perf record -a`, stacks sorted by call): 0.6 ms until terrarium's own main() (ld.so, a third of it CPUID, which a hypervisor
 answers), 0.5 for the world, 0.8 until the first process has executed, 0.5 to map the program, and 5 for some 300 notices and 110 ptrace stops: 13 us each where
 the bare one takes 5 or 10, for what one switches to is no longer in the processor's caches.
 
 Tried, and no gain: PTRACE_GET_SYSCALL_INFO with two PTRACE_POKEUSER in place of GETREGS and SETREGS (a third slower than them on this kernel); regsets
-in their place; SA_NOCLDSTOP; for blocks in a memfd, fallocate(2) before pwrite(2), and smaller pieces (each costs a process_vm_readv(2) more). Not to be had:
+in their place; SA_NOCLDSTOP; for blocks, fallocate(2) before pwrite(2), and smaller pieces (each costs a process_vm_readv(2) more). Not to be had:
 /proc/PID/mem, which takes three quarters of a process_vm_readv(2)'s time, reads and writes also what the guest itself may not.
 
-Ways to save copies of a block that were measured and left: copying straight into or out of a mapping of the memfd (a page fault for each 4 KiB, and on some
-virtual machines 6.5 us again for each page that is newly mapped); and, open to notices alone, a real descriptor under the guest's own number, and
-`SECCOMP_USER_NOTIF_FLAG_CONTINUE`, so that the kernel moves the bytes itself: no call that takes a descriptor reaches the host with the guest's arguments
-([security](security.md)), and its result would be known to nobody. Huge pages have a price of their own where a virtual machine never touched its memory, or
-gives back to its host what is free: 4 ms for 2 MiB. So the first that takes more than 1.5 ms of the processor is the last.
+Huge pages (MADV_HUGEPAGE) were built, measured and taken out again, twice. CPython's arenas in them, two at a time: imports 1.48 to 1.40, numpy's 1.50 to 1.43, a start
+1.70 to 1.66; but what a process has in memory (/proc/self/statm, the memory limit) is then the matter of a kernel that has one at hand or not, where the same run must
+give the same answer, and one byte written counts as 2 MiB. Large files in huge pages of the supervisor's, with one copy a block in place of two: blocks 2.4 to 1.6; but a
+file that is then mapped must first be copied whole into a memfd, pages that a guest punches out of one stay the supervisor's until the kernel is short of memory, and
+on a virtual machine that has given its free memory back to its host each 2 MiB take 4 ms.
+
+Two more ways to save a copy of each block were measured and left. Copying straight into or out of a mapping of the memfd: on some machines a page that is newly
+mapped costs 6.5 us again when it is first touched, populated ahead or not (the hypervisor keeps tables of its own), so 64 KiB by a mapping take 110 to
+145 us, where pwrite(2) takes 15 and pread(2) 9 through the kernel's own mapping, which is always there. The other is open to notices alone: a real descriptor under the guest's own number, and `SECCOMP_USER_NOTIF_FLAG_CONTINUE`, so that the kernel moves the bytes
+itself. It is left, too: no call that takes a descriptor reaches the host with the guest's arguments ([security](security.md)), its result would be known to nobody,
+and with a stop for each block still, and a memfd's small pages, it would end above 1.6.
 
 Measure page faults (`perf record -e page-faults`) before anything else. Under `--realtime` a tick is not heard while the guest computes, since both sides have the
 same priority: numbers of work that only computes are of no ticks at all.
@@ -285,10 +289,10 @@ class Bench:
         with tempfile.TemporaryDirectory() as d:
             subprocess.run(["cc", "-O2", "-o", f"{d}/blocks", str(ROOT / "bench/blocks.c")], check=True)
             runs = [subprocess.run([f"{d}/blocks"], capture_output=True, check=True).stdout.split() for _ in range(9)]
-        write, read, memfd_write, memfd_read = (statistics.median(float(r[i]) for r in runs) / 1000 for i in range(4))
+        write, read = (statistics.median(float(r[i]) for r in runs) / 1000 for i in (0, 1))
         native, start = (self.work_of[row][0] * 1000 for row in ("64 KiB blocks, written and read", "`python3 -c pass`"))
         return (f" The copies alone (bench/blocks.c) take {write:.1f} us a block written and {read:.1f} a block read, {(write + read) * 0.6:.1f} ms "
-                f"in this row ({(memfd_write + memfd_read) * 0.6:.1f} by a memfd), where all that native does beyond its start takes {native - start:.1f}.")
+                f"in this row, where all that native does beyond its start takes {native - start:.1f}.")
 
     def shortfalls(self):
         lines = ["", "## Where it falls short", ""]

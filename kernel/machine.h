@@ -34,18 +34,12 @@ struct memory_map {
     const char *name;  /* the guest's path, "[heap]", "[stack]", or "" */
 };
 
-enum { HUGE_PAGE = 2 << 20 }; /* bytes */
-
 struct machine {
     /* Guest memory of the task's address space. Bytes copied; short at the first bad page; -EFAULT when none. */
     ssize_t (*read)(struct task *t, uint64_t address, void *to, size_t n);
     ssize_t (*write)(struct task *t, uint64_t address, const void *from, size_t n);
     /* Run one system call of the kernel's in the task, which is at a trap, with exactly these arguments. Its result. */
     int64_t (*native)(struct task *t, long nr, const uint64_t arguments[6]);
-    /* Anonymous memory of the task's that is about to be written to comes with its pages now: [address, address + length), by themselves or,
-     * where huge is not 0 and the kernel has them at hand, with the HUGE_PAGE bytes at `huge` around them; of length 0 when it is touched.
-     * Whether it is a huge page. May be NULL. Speed is all that it is for: nobody can tell. */
-    bool (*fill)(struct task *t, uint64_t address, uint64_t length, uint64_t huge);
     /* Map a stretch of an open file, as file_map described it, into the task. Result of mmap(2). m->key names the file for the cache
      * of descriptors already handed over. */
     int64_t (*map)(struct task *t, uint64_t address, uint64_t length, int protection, int flags,

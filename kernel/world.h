@@ -64,8 +64,6 @@ struct mm {
     uint32_t locked_count;
     uint32_t membarrier; /* commands registered for (membarrier(2)) */
     uint64_t populated;  /* bytes: mm_populate */
-    uint64_t arena_rest; /* mapped for the next of CPython's arenas (stubs/memory.c); 0: nothing is */
-    bool arena_huge;     /* as part of a huge page */
     void *machine;       /* the supervisor's: descriptors handed over */
     void (*machine_release)(struct mm *m);
 };

@@ -164,55 +164,11 @@ static int check_place(const struct call *c)
     return address % PAGE != 0 ? -EINVAL : address < GUARDED ? -EPERM /* as below vm.mmap_min_addr */ : 0;
 }
 
-static void fill(struct call *c, uint64_t address, uint64_t huge)
-{
-    bool (*machine_fill)(struct task *, uint64_t, uint64_t, uint64_t) = c->world->machine->fill;
-    struct mm *mm = c->task->mm;
-    mm->arena_huge =
-        machine_fill != NULL && machine_fill(c->task, address, mm_populate(mm, MM_ARENA) != 0 ? MM_ARENA : 0, huge);
-}
-
-/* Memory for CPython's small objects. Two arenas are mapped at a time, one upon the other at a multiple of HUGE_PAGE, so that both may be
- * in a huge page: that costs what a hundred small ones do, and what the interpreter then does with its objects meets fewer misses
- * of the TLB. Where there are no huge pages addresses are the same. */
-static int64_t map_arena(struct call *c)
-{
-    struct mm *mm = c->task->mm;
-    uint64_t at = mm->arena_rest;
-    mm->arena_rest = 0;
-    if (at != 0 && call_native(c, SYS_mprotect, at, MM_ARENA, PROT_READ | PROT_WRITE, 0, 0, 0) == 0) {
-        if (!mm->arena_huge)
-            fill(c, at, 0);
-        return (int64_t)at;
-    }
-    const uint64_t around = 2 * HUGE_PAGE - PAGE; /* in which there is one, wherever that is */
-    int64_t got = call_native(c, SYS_mmap, 0, around, c->arg[2], c->arg[3], UINT64_MAX, 0);
-    if (failed(got))
-        return CALL_NATIVE;
-    at = ((uint64_t)got + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    if (at > (uint64_t)got)
-        call_native(c, SYS_munmap, (uint64_t)got, at - (uint64_t)got, 0, 0, 0, 0);
-    if (at + HUGE_PAGE < (uint64_t)got + around)
-        call_native(c, SYS_munmap, at + HUGE_PAGE, (uint64_t)got + around - at - HUGE_PAGE, 0, 0, 0, 0);
-    mm->arena_rest = at;
-    at += HUGE_PAGE - MM_ARENA;
-    fill(c, at, mm->arena_rest);
-    return (int64_t)at;
-}
-
-static bool is_arena(const struct call *c)
-{
-    const struct rlimit64 *limits = c->task->process->limits; /* what is mapped and was not asked for would count */
-    return c->arg[1] == MM_ARENA && c->arg[2] == (PROT_READ | PROT_WRITE) && c->arg[0] == 0 &&
-           c->arg[3] == (MAP_PRIVATE | MAP_ANONYMOUS) && limits[RLIMIT_AS].rlim_cur == RLIM64_INFINITY &&
-           limits[RLIMIT_DATA].rlim_cur == RLIM64_INFINITY;
-}
-
 static int64_t map_anonymous(struct call *c)
 {
     c->arg[4] = UINT64_MAX;
-    if (is_arena(c))
-        return map_arena(c);
+    if (c->arg[1] == MM_ARENA && c->arg[2] == (PROT_READ | PROT_WRITE))
+        c->arg[3] |= (uint64_t)mm_populate(c->task->mm, MM_ARENA);
     return (c->arg[3] & MAP_FIXED) != 0 ? replace_memory(c) : CALL_NATIVE;
 }
 

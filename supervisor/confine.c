@@ -61,7 +61,6 @@ static const int allowed[] = {
     SYS_mprotect,
     SYS_mremap,
     SYS_madvise,
-    SYS_mincore,
     SYS_brk,
     SYS_memfd_create,
     SYS_ftruncate,

@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+enum { HUGE_PAGE = 2 << 20 };
+
 struct handed_table *handed_table_copy(const struct handed_table *from)
 {
     struct handed_table *t = calloc(1, sizeof *t);

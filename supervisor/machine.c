@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -36,33 +35,6 @@ static ssize_t machine_write(struct task *t, uint64_t address, const void *from,
 static int64_t machine_native(struct task *t, long nr, const uint64_t arguments[6])
 {
     return tracee_inject(of(t), nr, arguments);
-}
-
-static int64_t real_time(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* A kernel that has huge pages at hand zeroes one in 0.1 to 0.2 ms. One that must compact memory for it, or a virtual machine that must
- * ask its host, takes some ms, more than small pages do: so the first that is late is the last. */
-static bool machine_fill(struct task *t, uint64_t address, uint64_t length, uint64_t huge)
-{
-    enum { LATE = 1500000 }; /* ns */
-    struct tracee *tracee = of(t);
-    struct holder *h = tracee->holder;
-    bool asked = huge != 0 && !h->huge_pages_late &&
-                 tracee_inject(tracee, SYS_madvise, (const uint64_t[6]){huge, HUGE_PAGE, MADV_HUGEPAGE}) == 0;
-    if (huge != 0 && !asked)
-        h->huge_pages_late = true;
-    if (length == 0)
-        return asked;
-    int64_t begin = asked ? real_time() : 0;
-    (void)tracee_inject(tracee, SYS_madvise, (const uint64_t[6]){address, asked ? 1 : length, MADV_POPULATE_WRITE});
-    if (asked && real_time() - begin > LATE)
-        h->huge_pages_late = true;
-    return asked;
 }
 
 static int64_t machine_map(struct task *t, uint64_t address, uint64_t length, int protection, int flags,
@@ -264,7 +236,6 @@ const struct machine ptrace_machine = {
     .read = machine_read,
     .write = machine_write,
     .native = machine_native,
-    .fill = machine_fill,
     .map = machine_map,
     .clone = machine_clone,
     .exec = exec_program,

@@ -100,7 +100,6 @@ struct holder {
     dev_t glass_device;
     ino_t glass_inode;                /* the glass program's file, which holds the vDSO too */
     struct tracee *gone;              /* dead, and the world not told yet */
-    bool huge_pages_late;             /* a huge page took longer than small ones: machine_fill */
     bool any_unborn;                  /* some tracee has `unborn` set */
     uint64_t outside;                 /* signals from outside that were not passed on yet … */
     uint64_t outside_idle;            /* … of them, those that came while the world waited for the caller */

@@ -1,7 +1,7 @@
 /* Memory filesystems: the operations of a regular file whose bytes the supervisor holds, as pages (vfs/memory.c) or in
  * a memfd once the guest mapped it (vfs/memfd.c). Directories, symlinks and special files of memory are in vfs/node.c.
  */
-#include "vfs/slab.h"
+#include "vfs/memory.h"
 
 #include <linux/falloc.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static ssize_t memory_node_write(struct node *n, struct io *io, uint64_t offset)
         return -EPERM;
     if (io->left && offset + io->left > n->size && sealed(n, F_SEAL_GROW))
         return -EPERM;
-    if (!in_memfd(n) && offset + io->left > PAGES_MOST && !slabs_ready(&node_vfs(n)->slabs))
+    if (!in_memfd(n) && offset + io->left > PAGES_MOST)
         memory_grows_large(n);
     while (io->left > 0) {
         ssize_t got = in_memfd(n) ? memfd_write(n, io, offset) : memory_write(n, io, offset);

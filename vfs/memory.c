@@ -1,11 +1,11 @@
 /* Sparse bytes: the pages of memory files. A file up to 64 KiB is one allocation that grows by doubling; beyond that
- * 64 KiB chunks hang in a radix tree, those of large files taken from huge pages (vfs/slab.h). Which pages of a chunk
- * hold data is a bitmap, so that holes, SEEK_HOLE and st_blocks have the granularity programs know from tmpfs(5), and so
- * has the quota (a file below a page is charged what it takes).
+ * 64 KiB chunks hang in a radix tree. Which pages of a chunk hold data is a bitmap, so that holes, SEEK_HOLE and
+ * st_blocks have the granularity programs know from tmpfs(5), and so has the quota (a file below a page is charged what
+ * it takes).
  *
  * Invariants. Bytes of a present page beyond the file's size are zero; bytes of an absent page are anything (and so is
  * never shown). Nothing here knows offsets beyond INT64_MAX. */
-#include "vfs/slab.h"
+#include "vfs/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,17 +145,8 @@ static struct chunk *chunk_next(const struct memory *m, uint64_t index, uint64_t
     return branch_next(m->tree, m->height - 1, index, found);
 }
 
-static struct slabs *slabs_of(const struct memory *m)
+static void chunk_free(struct chunk *c)
 {
-    return &node_vfs(m->node)->slabs;
-}
-
-static void chunk_free(struct memory *m, struct chunk *c)
-{
-    if (c && c->in_slab) {
-        slab_give_back(slabs_of(m), c);
-        return;
-    }
     if (c && c->bytes != (uint8_t *)(c + 1))
         free(c->bytes);
     free(c);
@@ -165,7 +156,7 @@ static void chunk_free(struct memory *m, struct chunk *c)
 static void chunk_drop(struct memory *m, uint64_t index)
 {
     if (index == 0) {
-        chunk_free(m, m->first);
+        chunk_free(m->first);
         m->first = NULL;
         return;
     }
@@ -176,7 +167,7 @@ static void chunk_drop(struct memory *m, uint64_t index)
         if (level > 0)
             b = b->slot[slot_at(index, level)];
     }
-    chunk_free(m, b->slot[slot_at(index, 0)]);
+    chunk_free(b->slot[slot_at(index, 0)]);
     for (uint32_t level = 0; level < m->height; level++) {
         path[level]->slot[slot_at(index, level)] = NULL;
         if (--path[level]->used > 0)
@@ -187,23 +178,23 @@ static void chunk_drop(struct memory *m, uint64_t index)
     m->height = 0;
 }
 
-static void branch_free(struct memory *m, struct branch *b, uint32_t level)
+static void branch_free(struct branch *b, uint32_t level)
 {
     for (uint32_t i = 0; i < BRANCH_SLOTS; i++) {
         if (level > 0 && b->slot[i])
-            branch_free(m, b->slot[i], level - 1);
+            branch_free(b->slot[i], level - 1);
         else
-            chunk_free(m, b->slot[i]);
+            chunk_free(b->slot[i]);
     }
     free(b);
 }
 
 static void drop_all_chunks(struct memory *m)
 {
-    chunk_free(m, m->first);
+    chunk_free(m->first);
     m->first = NULL;
     if (m->tree)
-        branch_free(m, m->tree, m->height - 1);
+        branch_free(m->tree, m->height - 1);
     m->tree = NULL;
     m->height = 0;
 }
@@ -247,12 +238,9 @@ static uint32_t wanted_capacity(uint64_t index, uint32_t end)
 }
 
 /* A chunk of capacity CHUNK, with what stands in c, which is gone then unless NULL is returned. c may be NULL. */
-static struct chunk *chunk_whole(struct memory *m, uint64_t index, struct chunk *c)
+static struct chunk *chunk_whole(struct chunk *c)
 {
-    struct chunk *whole = index >= PAGES_MOST / CHUNK ? slab_take(slabs_of(m)) : NULL;
-    if (whole)
-        return whole;
-    whole = calloc(1, sizeof *whole);
+    struct chunk *whole = calloc(1, sizeof *whole);
     if (whole)
         whole->bytes = aligned_alloc(PAGE, CHUNK); /* so that single pages can be given back */
     if (!whole || !whole->bytes) {
@@ -270,10 +258,10 @@ static struct chunk *chunk_whole(struct memory *m, uint64_t index, struct chunk 
 }
 
 /* c with that capacity, or a new one. NULL: out of memory. */
-static struct chunk *chunk_grow(struct memory *m, uint64_t index, struct chunk *c, uint32_t capacity)
+static struct chunk *chunk_grow(struct chunk *c, uint32_t capacity)
 {
     if (capacity == CHUNK)
-        return chunk_whole(m, index, c);
+        return chunk_whole(c);
     struct chunk *larger = realloc(c, sizeof *c + capacity);
     if (!larger)
         return NULL;
@@ -303,7 +291,7 @@ static int chunk_prepare(struct node *n, uint64_t index, uint32_t from, uint32_t
     }
     struct branch *holder = NULL;
     void **place = index == 0 ? (void **)&m->first : chunk_place(m, index, &holder);
-    struct chunk *larger = place ? chunk_grow(m, index, c, capacity) : NULL;
+    struct chunk *larger = place ? chunk_grow(c, capacity) : NULL;
     if (!larger) {
         if (after > before)
             memory_refund(n, after - before);
@@ -335,8 +323,6 @@ static void page_mark(struct memory *m, struct chunk *c, uint32_t page, bool wri
     if (!(c->present >> page & 1)) {
         c->present |= (uint16_t)(1u << page);
         m->pages++;
-        if (c->in_slab)
-            slab_filled(slabs_of(m));
     }
 }
 
@@ -414,13 +400,11 @@ ssize_t memory_read(struct node *n, struct io *io, uint64_t offset, size_t lengt
     return (ssize_t)done;
 }
 
-/* A page that is the file's no longer, and so in nobody's account, shall not stay in memory. */
-static void chunk_emptied(struct memory *m, struct chunk *c, uint32_t page)
+/* Pages that are the file's no longer, and so in nobody's account, shall not stay in memory. None between them is present. */
+static void give_back(struct chunk *c, uint16_t gone)
 {
-    if (c->in_slab)
-        slab_emptied(slabs_of(m), c, page);
-    else if (c->capacity == CHUNK)
-        (void)madvise(c->bytes + page * PAGE, PAGE, MADV_DONTNEED);
+    uint32_t first = (uint32_t)__builtin_ctz(gone), end = 32 - (uint32_t)__builtin_clz(gone);
+    (void)madvise(c->bytes + first * PAGE, (end - first) * PAGE, MADV_DONTNEED);
 }
 
 /* Zeros in [from, to) of one chunk: whole pages become absent. */
@@ -428,6 +412,7 @@ static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_
 {
     struct memory *m = n->memory;
     uint64_t before = footprint(c->capacity, c->present);
+    uint16_t gone = 0;
     for (uint32_t page = from / PAGE; page * PAGE < to && page * PAGE < c->capacity; page++) {
         uint32_t start = page * PAGE, end = page_end(c, page);
         if (!(c->present >> page & 1))
@@ -436,7 +421,7 @@ static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_
             c->present &= (uint16_t) ~(1u << page);
             c->written &= c->present;
             m->pages--;
-            chunk_emptied(m, c, page);
+            gone |= (uint16_t)(1u << page);
         } else {
             uint32_t a = from > start ? from : start, b = to < end ? to : end;
             if (a < b) /* a small first chunk may end before the hole begins */
@@ -448,6 +433,8 @@ static void chunk_punch(struct node *n, struct chunk *c, uint64_t index, uint32_
         memory_refund(n, before - after);
     if (!c->present)
         chunk_drop(m, index);
+    else if (gone && c->capacity == CHUNK)
+        give_back(c, gone);
 }
 
 int memory_punch(struct node *n, uint64_t from, uint64_t to)

@@ -7,9 +7,8 @@
 
 enum { PAGE = 4096, CHUNK = 64 * 1024, CHUNK_PAGES = CHUNK / PAGE };
 
-/* A file that grows beyond this has chunks in huge pages (vfs/slab.h), or where there are none is better off in a memfd: its pages come
- * from the kernel with the bytes, where small ones of ours come by a page fault each, and a fault costs as much as copying a page does many
- * times over. */
+/* A file that grows beyond this is better off in a memfd: its pages come from the kernel with the bytes, where ours come by a page
+ * fault each, and a fault costs as much as copying a page does many times over. */
 enum { PAGES_MOST = 256 * 1024 };
 
 #define MEMORY_END ((uint64_t)INT64_MAX + 1)
@@ -19,8 +18,7 @@ struct chunk {
     uint32_t capacity; /* bytes allocated: a power of two from 64 on; CHUNK in all but a file's first chunk */
     uint16_t present;  /* bit per page; a small first chunk has page 0 alone */
     uint16_t written;  /* of those: not merely reserved by fallocate(2), which SEEK_DATA passes over as tmpfs does */
-    bool in_slab;   /* else it is malloc'ed: with its bytes behind it, or of capacity CHUNK, and then they are apart */
-    uint8_t *bytes; /* of capacity CHUNK: at the beginning of a page of ours */
+    uint8_t *bytes;    /* behind it in memory; of capacity CHUNK apart, at the beginning of a page */
 };
 
 struct memory {

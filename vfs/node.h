@@ -303,20 +303,11 @@ void objects_release(struct vfs *v);
 void dev_release(struct dev *dev); /* NULL is allowed */
 void mqueue_let_go(struct vfs *v); /* before the tree is taken apart */
 
-/* Memory that chunks of large files are taken from (vfs/slab.h). */
-struct slabs {
-    struct slab *open;     /* with a chunk that nobody uses */
-    struct slab *spare;    /* of them, the one that has no other */
-    unsigned idle, hollow; /* resident chunks that nobody uses; pages that no file has in chunks that one does */
-    bool refused;          /* the kernel has no huge pages at hand */
-};
-
 struct vfs {
     struct vfs_config config;
     struct vfs_usage usage;
     struct dentry *root;
     struct fs *filesystems, **filesystems_end; /* in order of mounting */
-    struct slabs slabs;                        /* memory for large files: vfs/slab.h */
     struct memory *memfds, *recount_next;      /* vfs/memfd.c: memory files in memfds, and whose turn it is */
     size_t memfd_count;
     struct fs *anonymous; /* home of memfds and other nodes without a place: st_dev 0:1 */

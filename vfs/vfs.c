@@ -1,5 +1,5 @@
 /* The life of a vfs, its filesystems and its quotas. */
-#include "vfs/slab.h"
+#include "vfs/node.h"
 
 #include <linux/magic.h>
 #include <stdlib.h>
@@ -88,7 +88,6 @@ void vfs_free(struct vfs *v)
         free(fs);
     }
     objects_release(v);
-    slabs_free(&v->slabs);
     free(v);
 }
 

@@ -1,11 +1,8 @@
 """Memory as mmap(2) and its kin give it, natively and inside."""
-import ctypes
 import pathlib
 import subprocess
 
 import pytest
-
-from tests.conftest import PYTHON, TERRARIUM
 
 HERE = pathlib.Path(__file__).parent
 
@@ -57,7 +54,7 @@ print(os.wait()[1])
 """, timeout=30)
 
 
-# Regions of the size that CPython asks for its small objects in: they come in pairs that one huge page may hold (stubs/memory.c, map_arena).
+# Regions of the size that CPython asks for its small objects in.
 ARENAS = """
 import ctypes, resource, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -71,7 +68,10 @@ def arena():
     return got
 def value(at): return ctypes.c_ubyte.from_address(at)
 """
-NO_OVERLAP = ARENAS + """
+
+
+def test_arenas_do_not_overlap(same):
+    same(ARENAS + """
 at = [arena() for _ in range(24)]
 for i, a in enumerate(at):
     for k in range(0, MIB, 4096):
@@ -85,27 +85,16 @@ for i, a in enumerate(more):
     ctypes.memset(a, 100 + i, MIB)
 assert all(value(a + k).value == i + 1 for i, a in enumerate(at) if i % 3 for k in (0, MIB // 2, MIB - 1))
 assert all(value(a + k).value == 100 + i for i, a in enumerate(more) for k in (0, MIB // 2, MIB - 1))
-if len(sys.argv) > 1: print([hex(a) for a in at + more])
-"""
+""")
 
 
-def test_arenas_do_not_overlap(same):
-    same(NO_OVERLAP)
-
-
-def test_arenas_are_at_the_same_addresses_without_huge_pages(terrarium, tmp_path):
-    script = tmp_path / "arenas.py"
-    script.write_text(NO_OVERLAP)
-
-    def without():
-        PR_SET_THP_DISABLE = 41
-        assert ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
-
-    outputs = {
-        subprocess.run([TERRARIUM, "run", "--python", PYTHON, script, "addresses"], preexec_fn=prepare, capture_output=True, text=True, check=True,
-                       timeout=60).stdout for prepare in (None, without)
-    }
-    assert len(outputs) == 1 and outputs.pop().count("0x") == 33
+def test_an_arena_is_nowhere_where_something_else_is(same):
+    same(ARENAS + """
+for _ in range(6):
+    p = arena()
+    ctypes.memset(libc.mmap(p - MIB, MIB, 3, 0x32, -1, 0), 7, MIB)
+    assert value(arena()).value == 0 and value(p - 1).value == 7
+""")
 
 
 def test_arenas_in_a_child(same):

@@ -2,7 +2,7 @@
 /* Memory files: sparse pages, quotas, seals, mappings, and what 100,000 of them cost. */
 #include "vfs_fixture.h"
 
-#include "vfs/slab.h"
+#include "vfs/memory.h"
 
 #include <linux/falloc.h>
 #include <malloc.h>
@@ -381,27 +381,25 @@ static void test_many_small_files(void **state)
     assert_int_equal(stat_error(&w->at, "/d/small_file_number_000008"), 0);
 }
 
-/* A large file is in huge pages; where there are none, in a memfd; and where descriptors are scarce, in small pages: nobody can tell. */
-static void test_large_files_wherever_they_are(void **state)
+/* A large file is in a memfd, unless descriptors are scarce: nobody can tell. */
+static void test_large_files_with_and_without_descriptors(void **state)
 {
-    enum { HUGE, MEMFD, SMALL, WAYS };
     static const struct {
         uint64_t at;
         size_t n;
     } written[] = {{0, 100}, {70000, 9}, {255 * 1024, 4096}, {300000, 65536}, {900000, 1}, {4096, 8192}};
     struct rlimit before, scarce;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    static char content[WAYS][900001];
-    uint64_t bytes[WAYS], pages[WAYS];
-    int64_t found[WAYS][7];
-    for (int way = HUGE; way < WAYS; way++) {
+    static char content[2][900001];
+    uint64_t bytes[2], pages[2];
+    int64_t found[2][7];
+    for (int few = 0; few < 2; few++) {
         void *fresh;
         assert_int_equal(small_setup(&fresh), 0);
         struct world_fixture *w = fresh;
-        w->vfs->slabs.refused = way != HUGE;
         struct file *f = open_as(&w->at, "/large", O_RDWR | O_CREAT, 0644);
         scarce = before;
-        scarce.rlim_cur = way == SMALL ? 7 : before.rlim_cur;
+        scarce.rlim_cur = few ? 7 : before.rlim_cur;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &scarce), 0);
         for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
             static char block[65536];
@@ -410,25 +408,23 @@ static void test_large_files_wherever_they_are(void **state)
         }
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         assert_int_equal(file_allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 310000, 20000), 0);
-        assert_int_equal(read_at(f, content[way], sizeof content[way], 0), sizeof content[way]);
+        assert_int_equal(read_at(f, content[few], sizeof content[few], 0), sizeof content[few]);
         for (int i = 0; i < 6; i++)
-            found[way][i] = file_seek(f, 60000 * i, i % 2 ? SEEK_HOLE : SEEK_DATA);
-        bytes[way] = usage_of(w).bytes;
+            found[few][i] = file_seek(f, 60000 * i, i % 2 ? SEEK_HOLE : SEEK_DATA);
+        bytes[few] = usage_of(w).bytes;
         struct statx st;
         assert_int_equal(file_stat(f, &st), 0);
-        pages[way] = st.stx_blocks;
-        assert_int_equal(write_at(f, content[way], sizeof content[way], 0), sizeof content[way]);
-        found[way][6] = write_at(f, content[way], sizeof content[way], 900001); /* the quota is 1 MiB */
-        assert_in_range(found[way][6], 4096, 1 << 20);
+        pages[few] = st.stx_blocks;
+        assert_int_equal(write_at(f, content[few], sizeof content[few], 0), sizeof content[few]);
+        found[few][6] = write_at(f, content[few], sizeof content[few], 900001); /* the quota is 1 MiB */
+        assert_in_range(found[few][6], 4096, 1 << 20);
         file_put(f);
         fixture_teardown(&fresh);
     }
-    for (int way = MEMFD; way < WAYS; way++) {
-        assert_memory_equal(content[0], content[way], sizeof content[0]);
-        assert_memory_equal(found[0], found[way], sizeof found[0]);
-        assert_int_equal(bytes[0], bytes[way]);
-        assert_int_equal(pages[0], pages[way]);
-    }
+    assert_memory_equal(content[0], content[1], sizeof content[0]);
+    assert_memory_equal(found[0], found[1], sizeof found[0]);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_int_equal(pages[0], pages[1]);
 }
 
 /* Bytes that this process has in memory. */
@@ -442,87 +438,34 @@ static size_t resident(void)
     return pages * PAGE;
 }
 
-static char mebibyte[1 << 20];
-
-static struct file *file_of_mebibytes(struct world_fixture *w, const char *path, int count)
+/* A page that is punched out of a file is in nobody's account: nor is it in memory. */
+static void test_punched_pages_leave_memory(void **state)
 {
-    struct file *f = open_as(&w->at, path, O_RDWR | O_CREAT, 0644);
-    for (int i = 0; i < count; i++) {
-        w->vfs->slabs.refused = false; /* however slow this machine is with them */
-        assert_int_equal(write_at(f, mebibyte, sizeof mebibyte, (uint64_t)i << 20), sizeof mebibyte);
-    }
-    return f;
-}
-
-/* However a guest writes and punches, what is in memory and in no file's account stays below some MiB. */
-static void test_what_huge_pages_cost(void **state)
-{
-    enum { PUNCH = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, MOST = 12 << 20 };
+    enum { FILES = 200, PUNCH = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE };
     struct world_fixture *w = *state;
+    static char bytes[PAGES_MOST];
     size_t before = resident();
-    struct file *sparse = open_as(&w->at, "/sparse", O_RDWR | O_CREAT, 0644);
-    for (uint64_t i = 0; i < 2000; i++) {
-        w->vfs->slabs.refused = false;
-        assert_int_equal(write_at(sparse, "x", 1, i * CHUNK), 1);
-    }
-    assert_in_range(resident(), 0, before + usage_of(w).bytes + MOST);
-    file_put(sparse);
-    assert_int_equal(vfs_unlink(&w->at, "/sparse"), 0);
-
-    struct file *f = file_of_mebibytes(w, "/hollow", 48);
-    for (uint64_t i = 0; i < 48 * 16; i++)
-        assert_int_equal(file_allocate(f, PUNCH, i * CHUNK + PAGE, CHUNK - PAGE), 0);
-    assert_int_equal(usage_of(w).bytes, 48 * 16 * PAGE);
-    assert_in_range(resident(), 0, before + usage_of(w).bytes + MOST);
-    file_put(f);
-    assert_int_equal(vfs_unlink(&w->at, "/hollow"), 0);
-
-    f = file_of_mebibytes(w, "/holes", 48);
-    for (uint64_t i = 0; i < 48 * 16; i++)
-        if (i % 31 != 0)
-            assert_int_equal(file_allocate(f, PUNCH, i * CHUNK, CHUNK), 0);
-    assert_in_range(resident(), 0, before + usage_of(w).bytes + MOST);
-    file_put(f);
-    assert_int_equal(vfs_unlink(&w->at, "/holes"), 0);
-    assert_int_equal(w->vfs->slabs.hollow, 0);
-
-    for (int i = 0; i < 100; i++) {
+    memset(bytes, 'x', sizeof bytes);
+    for (int i = 0; i < FILES; i++) {
         char path[16];
         snprintf(path, sizeof path, "/%d", i);
-        f = open_as(&w->at, path, O_RDWR | O_CREAT, 0644);
-        assert_int_equal(write_at(f, mebibyte, PAGES_MOST, 0), PAGES_MOST);
-        for (uint64_t page = 0; page < PAGES_MOST / PAGE; page++)
-            if (page % CHUNK_PAGES != 0)
+        struct file *f = open_as(&w->at, path, O_RDWR | O_CREAT, 0644);
+        assert_int_equal(write_at(f, bytes, sizeof bytes, 0), sizeof bytes);
+        for (uint64_t page = 0; page < PAGES_MOST / PAGE; page++) {
+            if (i % 2 == 0 && page % CHUNK_PAGES != 0)
                 assert_int_equal(file_allocate(f, PUNCH, page * PAGE, PAGE), 0);
+            if (i % 2 == 1 && page % CHUNK_PAGES == 0)
+                assert_int_equal(file_allocate(f, PUNCH, page * PAGE + 100, CHUNK - 200), 0);
+        }
+        assert_int_equal(read_at(f, bytes, sizeof bytes, 0), sizeof bytes);
+        for (size_t at = 0; at < sizeof bytes; at++)
+            if (bytes[at] != (at % CHUNK < (i % 2 ? 100 : PAGE) || (i % 2 && at % CHUNK >= CHUNK - 100) ? 'x' : 0))
+                fail_msg("file %d, byte %zu", i, at);
+        memset(bytes, 'x', sizeof bytes);
         file_put(f);
     }
-    assert_int_equal(usage_of(w).bytes, 100 * PAGES_MOST / CHUNK_PAGES);
-    assert_in_range(resident(), 0, before + usage_of(w).bytes + MOST);
-}
-
-/* What a file left behind is not seen in the next one, and it does not cost a slab each time. */
-static void test_huge_pages_are_used_again(void **state)
-{
-    struct world_fixture *w = *state;
-    static char back[1 << 20];
-    const struct slab *first = NULL;
-    for (int round = 0; round < 20; round++) {
-        memset(mebibyte, 'a' + round, sizeof mebibyte);
-        struct file *f = file_of_mebibytes(w, "/f", 1);
-        if (round == 0)
-            first = w->vfs->slabs.open;
-        assert_ptr_equal(w->vfs->slabs.open, first);
-        assert_int_equal(write_at(f, "end", 3, (1 << 20) + 5 * CHUNK / 2), 3);
-        assert_int_equal(read_at(f, back, sizeof back, 0), sizeof back);
-        assert_memory_equal(back, mebibyte, sizeof back);
-        assert_int_equal(read_at(f, back, sizeof back, 1 << 20), 5 * CHUNK / 2 + 3);
-        for (int i = 0; i < 5 * CHUNK / 2; i++)
-            assert_int_equal(back[i], 0);
-        file_put(f);
-        assert_int_equal(vfs_unlink(&w->at, "/f"), 0);
-    }
-    memset(mebibyte, 0, sizeof mebibyte);
-    assert_int_equal(w->vfs->slabs.idle, first ? 31 : 0);
+    assert_in_range(usage_of(w).bytes, FILES * PAGES_MOST / CHUNK_PAGES, 2 * FILES * PAGES_MOST / CHUNK_PAGES);
+    assert_in_range(resident(), 0, before + 2 * usage_of(w).bytes + (4 << 20));
 }
 
 /* What fallocate(2) reserved is a hole to SEEK_DATA until it is written, as on tmpfs(5); it takes room, in pages and in a memfd. */
@@ -553,12 +496,11 @@ static void test_reserved_is_no_data(void **state)
 static void test_account_of_a_large_file(void **state)
 {
     static char block[70000];
-    for (int round = 0; round < 4; round++) {
-        struct world_fixture *w = fixture_new(round % 2 ? 1 << 20 : 0, 0);
+    for (int round = 0; round < 2; round++) {
+        struct world_fixture *w = fixture_new(round ? 1 << 20 : 0, 0);
         struct file *f = open_as(&w->at, "/large", O_RDWR | O_CREAT, 0644);
         uint32_t chance = 1;
-        w->vfs->slabs.refused = round < 2; /* a memfd */
-        assert_int_equal(write_at(f, block, sizeof block, 300000), sizeof block);
+        assert_int_equal(write_at(f, block, sizeof block, 300000), sizeof block); /* a memfd from here on */
         for (int i = 0; i < 2000; i++) {
             chance = chance * 1664525 + 1013904223;
             uint64_t at = (chance >> 8) % (1100 * 1024), n = (chance >> 4) % 5 ? (chance >> 16) % 9000 : sizeof block;
@@ -574,7 +516,7 @@ static void test_account_of_a_large_file(void **state)
             struct statx st;
             assert_int_equal(file_stat(f, &st), 0);
             assert_int_equal(st.stx_blocks * 512, said);
-            if (round % 2)
+            if (round)
                 assert_in_range(said, 0, 1 << 20);
         }
         file_put(f);
@@ -602,9 +544,8 @@ int main(void)
         CASE(test_seals),
         CASE(test_collapse),
         CASE(test_many_small_files),
-        CASE(test_large_files_wherever_they_are),
-        CASE(test_what_huge_pages_cost),
-        CASE(test_huge_pages_are_used_again),
+        CASE(test_large_files_with_and_without_descriptors),
+        CASE(test_punched_pages_leave_memory),
         CASE(test_reserved_is_no_data),
         cmocka_unit_test(test_account_of_a_large_file),
     };
