@@ -24,14 +24,17 @@ int call_read(struct call *c, uint64_t address, void *to, size_t n)
     return 0;
 }
 
-int call_write(struct call *c, uint64_t address, const void *from, size_t n)
+ssize_t call_write_some(struct call *c, uint64_t address, const void *from, size_t n)
 {
-    if (n == 0)
-        return 0;
-    ssize_t done = c->world->machine->write(c->task, address, from, n);
+    ssize_t done = n == 0 ? 0 : c->world->machine->write(c->task, address, from, n);
     if (done > 0)
         record(c->world, memory, c, true, address, from, (size_t)done);
-    return done == (ssize_t)n ? 0 : -EFAULT;
+    return done;
+}
+
+int call_write(struct call *c, uint64_t address, const void *from, size_t n)
+{
+    return call_write_some(c, address, from, n) == (ssize_t)n ? 0 : -EFAULT;
 }
 
 bool call_range(uint64_t address, uint64_t n)

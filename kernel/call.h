@@ -94,6 +94,8 @@ extern const stub_function stub_table[]; /* by number, SYSENT_COUNT entries; NUL
 /* ---- guest memory: each byte is read once ------------------------------------------------------------------ */
 int call_read(struct call *c, uint64_t address, void *to, size_t n);          /* all or -EFAULT */
 int call_write(struct call *c, uint64_t address, const void *from, size_t n); /* all or -EFAULT */
+ssize_t call_write_some(struct call *c, uint64_t address, const void *from,
+                        size_t n); /* short at the first bad page; none: -EFAULT */
 /* Whether a stretch could be a guest's at all: the kernel's access_ok(), which comes before any byte is touched. */
 bool call_range(uint64_t address, uint64_t n);
 /* A NUL-terminated string of at most room-1 bytes. Its length, -EFAULT, or `too_long` (a negative errno). */

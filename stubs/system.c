@@ -60,9 +60,10 @@ int64_t stub_getrandom(struct call *c)
     while (done < wanted && !(done > 256 && call_interrupted(c))) {
         size_t n = wanted - done < sizeof bytes ? wanted - done : sizeof bytes;
         random_bytes(&c->world->random, RANDOM_GUEST, bytes, n);
-        if (call_write(c, c->arg[0] + done, bytes, n) < 0)
+        ssize_t put = call_write_some(c, c->arg[0] + done, bytes, n);
+        done += put > 0 ? (size_t)put : 0;
+        if (put < (ssize_t)n)
             return done > 0 ? (int64_t)done : -EFAULT;
-        done += n;
     }
     return (int64_t)done;
 }

@@ -132,3 +132,14 @@ def fit(limit, room):
     return len(at)
 print([fit(limit, 14 * MIB + 4096) - fit(limit, 7 * MIB + 4096) for limit in (resource.RLIMIT_AS, resource.RLIMIT_DATA)])
 """)
+
+
+def test_random_bytes_as_far_as_memory_goes(same):
+    same(ARENAS + """
+p = libc.mmap(None, 8 * 4096, 3, 0x22, -1, 0)
+libc.munmap(p + 4 * 4096, 4 * 4096)
+for before in (1, 96, 256, 300, 4096, 9000):
+    for wanted in (0, before - 1, before, before + 1, before + 100, before + 9000):
+        print(before, wanted, libc.syscall(318, ctypes.c_void_p(p + 4 * 4096 - before), ctypes.c_size_t(wanted), 0), ctypes.get_errno())
+print(libc.syscall(318, ctypes.c_void_p(p + 4 * 4096), 1, 0), ctypes.get_errno())
+""")
