@@ -1,4 +1,4 @@
-/* Memory files that were mapped, and memfd_create(2): bytes in a memfd of the host, so that MAP_SHARED is coherent
+/* Memory files that were mapped or are large, and memfd_create(2): bytes in a memfd of the host, so that MAP_SHARED is coherent
  * between guest processes, and with read(2) and write(2), which use the same memfd. Seals are kept here, and set on the
  * memfd itself too once there is one: then the kernel refuses what a mapping could still do. */
 #include "vfs/memory.h"

@@ -1,6 +1,6 @@
 /* Memory filesystems: the operations of a regular file whose bytes the supervisor holds, as pages (vfs/memory.c) or in
- * a memfd once the guest mapped it (vfs/memfd.c). Directories, symlinks and special files of memory are in vfs/node.c.
- */
+ * a memfd once the guest mapped it, or it grew large (vfs/memfd.c). Directories, symlinks and special files of memory
+ * are in vfs/node.c. */
 #include "vfs/memory.h"
 
 #include <linux/falloc.h>
