@@ -465,7 +465,8 @@ static void test_punched_pages_leave_memory(void **state)
         file_put(f);
     }
     assert_in_range(usage_of(w).bytes, FILES * PAGES_MOST / CHUNK_PAGES, 2 * FILES * PAGES_MOST / CHUNK_PAGES);
-    assert_in_range(resident(), 0, before + 2 * usage_of(w).bytes + (4 << 20));
+    if (mallinfo2().uordblks) /* a sanitizer's allocator keeps what is freed for a while */
+        assert_in_range(resident(), 0, before + 2 * usage_of(w).bytes + (4 << 20));
 }
 
 /* What fallocate(2) reserved is a hole to SEEK_DATA until it is written, as on tmpfs(5); it takes room, in pages and in a memfd. */
