@@ -35,7 +35,7 @@ TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl
 	tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets python3-asyncssh python3-paramiko iproute2 strace gdb libpython3.11-testsuite
 
 .PHONY: all clean units run test needs-build needs-test install docs-generated test-cpython test-musl test-replay determinism bench needs-bench bench-policy \
-	bench-limits bench-network bench-record fuzz needs-fuzz lint
+	bench-limits bench-network bench-record fuzz needs-fuzz lint force
 all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there. Servers among them are not started
@@ -116,7 +116,12 @@ $(BUILD)/tools/known_sites: tools/known_sites.c $(addprefix $(BUILD)/supervisor/
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsodium -lZydis
 
-$(BUILD)/supervisor/count/known_table.c: $(BUILD)/tools/known_sites $(KNOWN)
+# An upgrade brings files with its package's times, older than the table: which they are is compared by their change times.
+$(BUILD)/known_files: force
+	@mkdir -p $(@D)
+	@stat -L -c '%n %s %Z' $(KNOWN) >$@.new 2>/dev/null; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/supervisor/count/known_table.c: $(BUILD)/tools/known_sites $(BUILD)/known_files
 	$< $(KNOWN) >$@.new && mv $@.new $@
 
 $(BUILD)/supervisor/count/known_table.o: $(BUILD)/supervisor/count/known_table.c supervisor/count/known.h supervisor/count/sites.h supervisor/count/takes.h

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -250,3 +251,20 @@ def test_a_small_stack_of_the_callers(soft, hard):
         assert (done.returncode, done.stderr) == (125, "terrarium: the limit of the stack (ulimit -s) is too small: 1 MiB is needed\n")
     else:
         assert (done.returncode, done.stdout) == (0, "(8388608, -1)\n"), done
+
+
+def test_an_upgraded_interpreter_is_learned_at_build_time(tmp_path):
+    """A package's files have its times, older than what was built: make would take the table of the interpreter before for current."""
+    interpreter, table = tmp_path / "python", tmp_path / "build/supervisor/count/known_table.c"
+
+    def made():
+        subprocess.run(["make", "-s", f"BUILD={tmp_path}/build", f"KNOWN={interpreter}", "CFLAGS=-O0", str(table)], cwd=ROOT, check=True,
+                       timeout=300)
+        return table.read_text(), table.stat().st_mtime_ns
+    shutil.copy2("/bin/sh", interpreter)
+    none, first = made()
+    assert "sites_0" not in none and made() == (none, first)
+    interpreter.unlink()
+    shutil.copy2("/usr/bin/python3", interpreter)
+    os.utime(interpreter, (0, 0))
+    assert "sites_0" in made()[0]
