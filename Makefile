@@ -18,7 +18,7 @@ PROGRAM_LDLIBS = -Wl,-Bstatic -lresolv -lhttp_parser $(shell pkg-config --libs $
 LDLIBS = $(PROGRAM_LDLIBS) $(LAZY_LIBRARIES:%=-l%)
 
 ROOMS := vfs policy network trace kernel stubs supervisor cli
-SOURCES := $(filter-out supervisor/glass/vdso.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
+SOURCES := $(filter-out supervisor/glass/vdso.c supervisor/glass/lent.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c) $(wildcard $(room)/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/supervisor/glass/image.o $(BUILD)/supervisor/count/known_table.o $(BUILD)/supervisor/seccomp_table.o
 # What unit tests link: everything but main.
 LIBRARY := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
@@ -100,14 +100,23 @@ $(BUILD)/supervisor/glass/glass: supervisor/glass/glass.S supervisor/glass/glass
 	@mkdir -p $(@D)
 	$(CC) -nostdlib -static -no-pie -I. -Wl,-T,supervisor/glass/glass.ld -Wl,-z,max-page-size=4096 -Wl,--build-id=none -o $@ $<
 
-$(BUILD)/supervisor/glass/vdso: supervisor/glass/vdso.c supervisor/glass/vdso.ld supervisor/glass/clock_page.h
+$(BUILD)/supervisor/glass/vdso: supervisor/glass/vdso.c supervisor/glass/vdso.ld supervisor/glass/clock_page.h supervisor/glass/event.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. -fPIC -fno-stack-protector \
 		-shared -nostdlib -Wl,-T,supervisor/glass/vdso.ld -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both -Wl,--eh-frame-hdr \
 		-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-Bsymbolic -Wl,--build-id=none -s -o $@ $<
 
-$(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S supervisor/glass/glass.h $(BUILD)/supervisor/glass/glass $(BUILD)/supervisor/glass/vdso
-	$(CC) -c -I. -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -DVDSO_IMAGE='"$(BUILD)/supervisor/glass/vdso"' -o $@ $<
+# No vector registers: the C library's callers have theirs in use.
+$(BUILD)/supervisor/glass/lent: supervisor/glass/lent.c supervisor/glass/lent.ld supervisor/glass/lent_page.h supervisor/glass/event.h supervisor/glass/clock_page.h \
+		supervisor/glass/glass.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -D_GNU_SOURCE -I. -fPIE -fno-stack-protector -fno-jump-tables \
+		-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mgeneral-regs-only -fvisibility=hidden -ffunction-sections -c -o $@.o $<
+	ld -T supervisor/glass/lent.ld -o $@.elf $@.o && objcopy -O binary $@.elf $@
+
+$(BUILD)/supervisor/glass/image.o: supervisor/glass/image.S supervisor/glass/glass.h $(foreach image,glass vdso lent,$(BUILD)/supervisor/glass/$(image))
+	$(CC) -c -I. -DGLASS_IMAGE='"$(BUILD)/supervisor/glass/glass"' -DVDSO_IMAGE='"$(BUILD)/supervisor/glass/vdso"' \
+		-DLENT_IMAGE='"$(BUILD)/supervisor/glass/lent"' -o $@ $<
 
 # What is known of the interpreters of this machine (supervisor/count/known.h): a start with another one learns it.
 PYENV_ROOT ?= $(HOME)/.pyenv

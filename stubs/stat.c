@@ -10,24 +10,10 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
-/* The kernel's struct stat of x86-64, which is the C library's too. */
 static int64_t put_stat(struct call *c, uint64_t to, const struct statx *x)
 {
     struct stat st;
-    memset(&st, 0, sizeof st); /* also what lies between the fields */
-    st.st_dev = makedev(x->stx_dev_major, x->stx_dev_minor);
-    st.st_ino = x->stx_ino;
-    st.st_nlink = x->stx_nlink;
-    st.st_mode = x->stx_mode;
-    st.st_uid = x->stx_uid;
-    st.st_gid = x->stx_gid;
-    st.st_rdev = makedev(x->stx_rdev_major, x->stx_rdev_minor);
-    st.st_size = (off_t)x->stx_size;
-    st.st_blksize = x->stx_blksize;
-    st.st_blocks = (blkcnt_t)x->stx_blocks;
-    st.st_atim = (struct timespec){x->stx_atime.tv_sec, x->stx_atime.tv_nsec};
-    st.st_mtim = (struct timespec){x->stx_mtime.tv_sec, x->stx_mtime.tv_nsec};
-    st.st_ctim = (struct timespec){x->stx_ctime.tv_sec, x->stx_ctime.tv_nsec};
+    stat_of(x, &st);
     return call_write(c, to, &st, sizeof st);
 }
 

@@ -5,17 +5,22 @@
 #include "policy/policy.h"
 #include "supervisor/count/takes.h"
 #include "supervisor/glass/clock_page.h"
+#include "supervisor/glass/lent_page.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Without a stop: it costs nothing, and a page that was written can make no more of the time than that. */
 enum { READS_MOST = 1 << 20 };
+
+/* The page, and what is lent to the guest behind it. */
+enum { AREA = CLOCK_PAGE_SIZE + LENT_PAGE_SIZE + LENT_WINDOW_SIZE };
 
 static int64_t greatest_common_divisor(int64_t a, int64_t b)
 {
@@ -29,6 +34,7 @@ static int64_t greatest_common_divisor(int64_t a, int64_t b)
 
 struct fast_clock {
     struct clock_page *page; /* shared with the guest */
+    size_t size;              /* of the mapping, and the file */
     int fd;
     dev_t device;
     ino_t inode;
@@ -71,12 +77,15 @@ int fast_clock_new(struct holder *h)
     if (f == NULL)
         return -ENOMEM;
     h->fast_clock = f;
+    /* Under a limit on files, which the caller of terrarium may have set, it is the page alone. */
+    struct rlimit most = {.rlim_cur = 0};
+    f->size = getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur >= AREA ? AREA : CLOCK_PAGE_SIZE;
     f->fd = memfd_create("clock", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     /* A page that could shrink would be a SIGBUS for the supervisor. */
-    if (f->fd < 0 || ftruncate(f->fd, CLOCK_PAGE_SIZE) < 0 ||
+    if (f->fd < 0 || ftruncate(f->fd, (off_t)f->size) < 0 ||
         fcntl(f->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0 || fstat(f->fd, &st) < 0)
         return -errno;
-    void *page = mmap(NULL, CLOCK_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+    void *page = mmap(NULL, f->size, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
     if (page == MAP_FAILED)
         return -errno;
     f->page = page;
@@ -97,7 +106,7 @@ void fast_clock_free(struct holder *h)
     if (f == NULL)
         return;
     if (f->page != NULL)
-        munmap(f->page, CLOCK_PAGE_SIZE);
+        munmap(f->page, f->size);
     if (f->fd >= 0)
         close(f->fd);
     free(f);
@@ -121,6 +130,11 @@ bool fast_clock_moves(struct holder *h)
     bool moved = left != f->looked_at;
     f->looked_at = left;
     return moved;
+}
+
+void *fast_clock_behind(const struct holder *h)
+{
+    return h->fast_clock->size == AREA ? (uint8_t *)h->fast_clock->page + CLOCK_PAGE_SIZE : NULL;
 }
 
 int fast_clock_descriptor(const struct holder *h)
@@ -171,7 +185,7 @@ void fast_clock_fold(struct tracee *t)
         return;
     /* None of them reached a CPU timer: the limit was before it. */
     task_charge(t->task, moved, (uint64_t)(reads - f->reads));
-    w->clock_reads += (uint64_t)(reads - f->reads);
+    w->clock_reads += (uint64_t)(reads - f->reads); /* calls about lent files too: supervisor/lending.c moves them */
     f->left = left;
     f->reads = reads;
     f->moved += moved;

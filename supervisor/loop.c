@@ -8,6 +8,7 @@
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/idle.h"
+#include "supervisor/lending.h"
 #include "supervisor/limits.h"
 #include "supervisor/inspect/inspect.h"
 #include "supervisor/network.h"
@@ -110,9 +111,12 @@ static bool at_call(struct holder *h, struct tracee *t)
         return true;
     }
     task->in_call = true;
+    lending_at_call(t, (uint32_t)nr);
     /* The kernel looks at eax alone, and so do we: arch/x86/entry/common.c, do_syscall_64. */
     call_begin(&task->call, task, (uint32_t)nr, argument);
-    return finish(t, dispatch(task));
+    int64_t result = dispatch(task);
+    lending_after_call(t, (uint32_t)nr, argument, result);
+    return finish(t, result);
 }
 
 /* After a bell was heard: the call that it interrupted ends with EINTR, or begins again. */
@@ -154,6 +158,8 @@ static void at_signal(struct tracee *t)
     }
     if (t->signal == SIGSEGV && real.si_code == SI_KERNEL && tsc_emulate(t))
         return;
+    if ((t->signal == SIGSEGV || t->signal == SIGBUS) && real.si_code > 0 && lending_fault(t))
+        return;
     seen = real;
     int deliver = signal_claim(t->task, t->signal, &real, &seen);
     /* One began as a copy of the other, padding and all. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*) */
@@ -186,6 +192,7 @@ static void go_on(struct holder *h, struct tracee *t)
 {
     int64_t forwards = network_limit(h), outside = tick_limit(h);
     h->look_at = forwards != 0 && forwards < outside ? forwards : outside;
+    lending_before_run(t);
     fast_clock_publish(t);
     int error = tracee_resume(t);
     while (error == -EINTR && t->where == TRACEE_RUNNING) {
@@ -211,6 +218,7 @@ static bool handle_stop(struct holder *h, struct tracee *t)
         at_signal(t);
         return !t->task->process->stopped;
     case TRACEE_GONE:
+        lending_end(h);
         ends_died(h, t);
         return false;
     default:
@@ -326,6 +334,7 @@ void loop_run(struct holder *h)
     }
     if (h->inspection != NULL)
         inspection_end(h->inspection, h);
+    lending_end(h);
     recording_stop(h->recording);
     ends_kill_all(h);
 }

@@ -10,6 +10,7 @@
 #include "supervisor/fast_clock.h"
 #include "supervisor/inputs.h"
 #include "supervisor/launch.h"
+#include "supervisor/lending.h"
 #include "supervisor/limits.h"
 #include "supervisor/loop.h"
 #include "supervisor/machine.h"
@@ -222,7 +223,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         bundle = bundle_new(r);
     if (r->again != NULL)
         h.ceilings = ceilings_new(&r->policy->limits, r->ceilings);
-    if (h.world == NULL || limits_new(&h) < 0 || (r->again != NULL && h.ceilings == NULL) || fast_clock_new(&h) < 0 ||
+    if (h.world == NULL || limits_new(&h) < 0 || (r->again != NULL && h.ceilings == NULL) || fast_clock_new(&h) < 0 || lending_new(&h, fast_clock_behind(&h)) < 0 ||
         (r->record != NULL && bundle == NULL)) {
         snprintf(e->text, sizeof e->text, "out of memory");
     } else {
@@ -256,6 +257,7 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
     maps_forget_all(&h);
     limits_free(&h);
     ceilings_free(h.ceilings);
+    lending_free(&h);
     fast_clock_free(&h);
     patch_forget_all(&h);
     deadlock_forget(&h);

@@ -79,11 +79,15 @@ struct handed_table { /* mm->machine: descriptors go with the address space (CLO
     uint64_t clock;
     struct { /* what was patched (supervisor/count/patch.c), and where its trampolines are */
         uint64_t trampolines;
-        uint32_t count; /* of them, which stand one behind the other … */
+        uint64_t length;  /* bytes, whole pages */
+        uint64_t answers; /* code for lent files behind them, or 0 */
+        uint32_t count;   /* of trampolines, which stand one behind the other … */
         bool counts;    /* … and count an interpreter's checks */
     } patched[PATCHED_MAX];
     uint32_t patched_count;
     bool interprets; /* an interpreter is mapped */
+    bool lent;       /* files may be lent: a library was patched for it, and the window is mapped (supervisor/lending.c) … */
+    bool lent_whole; /* … all of it */
 };
 
 enum {
@@ -112,6 +116,7 @@ struct holder {
     struct ceilings *ceilings;        /* supervisor/ceilings.h; of a replay */
     bool no_proc;                     /* the host's /proc is not mounted: stops tell what is in memory */
     struct fast_clock *fast_clock;    /* supervisor/fast_clock.c */
+    struct lending *lending;          /* supervisor/lending.c */
     struct learned *learned;          /* supervisor/count/patch.c: of each file that was mapped to be executed */
     struct untrapped_file *untrapped; /* supervisor/untrapped.h; owned */
     uint32_t count_sites;             /* checks of the interpreter patched last */

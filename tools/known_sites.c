@@ -1,4 +1,4 @@
-/* known_sites FILE...: the table of supervisor/count/known.h on stdout, of those FILEs whose checks, or semaphores, are understood. Run by the Makefile
+/* known_sites FILE...: the table of supervisor/count/known.h on stdout, of those FILEs whose checks, or library, are understood. Run by the Makefile
  * over the interpreters of the machine that builds, so that a start with one of them need not learn what was known before. */
 #include "supervisor/count/known.h"
 
@@ -32,18 +32,18 @@ static void put_sites(int index, const struct code_site *site, uint32_t count)
     printf("};\n");
 }
 
-static void put_gives(int index, const struct code_takes *t)
+static void put_kinds(int index, const struct code_takes *t)
 {
-    printf("static const bool gives_%d[] = {", index);
+    printf("static const uint8_t kind_%d[] = {", index);
     for (uint32_t i = 0; i < t->count; i++)
-        printf("%s%d", i > 0 ? ", " : "", t->gives[i]);
+        printf("%s%d", i > 0 ? ", " : "", t->kind[i]);
     printf("};\n");
 }
 
 int main(int argc, char **argv)
 {
     static struct known_file known[64];
-    static bool has_gives[64];
+    static bool has_kinds[64];
     static struct code_sites sites;
     static struct code_takes takes;
     int count = 0;
@@ -59,8 +59,8 @@ int main(int argc, char **argv)
             known[count].size = sites.size;
             put_sites(count++, sites.site, sites.count);
         } else if (open_file && takes_learn(&f, &takes) == 0) {
-            has_gives[count] = true;
-            put_gives(count, &takes);
+            has_kinds[count] = true;
+            put_kinds(count, &takes);
             put_sites(count++, takes.site, takes.count);
         }
         code_file_close(&f);
@@ -72,8 +72,8 @@ int main(int argc, char **argv)
         put_bytes(known[i].identity, KNOWN_IDENTITY);
         printf("}, %d, %u, sizeof sites_%d / sizeof *sites_%d, sites_%d, ", known[i].displacement, known[i].size, i, i,
                i);
-        if (has_gives[i])
-            printf("gives_%d},\n", i);
+        if (has_kinds[i])
+            printf("kind_%d},\n", i);
         else
             printf("NULL},\n");
     }

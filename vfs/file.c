@@ -238,6 +238,24 @@ int file_stat(struct file *f, struct statx *out)
     return 0;
 }
 
+void stat_of(const struct statx *x, struct stat *out)
+{
+    memset(out, 0, sizeof *out); /* also what lies between the fields */
+    out->st_dev = makedev(x->stx_dev_major, x->stx_dev_minor);
+    out->st_ino = x->stx_ino;
+    out->st_nlink = x->stx_nlink;
+    out->st_mode = x->stx_mode;
+    out->st_uid = x->stx_uid;
+    out->st_gid = x->stx_gid;
+    out->st_rdev = makedev(x->stx_rdev_major, x->stx_rdev_minor);
+    out->st_size = (off_t)x->stx_size;
+    out->st_blksize = x->stx_blksize;
+    out->st_blocks = (blkcnt_t)x->stx_blocks;
+    out->st_atim = (struct timespec){x->stx_atime.tv_sec, x->stx_atime.tv_nsec};
+    out->st_mtim = (struct timespec){x->stx_mtime.tv_sec, x->stx_mtime.tv_nsec};
+    out->st_ctim = (struct timespec){x->stx_ctime.tv_sec, x->stx_ctime.tv_nsec};
+}
+
 int file_set_flags(struct file *f, int flags)
 {
     const int settable = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC;

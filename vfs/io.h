@@ -18,6 +18,8 @@ struct io {
     /* Optional (may be NULL): as `put`, but the bytes are in the host descriptor `fd` at `offset`. Returns bytes
      * copied, 0 at end of file, -errno. Without it io_put_fd goes through a buffer. */
     ssize_t (*put_fd)(struct io *io, int fd, uint64_t offset, size_t n);
+    /* Optional, the other way: n bytes of the other side go to `fd` at `offset`. Returns bytes copied, or -errno. */
+    ssize_t (*get_fd)(struct io *io, int fd, uint64_t offset, size_t n);
     size_t left; /* bytes not yet transferred; operations never go beyond it */
     void *context;
 };

@@ -249,6 +249,8 @@ static ssize_t write_all(int fd, const char *bytes, size_t n, uint64_t offset)
 static ssize_t transfer(struct node *n, struct io *io, uint64_t offset, size_t length)
 {
     char buffer[CHUNK];
+    if (io->get_fd != NULL)
+        return io->get_fd(io, n->memory->fd, offset, length);
     ssize_t got = io_get(io, buffer, length);
     return got > 0 ? write_all(n->memory->fd, buffer, (size_t)got, offset) : got;
 }

@@ -46,6 +46,7 @@ enum node_flags {
     NODE_HOST_LINKS = 64,    /* its filesystem keeps it while it has names (vfs/hostfs.c) */
     NODE_NO_LINK = 32,       /* made by O_TMPFILE|O_EXCL: can never be linked */
     NODE_LINK_CHARGED = 128, /* a symlink whose target is on its filesystem's account */
+    NODE_MAPPED = 256,       /* its bytes may change, and some process mapped them: what is written is seen at once */
 };
 
 /* Things few nodes have; made on first use by node_extra(). */
@@ -321,6 +322,7 @@ struct vfs {
     uint64_t hash_key[2];        /* secret, so that a guest cannot aim names at one bucket; no result depends on it */
     struct view *view;           /* who stands between it and the host; NULL: nobody */
     uint32_t host_mounts;        /* made so far */
+    int64_t moment;              /* not 0: vfs_now for what happened before, and is told now (vfs/lend.c) */
     struct host_lru host;
     struct objects objects;
 };

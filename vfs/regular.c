@@ -137,6 +137,8 @@ static int regular_map(struct file *f, uint64_t offset, uint64_t length, bool sh
     error = n->ops->map(n, offset, length, writable, out);
     if (error)
         return error;
+    if (n->ops->write)
+        n->flags |= NODE_MAPPED;
     if (shared && !out->writable)
         out->read_only = (fcntl(out->fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
     if (out->writable)

@@ -12,6 +12,8 @@ static const struct fs_ops anonymous_fs_ops = {.type = "tmpfs", .magic = TMPFS_M
 
 int64_t vfs_now(const struct vfs *v)
 {
+    if (v->moment != 0)
+        return v->moment;
     return v->config.now ? v->config.now(v->config.context) : 0;
 }
 

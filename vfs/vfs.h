@@ -292,6 +292,8 @@ int file_allocate_check(const struct file *f, int mode, uint64_t offset,
 int file_map(struct file *f, uint64_t offset, uint64_t length, bool shared, struct file_mapping *out);
 int file_sync(struct file *f);
 int file_stat(struct file *f, struct statx *out);
+struct stat; /* <sys/stat.h> */
+void stat_of(const struct statx *x, struct stat *out); /* the kernel's struct stat of x86-64, which is the C library's too */
 int file_set_flags(struct file *f,
                    int flags); /* F_SETFL: O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC; others ignored */
 int file_set_async(struct file *f, int fd, bool on); /* what F_SETFL's O_ASYNC brings about. -ENOMEM */

@@ -35,7 +35,7 @@ static const struct known_file *known(struct code_file *f, bool takes)
     if (known_file_count == 0 || !known_identity(f, identity))
         return NULL;
     for (size_t i = 0; i < known_file_count; i++)
-        if (memcmp(known_files[i].identity, identity, sizeof identity) == 0 && (known_files[i].gives != NULL) == takes)
+        if (memcmp(known_files[i].identity, identity, sizeof identity) == 0 && (known_files[i].kind != NULL) == takes)
             return &known_files[i];
     return NULL;
 }
@@ -58,6 +58,6 @@ bool known_takes(struct code_file *f, struct code_takes *out)
     memset(out, 0, sizeof *out);
     out->count = k->count;
     memcpy(out->site, k->site, k->count * sizeof *k->site);
-    memcpy(out->gives, k->gives, k->count * sizeof *k->gives);
+    memcpy(out->kind, k->kind, k->count * sizeof *k->kind);
     return true;
 }

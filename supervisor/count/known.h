@@ -12,8 +12,7 @@ struct known_file {
     uint8_t size;
     uint32_t count;
     const struct code_site *site;
-    const bool
-        *gives; /* of each, when they are those of semaphores (supervisor/count/takes.h); NULL: they are checks */
+    const uint8_t *kind; /* of each, when they are a C library's (supervisor/count/takes.h); NULL: they are checks */
 };
 
 extern const struct known_file known_files[];

@@ -7,6 +7,8 @@
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
+#include "supervisor/glass/lent_page.h"
+#include "supervisor/lending.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -22,6 +24,9 @@
 
 enum { LEARNED_MOST = 1024, STRETCH_MOST = 1 << 20 };
 
+/* supervisor/glass/image.S */
+extern const uint8_t lent_image[], lent_image_end[];
+
 struct learned {
     struct learned *next;
     uint64_t key;             /* of the file's node */
@@ -29,7 +34,7 @@ struct learned {
     uint64_t shift;           /* address less file offset, of the segment that the sites are in */
     bool interpreter;         /* it is CPython, whether its checks are understood or not */
     struct code_sites *sites; /* its checks; or NULL */
-    struct code_takes *takes; /* its semaphores; or NULL */
+    struct code_takes *takes; /* its semaphores and calls; or NULL */
 };
 
 /* ---- what is known of a file ---------------------------------------------------------------------------------------- */
@@ -123,21 +128,26 @@ struct patch {
     struct tracee *tracee;
     const struct code_site *site;
     uint32_t site_count;
-    const bool *gives;        /* of each site, when they are those of semaphores; NULL: they are checks */
+    const uint8_t *kind;      /* of each site, when they are a C library's (enum takes_kind); NULL: they are checks */
     uint64_t address, length; /* the mapping */
     uint64_t bias;            /* runtime address less the file's */
     uint32_t first, count;    /* the sites that lie in it whole */
     uint64_t low;             /* where the whole file's image begins: before it nothing is mapped, mostly */
     uint64_t trampolines, trampolines_length;
-    uint64_t from; /* the stretch of text from the first site to the last */
-    size_t size;
-    uint8_t *text, *code; /* what that becomes; the trampolines */
+    uint64_t answers;     /* address of the code for lent files, behind the trampolines; 0: there is none */
+    uint8_t *text, *code; /* what the text becomes, a stretch behind the other; the trampolines */
 };
+
+static int64_t inject_at(const struct patch *p, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                         uint64_t f)
+{
+    const uint64_t argument[6] = {a, b, c, d, e, f};
+    return tracee_inject(p->tracee, nr, argument);
+}
 
 static int64_t inject(const struct patch *p, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 {
-    const uint64_t argument[6] = {a, b, c, d, e};
-    return tracee_inject(p->tracee, nr, argument);
+    return inject_at(p, nr, a, b, c, d, e, 0);
 }
 
 static bool failed(int64_t result)
@@ -156,53 +166,108 @@ static void find_sites(struct patch *p)
     }
 }
 
+/* Some of the sites are calls that may be answered without one. */
+static bool answers_calls(const struct patch *p)
+{
+    for (uint32_t i = 0; p->kind != NULL && i < p->count; i++)
+        if (p->kind[p->first + i] == TAKES_CALL)
+            return lending_possible(p->tracee->holder);
+    return false;
+}
+
 /* The clock page where absolute addresses of 32 bits reach it, and room for trampolines within a jump of the text. */
 static bool map_places(struct patch *p)
 {
     const struct handed_table *table = p->tracee->task->mm->machine;
+    const size_t lent = answers_calls(p) ? (size_t)(lent_image_end - lent_image) : 0;
     if (table->patched_count == 0 && failed(inject(p, SYS_mmap, GLASS_COUNTER, CLOCK_PAGE_SIZE, PROT_READ | PROT_WRITE,
                                                    MAP_SHARED | MAP_FIXED, GLASS_CLOCK)))
         return false;
-    p->trampolines_length = PAGE_UP((uint64_t)p->count * TRAMPOLINE_SIZE);
+    p->trampolines_length = PAGE_UP((uint64_t)p->count * TRAMPOLINE_SIZE + lent);
     int64_t got = inject(p, SYS_mmap, p->low - p->trampolines_length, p->trampolines_length, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX);
     if (failed(got))
         return false;
     p->trampolines = (uint64_t)got;
+    if (lent != 0 && !failed(inject_at(p, SYS_mmap, GLASS_LENT, LENT_PAGE_SIZE + LENT_WINDOW_SMALL, PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_FIXED | MAP_POPULATE, GLASS_CLOCK, GLASS_LENT - GLASS_COUNTER)))
+        p->answers = p->trampolines + (uint64_t)p->count * TRAMPOLINE_SIZE;
     return true;
 }
 
-static bool build_one(struct patch *p, uint32_t i, uint8_t jump[SITE_BYTES_MAX])
+static bool build_one(const struct patch *p, uint32_t i, uint8_t jump[SITE_BYTES_MAX])
 {
     const struct code_site *s = &p->site[p->first + i];
     uint64_t at = p->trampolines + (uint64_t)i * TRAMPOLINE_SIZE;
     uint8_t *to = p->code + (size_t)i * TRAMPOLINE_SIZE;
-    if (p->gives == NULL)
+    if (p->kind == NULL)
         return trampoline_build(s, s->address + p->bias, at, GLASS_COUNTER + offsetof(struct clock_page, left), to,
                                 jump);
-    return trampoline_build_take(s, p->gives[p->first + i], s->address + p->bias, at,
+    if (p->kind[p->first + i] == TAKES_CALL)
+        return trampoline_build_call(s, s->address + p->bias, at, GLASS_LENT + offsetof(struct lent_page, fd),
+                                     p->answers, to, jump);
+    return trampoline_build_take(s, p->kind[p->first + i] == TAKES_GIVE, s->address + p->bias, at,
                                  GLASS_COUNTER + offsetof(struct clock_page, name), to, jump);
 }
 
-/* Both texts, in our memory. False: the guest's bytes are not the file's, or a place is too far away. */
-static bool build(struct patch *p)
+/* It stays as it is. */
+static bool left_alone(const struct patch *p, uint32_t i)
 {
-    const struct code_site *first = &p->site[p->first], *last = &p->site[p->first + p->count - 1];
-    p->from = first->address + p->bias;
-    p->size = last->address + last->length - first->address;
-    if (p->size > STRETCH_MOST)
-        return false;
-    p->text = malloc(p->size);
-    p->code = malloc(p->trampolines_length);
-    if (p->text == NULL || p->code == NULL || tracee_read(p->tracee, p->from, p->text, p->size) != (ssize_t)p->size)
-        return false;
-    memset(p->code, 0xcc, p->trampolines_length);
-    for (uint32_t i = 0; i < p->count; i++) {
-        const struct code_site *s = first + i;
-        uint8_t *at = p->text + (s->address - first->address), jump[SITE_BYTES_MAX];
-        if (memcmp(at, s->bytes, s->length) != 0 || !build_one(p, i, jump))
+    return p->kind != NULL && p->kind[p->first + i] == TAKES_CALL && p->answers == 0;
+}
+
+/* Sites from the i-th on that one piece of text holds, which is read and written at once: between two of them less lies than a page.
+ * How many there are; the text's address and length. */
+static uint32_t stretch(const struct patch *p, uint32_t i, uint64_t *from, size_t *size)
+{
+    const struct code_site *s = &p->site[p->first];
+    uint32_t n = 1;
+    while (i + n < p->count && s[i + n].address - s[i + n - 1].address < PAGE)
+        n++;
+    *from = s[i].address + p->bias;
+    *size = s[i + n - 1].address + s[i + n - 1].length - s[i].address;
+    return n;
+}
+
+/* The sites' text in our memory, with the jumps in it. False: the guest's bytes are not the file's, or a place is too far away. */
+static bool build_stretch(struct patch *p, uint32_t i, uint32_t n, uint8_t *text)
+{
+    const struct code_site *first = &p->site[p->first + i];
+    for (uint32_t k = 0; k < n; k++) {
+        const struct code_site *s = first + k;
+        uint8_t *at = text + (s->address - first->address), jump[SITE_BYTES_MAX];
+        if (memcmp(at, s->bytes, s->length) != 0)
+            return false;
+        if (left_alone(p, i + k))
+            continue;
+        if (!build_one(p, i + k, jump))
             return false;
         memcpy(at, jump, s->length);
+    }
+    return true;
+}
+
+/* Both texts, in our memory. */
+static bool build(struct patch *p)
+{
+    uint64_t from;
+    size_t size, all = 0;
+    for (uint32_t i = 0; i < p->count; i += stretch(p, i, &from, &size), all += size)
+        ;
+    if (all > STRETCH_MOST)
+        return false;
+    p->text = malloc(all);
+    p->code = malloc(p->trampolines_length);
+    if (p->text == NULL || p->code == NULL)
+        return false;
+    memset(p->code, 0xcc, p->trampolines_length);
+    if (p->answers != 0)
+        memcpy(p->code + (p->answers - p->trampolines), lent_image, (size_t)(lent_image_end - lent_image));
+    uint8_t *text = p->text;
+    for (uint32_t i = 0, n; i < p->count; i += n, text += size) {
+        n = stretch(p, i, &from, &size);
+        if (tracee_read(p->tracee, from, text, size) != (ssize_t)size || !build_stretch(p, i, n, text))
+            return false;
     }
     return true;
 }
@@ -214,8 +279,15 @@ static bool write_text(const struct patch *p)
         failed(inject(p, SYS_mprotect, p->trampolines, p->trampolines_length, PROT_READ | PROT_EXEC, 0, 0)) ||
         failed(inject(p, SYS_mprotect, p->address, p->length, PROT_READ | PROT_WRITE | PROT_EXEC, 0, 0)))
         return false;
+    bool written = true;
+    const uint8_t *text = p->text;
+    uint64_t from;
+    size_t size;
+    for (uint32_t i = 0, n; i < p->count && written; i += n, text += size) {
+        n = stretch(p, i, &from, &size);
+        written = tracee_write(p->tracee, from, text, size) == (ssize_t)size;
+    }
     /* The whole mapping, so that it stays one. */
-    bool written = tracee_write(p->tracee, p->from, p->text, p->size) == (ssize_t)p->size;
     (void)inject(p, SYS_mprotect, p->address, p->length, PROT_READ | PROT_EXEC, 0, 0);
     return written;
 }
@@ -238,7 +310,7 @@ void patch_mapped(struct tracee *t, uint64_t address, uint64_t length, const str
     } else if (l->takes != NULL && table->interprets) {
         p.site = l->takes->site;
         p.site_count = l->takes->count;
-        p.gives = l->takes->gives;
+        p.kind = l->takes->kind;
     }
     p.bias = address - (m->offset - start.offset) - l->shift;
     p.low = l->low + p.bias;
@@ -247,9 +319,12 @@ void patch_mapped(struct tracee *t, uint64_t address, uint64_t length, const str
         return;
     if (build(&p) && write_text(&p)) {
         table->patched[table->patched_count].trampolines = p.trampolines;
-        table->patched[table->patched_count].counts = p.gives == NULL;
+        table->patched[table->patched_count].length = p.trampolines_length;
+        table->patched[table->patched_count].answers = p.answers;
+        table->patched[table->patched_count].counts = p.kind == NULL;
+        table->lent = table->lent || p.answers != 0;
         table->patched[table->patched_count++].count = p.count;
-        if (p.gives == NULL)
+        if (p.kind == NULL)
             t->holder->count_sites = p.count;
     } else {
         (void)inject(&p, SYS_munmap, p.trampolines, p.trampolines_length, 0, 0, 0);
@@ -282,8 +357,16 @@ bool patch_is_ours(const struct mm *m, uint64_t start, uint64_t end)
 {
     const struct handed_table *table = m->machine;
     for (uint32_t i = 0; table != NULL && i < table->patched_count; i++)
-        if (start == table->patched[i].trampolines &&
-            end == start + PAGE_UP((uint64_t)table->patched[i].count * TRAMPOLINE_SIZE))
+        if (start == table->patched[i].trampolines && end == start + table->patched[i].length)
+            return true;
+    return false;
+}
+
+bool patch_is_lent_code(const struct mm *m, uint64_t rip)
+{
+    const struct handed_table *table = m != NULL ? m->machine : NULL;
+    for (uint32_t i = 0; table != NULL && i < table->patched_count; i++)
+        if (table->patched[i].answers != 0 && rip - table->patched[i].answers < (uint64_t)(lent_image_end - lent_image))
             return true;
     return false;
 }

@@ -15,6 +15,8 @@ bool patch_is_count(const struct mm *m, uint64_t rip);
 bool patch_counts(const struct mm *m);
 /* Whether a mapping of the guest's is the trampolines'. */
 bool patch_is_ours(const struct mm *m, uint64_t start, uint64_t end);
+/* An instruction of this address space is one of the code that answers calls about lent files (supervisor/lending.h). */
+bool patch_is_lent_code(const struct mm *m, uint64_t rip);
 void patch_forget_all(struct holder *h);
 
 #endif

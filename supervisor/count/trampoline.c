@@ -27,16 +27,21 @@ static void put(struct writer *w, const void *bytes, size_t n)
 
 #define PUT(w, ...) put(w, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-/* jmp from `from` to `to`. False: beyond rel32. */
-static bool put_jump(struct writer *w, uint64_t from, uint64_t to)
+/* jmp, or call, from `from` to `to`. False: beyond rel32. */
+static bool put_branch(struct writer *w, uint8_t opcode, uint64_t from, uint64_t to)
 {
     int64_t distance = (int64_t)(to - (from + NEAR_JUMP));
     int32_t rel = (int32_t)distance;
     if (rel != distance)
         return false;
-    PUT(w, 0xe9);
+    PUT(w, opcode);
     put(w, &rel, sizeof rel);
     return true;
+}
+
+static bool put_jump(struct writer *w, uint64_t from, uint64_t to)
+{
+    return put_branch(w, 0xe9, from, to);
 }
 
 /* The site's instructions, for where they stand now: what is relative to rip is not any more. */
@@ -114,6 +119,28 @@ bool trampoline_build_take(const struct code_site *site, bool gives, uint64_t si
         PUT(&w, 0x8f, base, TAKES_NAME);               /* pop TAKES_NAME(%base) */
         PUT(&w, 0x48, 0x8d, 0xa4, 0x24, 128, 0, 0, 0); /* lea 128(%rsp), %rsp */
     }
+    return put_jump(&w, at + w.n, site_at + site->length) && put_jump(&j, site_at, at);
+}
+
+bool trampoline_build_call(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t lent, uint64_t answers,
+                           uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX])
+{
+    enum { SYSCALL = 2, PAST = 5 + NEAR_JUMP + 8 + 2 };
+    struct writer w = {out, 0}, j = {jump, 0};
+    memset(out, 0xcc, TRAMPOLINE_SIZE);
+    memset(jump, 0xcc, SITE_BYTES_MAX);
+    if (lent > INT32_MAX || site->length < SITE_JUMP || site->length > SITE_BYTES_MAX || site->bytes[0] != 0x0f ||
+        site->bytes[1] != 0x05 || site->relative_at != 0)
+        return false;
+    PUT(&w, 0x3b, 0x3c, 0x25); /* cmp disp32, %edi */
+    put(&w, &lent, sizeof lent);
+    PUT(&w, 0x75, PAST);                   /* jne call */
+    PUT(&w, 0x48, 0x8d, 0x64, 0x24, 0x80); /* lea -128(%rsp), %rsp */
+    if (!put_branch(&w, 0xe8, at + w.n, answers))
+        return false;
+    PUT(&w, 0x48, 0x8d, 0xa4, 0x24, 128, 0, 0, 0); /* lea 128(%rsp), %rsp */
+    PUT(&w, 0xe3, SYSCALL);                        /* jrcxz behind */
+    put(&w, site->bytes, site->length);
     return put_jump(&w, at + w.n, site_at + site->length) && put_jump(&j, site_at, at);
 }
 

@@ -1,5 +1,6 @@
-/* The glass program's file and the vDSO's, as bytes in the supervisor: they are put into one memfd, the first to be executed, the
- * second to be mapped. GLASS_IMAGE and VDSO_IMAGE come from the Makefile. */
+/* The glass program's file, the vDSO's and the code for lent files, as bytes in the supervisor: the first two are put into one memfd, the
+ * first to be executed, the second to be mapped; the third is written behind trampolines. GLASS_IMAGE, VDSO_IMAGE and LENT_IMAGE come from
+ * the Makefile. */
 #include "supervisor/glass/glass.h"
 
     .section .note.GNU-stack, "", @progbits
@@ -19,3 +20,8 @@ vdso_image_end:
     .if vdso_image_end - vdso_image > GLASS_VDSO_SIZE
     .error "the vDSO is larger than GLASS_VDSO_SIZE"
     .endif
+    .globl lent_image, lent_image_end
+    .balign 16
+lent_image:
+    .incbin LENT_IMAGE
+lent_image_end:

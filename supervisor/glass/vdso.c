@@ -2,7 +2,7 @@
  * below it, and is to the guest exactly what the calls are: each read is an event of the world, moves its time by as much,
  * and gives the same value. At the page's limit (a deadline, the end of the task's turn) it makes the call, so that the
  * supervisor sees it. A clock it does not know is asked for by the call as well. Nothing here is trusted. */
-#include "supervisor/glass/clock_page.h"
+#include "supervisor/glass/event.h"
 
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -23,22 +23,9 @@ static inline long call(long nr, const void *a, const void *b, const void *c)
     return result;
 }
 
-/* One event. The elapsed time after it; -1: it must be a call. The supervisor may stop the task anywhere here, let others run, and
- * show another time and limit: what is taken is taken from what is left at that moment, and the time is that of one moment after it. */
 static inline int64_t event(void)
 {
-    struct clock_page *p = &clock_page;
-    int64_t left = __atomic_load_n(&p->left, __ATOMIC_RELAXED), after, end, elapsed;
-    do {
-        if (__builtin_sub_overflow(left, p->per_event, &after) || after <= 0)
-            return -1;
-    } while (!__atomic_compare_exchange_n(&p->left, &left, after, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    __asm__ volatile("incq %0" : "+m"(p->reads)); /* one instruction: all tasks of a world are on one processor */
-    do {
-        end = __atomic_load_n(&p->end, __ATOMIC_RELAXED);
-        after = __atomic_load_n(&p->left, __ATOMIC_RELAXED);
-    } while (end != __atomic_load_n(&p->end, __ATOMIC_RELAXED));
-    return __builtin_sub_overflow(end, after, &elapsed) ? -1 : elapsed;
+    return clock_page_event(&clock_page);
 }
 
 /* ns of a clock whose beginning is `start`, after one event; negative: it must be a call. */

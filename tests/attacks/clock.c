@@ -80,7 +80,7 @@ int main(int argc, char **argv)
                             MAP_FAILED
                         ? -errno
                         : 0);
-    else if (IS("grow")) { /* what follows the page in its file */
+    else if (IS("grow")) { /* what follows the page in its file: the page that says what is lent */
         char *more = mremap((void *)page, 4096, 8192, MREMAP_MAYMOVE);
         SAY("mremap", more == MAP_FAILED ? -errno : 0);
         SAY("store", (more[4096] = 1, 0));

@@ -1,0 +1,310 @@
+/* See lending.h. One file is lent at a time: whoever reads or writes a file mostly goes on with it. How much of it is put into the window
+ * grows as long as all of it was used, as a kernel's read-ahead does. */
+#include "supervisor/lending.h"
+
+#include "policy/policy.h"
+#include "supervisor/count/patch.h"
+#include "supervisor/fast_clock.h"
+#include "supervisor/glass/glass.h"
+#include "supervisor/glass/lent_page.h"
+#include "vfs/fdtable.h"
+#include "vfs/lend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+static const int answered[LENT_KINDS] = {
+    [LENT_READS] = SYS_read,        [LENT_WRITES] = SYS_write, [LENT_SEEKS] = SYS_lseek,
+    [LENT_STATS] = SYS_newfstatat,  [LENT_IOCTLS] = SYS_ioctl, [LENT_CLOSES] = SYS_close,
+};
+
+struct lending {
+    struct lent_page *page;
+    uint8_t *window;
+    struct file *file; /* referenced; NULL: nothing is lent */
+    struct task *task; /* to whom */
+    int fd;
+    bool append;
+    uint64_t word;         /* page->word, when it was last written or looked at */
+    uint64_t base;         /* as page->base, length and room were written */
+    uint32_t length, room;
+    uint64_t answered[LENT_KINDS]; /* page->answered, when it was last looked at */
+    int64_t looked_at;             /* elapsed time then */
+    uint64_t window_mm;            /* whose window has something in it … */
+    uint32_t window_used;          /* … that many bytes */
+    uint64_t last;                 /* the file that was read or written last (its id) … */
+    uint64_t last_position;        /* … up to here … */
+    bool used_up;                  /* … with all that was lent of it */
+    uint32_t pace;                 /* what was lent then */
+};
+
+int lending_new(struct holder *h, void *page)
+{
+    struct lending *l = page != NULL ? calloc(1, sizeof *l) : NULL;
+    if (l == NULL)
+        return page != NULL ? -ENOMEM : 0;
+    l->page = page;
+    l->window = (uint8_t *)page + LENT_PAGE_SIZE;
+    l->page->fd = LENT_NOBODY;
+    h->lending = l;
+    return 0;
+}
+
+void lending_free(struct holder *h)
+{
+    if (h->lending != NULL && h->lending->file != NULL)
+        file_put(h->lending->file);
+    free(h->lending);
+    h->lending = NULL;
+}
+
+bool lending_possible(const struct holder *h)
+{
+    const struct world *w = h->world;
+    if (h->lending == NULL || !fast_clock_works(h) || w->recorder != NULL || w->again != NULL || w->policy->trap_all)
+        return false;
+    for (size_t i = 0; i < LENT_KINDS; i++)
+        if (policy_has_rules(w->policy, answered[i]))
+            return false;
+    return !policy_has_rules(w->policy, SYS_fstat);
+}
+
+/* ---- what was done with it -------------------------------------------------------------------------------------- */
+
+static void put_fd(struct lending *l, uint32_t fd)
+{
+    __atomic_store_n(&l->page->fd, fd, __ATOMIC_RELAXED);
+}
+
+static void put_word(struct lending *l, uint64_t position)
+{
+    l->word = ((l->word + LENT_CALL) & ~(LENT_CLOSED | LENT_POSITION)) | position;
+    __atomic_store_n(&l->page->word, l->word, __ATOMIC_RELAXED);
+}
+
+/* Another word, so that an answer that was interrupted finds that it is none. */
+static void take_back(struct lending *l)
+{
+    put_fd(l, LENT_NOBODY);
+    put_word(l, 0);
+    file_put(l->file);
+    l->file = NULL;
+    l->task = NULL;
+}
+
+static void count(struct lending *l, struct world *w)
+{
+    for (size_t i = 0; i < LENT_KINDS; i++) {
+        uint64_t now = __atomic_load_n(&l->page->answered[i], __ATOMIC_RELAXED), more = now - l->answered[i];
+        l->answered[i] = now;
+        if (more <= UINT32_MAX) { /* as much as the word counts */
+            w->counters[answered[i]].calls += more;
+            w->lent_calls += more;
+        w->clock_reads -= more < w->clock_reads ? more : w->clock_reads;
+        }
+    }
+}
+
+/* A time that the guest wrote: as CLOCK_REALTIME, and between the last look and now. 0: none. */
+static int64_t moment(const struct lending *l, const struct clock *c, int64_t written)
+{
+    int64_t now = clock_elapsed(c);
+    if (written == 0)
+        return 0;
+    int64_t at = written < l->looked_at ? l->looked_at : written > now ? now : written;
+    return __builtin_add_overflow(at, c->epoch, &at) ? INT64_MAX : at;
+}
+
+/* True: it may stay lent. */
+static bool look(struct lending *l, struct world *w)
+{
+    uint64_t word = __atomic_load_n(&l->page->word, __ATOMIC_RELAXED), position = word & LENT_POSITION;
+    int64_t read_at = __atomic_load_n(&l->page->read_at, __ATOMIC_RELAXED);
+    int64_t written_at = __atomic_load_n(&l->page->written_at, __ATOMIC_RELAXED);
+    if (word == l->word)
+        return true;
+    count(l, w);
+    if (position > (l->append ? l->room : l->length))
+        return false; /* nothing that was answered moves it there */
+    struct file_return r = {.position = l->base + position, .read_at = moment(l, &w->clock, read_at)};
+    if (position > l->length) {
+        r.written = l->window + l->length;
+        r.n = position - l->length;
+        r.append_at = l->base + l->length;
+        r.written_at = moment(l, &w->clock, written_at != 0 ? written_at : l->looked_at);
+    }
+    if (file_returned(l->file, &r) < 0)
+        world_end(w, VERDICT_INTERNAL);
+    l->word = word;
+    l->looked_at = clock_elapsed(&w->clock);
+    l->last = l->file->id;
+    l->last_position = r.position;
+    l->used_up = l->append ? position >= l->room / 2 : position == l->length;
+    if (read_at != 0 && (l->page->flags & LENT_ACCESSED) == 0)
+        l->page->flags &= ~(uint32_t)LENT_STAT;
+    l->page->read_at = l->page->written_at = 0;
+    if ((word & LENT_CLOSED) == 0)
+        return r.n == 0;
+    (void)fdtable_close(l->task->fds, l->fd, l->task->fds);
+    return false;
+}
+
+void lending_end(struct holder *h)
+{
+    struct lending *l = h->lending;
+    if (l == NULL || l->file == NULL)
+        return;
+    (void)look(l, h->world);
+    take_back(l);
+}
+
+/* Neither looks at a file nor changes one; another task may run in it, but then lending_before_run is asked. */
+static bool apart_from_files(uint64_t nr)
+{
+    switch (nr) {
+    case SYS_brk:
+    case SYS_futex:
+    case SYS_getcwd:
+    case SYS_getpid:
+    case SYS_getrandom:
+    case SYS_gettid:
+    case SYS_rt_sigaction:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void lending_at_call(struct tracee *t, uint64_t nr)
+{
+    struct lending *l = t->holder->lending;
+    if (l == NULL || l->file == NULL || apart_from_files(nr))
+        return;
+    (void)look(l, t->holder->world);
+    take_back(l);
+}
+
+void lending_before_run(struct tracee *t)
+{
+    struct lending *l = t->holder->lending;
+    if (l == NULL)
+        return;
+    if (l->file != NULL && l->task != t->task)
+        lending_end(t->holder);
+    if (l->window_used != 0 && t->task != NULL && t->task->mm != NULL && t->task->mm->id != l->window_mm) {
+        memset(l->window, 0, l->window_used);
+        memset(&l->page->stat, 0, sizeof l->page->stat);
+        l->window_used = 0;
+    }
+}
+
+/* ---- lending ------------------------------------------------------------------------------------------------------ */
+
+/* All of the window is mapped: most processes need but the beginning. */
+static bool widen(struct tracee *t, struct handed_table *table)
+{
+    const uint64_t at = GLASS_WINDOW + LENT_WINDOW_SMALL, n = LENT_WINDOW_SIZE - LENT_WINDOW_SMALL;
+    const uint64_t argument[6] = {
+        at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, GLASS_CLOCK, at - GLASS_COUNTER};
+    if (!table->lent_whole)
+        table->lent_whole = tracee_inject(t, SYS_mmap, argument) == (int64_t)at;
+    return table->lent_whole;
+}
+
+static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint32_t most)
+{
+    struct lending *l = t->holder->lending;
+    struct handed_table *table = t->task->mm->machine;
+    uint64_t limit = t->task->process->limits[RLIMIT_FSIZE].rlim_cur;
+    struct file_loan loan;
+    if ((ahead > LENT_WINDOW_SMALL || most > LENT_WINDOW_SMALL) && !widen(t, table))
+        ahead = ahead > 0 ? LENT_WINDOW_SMALL : 0, most = LENT_WINDOW_SMALL;
+    if (limit != RLIM64_INFINITY)
+        most = f->position > limit ? 0 : limit - f->position < most ? (uint32_t)(limit - f->position) : most;
+    if (!file_lend(f, l->window, LENT_WINDOW_SIZE, ahead, most, &loan))
+        return;
+    file_get(f);
+    l->file = f;
+    l->task = t->task;
+    l->fd = fd;
+    l->append = loan.append;
+    l->base = loan.base;
+    l->length = loan.length;
+    l->room = loan.append ? loan.room : 0;
+    l->used_up = false;
+    l->looked_at = clock_elapsed(&t->holder->world->clock);
+    l->window_mm = t->task->mm->id;
+    uint32_t used = loan.append ? loan.room : loan.length;
+    l->window_used = l->window_used > used ? l->window_used : used;
+    struct lent_page *p = l->page;
+    p->flags = (loan.read ? LENT_READ : 0) | (loan.end ? LENT_END : 0) | (loan.append ? LENT_APPEND : 0) | LENT_STAT |
+               (loan.accessed ? LENT_ACCESSED : 0);
+    p->base = l->base;
+    p->length = l->length;
+    p->room = l->room;
+    p->read_at = p->written_at = 0;
+    stat_of(&loan.stat, &p->stat);
+    for (size_t i = 0; i < LENT_KINDS; i++)
+        l->answered[i] = p->answered[i];
+    put_word(l, 0);
+    put_fd(l, (uint32_t)fd);
+}
+
+static void lend_opened(struct tracee *t, int fd, struct file *f)
+{
+    struct statx st;
+    if (f->position != 0 || file_stat(f, &st) < 0 || !S_ISREG(st.stx_mode))
+        return;
+    lend(t, fd, f, st.stx_size <= LENT_WINDOW_SMALL ? LENT_WINDOW_SMALL : 0, LENT_WINDOW_SMALL);
+}
+
+/* `n` bytes were moved, and the file stands behind them. */
+static void lend_moved(struct tracee *t, int fd, struct file *f, uint64_t n, bool written)
+{
+    struct lending *l = t->holder->lending;
+    uint64_t before = f->position - n;
+    bool goes_on = f->id == l->last && before == l->last_position;
+    uint32_t pace = goes_on && l->used_up ? l->pace * 2 : goes_on ? l->pace : LENT_WINDOW_SMALL;
+    pace = pace < LENT_WINDOW_SMALL ? LENT_WINDOW_SMALL : pace > LENT_WINDOW_SIZE ? LENT_WINDOW_SIZE : pace;
+    l->last = f->id;
+    l->last_position = f->position;
+    l->used_up = true;
+    l->pace = pace;
+    /* Who reads here and there is not read ahead for; nor is it worth it for blocks that large. What is left at the end is to be closed. */
+    struct statx st;
+    if (n * 2 <= pace && (goes_on || before == 0))
+        lend(t, fd, f, written ? 0 : pace, pace);
+    else if (!written && file_stat(f, &st) == 0 && st.stx_size == f->position)
+        lend(t, fd, f, 0, 0);
+}
+
+void lending_after_call(struct tracee *t, uint64_t nr, const uint64_t argument[6], int64_t result)
+{
+    struct lending *l = t->holder->lending;
+    const struct handed_table *table = t->task->mm != NULL ? t->task->mm->machine : NULL;
+    if (result < 0 || l == NULL || l->file != NULL || table == NULL || !table->lent || t->holder->world->ending)
+        return;
+    int fd = nr == SYS_openat || nr == SYS_open || nr == SYS_creat ? (int)result : (int)argument[0];
+    struct file *f = fdtable_file(t->task->fds, fd);
+    if (f == NULL || f->node == NULL)
+        return;
+    if (nr == SYS_openat || nr == SYS_open || nr == SYS_creat)
+        lend_opened(t, fd, f);
+    else if ((nr == SYS_read || nr == SYS_write) && f->position >= (uint64_t)result)
+        lend_moved(t, fd, f, (uint64_t)result, nr == SYS_write);
+}
+
+bool lending_fault(struct tracee *t)
+{
+    static const uint8_t rep_movsb[2] = {0xf3, 0xa4};
+    uint8_t at[2];
+    if (t->task == NULL || tracee_load_registers(t) < 0 || !patch_is_lent_code(t->task->mm, t->regs.rip) ||
+        tracee_read(t, t->regs.rip, at, sizeof at) != sizeof at || memcmp(at, rep_movsb, sizeof at) != 0)
+        return false;
+    t->regs.rip += sizeof at;
+    t->changed = true;
+    return true;
+}
