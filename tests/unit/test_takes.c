@@ -1,5 +1,5 @@
 // rooms: supervisor/count/code_file supervisor/count/takes supervisor/count/trampoline supervisor/count/known supervisor/count/known_table
-/* Where a C library takes and gives semaphores, and what is written there; the library is the one that the tests run with. */
+/* Where a C library takes and gives semaphores and makes calls, and what is written there; the library is the one that the tests run with. */
 #include "supervisor/count/known.h"
 #include "supervisor/count/trampoline.h"
 
@@ -32,25 +32,27 @@ static int learn(struct bytes *b, struct code_takes *out)
 }
 
 /* As another decoding of the same bytes says. */
-static void each_is_an_exchange(void **state)
+static void each_is_an_exchange_or_a_call(void **state)
 {
     struct code_takes t = {0};
     ZydisDecoder decoder;
     ZydisDecodedInstruction i;
     ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
-    uint32_t gives = 0;
+    uint32_t of[3] = {0};
     assert_int_equal(learn(*state, &t), 0);
     ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     for (uint32_t n = 0; n < t.count; n++) {
         assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, t.site[n].bytes, t.site[n].length, &i, o)));
-        assert_int_equal(i.mnemonic, ZYDIS_MNEMONIC_CMPXCHG);
-        assert_int_equal(i.length, t.site[n].length);
+        bool call = t.kind[n] == TAKES_CALL;
+        assert_int_equal(i.mnemonic, call ? ZYDIS_MNEMONIC_SYSCALL : ZYDIS_MNEMONIC_CMPXCHG);
+        assert_true(call ? t.site[n].length >= SITE_JUMP : i.length == t.site[n].length);
         assert_true(n == 0 || t.site[n - 1].address + t.site[n - 1].length <= t.site[n].address);
-        gives += t.gives[n];
+        of[t.kind[n]]++;
     }
-    assert_int_equal(gives, 1);
-    assert_true(t.count >=
-                7); /* sem_trywait; and of sem_wait, sem_timedwait and sem_clockwait the first try and the later ones */
+    assert_int_equal(of[TAKES_GIVE], 1);
+    assert_int_equal(of[TAKES_CALL], 6);
+    assert_true(of[TAKES_TAKE] >=
+                6); /* sem_trywait; and of sem_wait, sem_timedwait and sem_clockwait the first try and the later ones */
 }
 
 static void what_is_known_is_what_is_learned(void **state)
@@ -96,7 +98,7 @@ static void without_its_gifts_nothing_is_found(void **state)
     assert_int_equal(learn(b, &t), 0);
     assert_int_equal(code_file_open(&f), 0);
     for (uint32_t n = 0; n < t.count; n++)
-        for (uint32_t s = 0; t.gives[n] && s < f.segment_count; s++)
+        for (uint32_t s = 0; t.kind[n] == TAKES_GIVE && s < f.segment_count; s++)
             if (t.site[n].address - f.segment[s].address < f.segment[s].size)
                 b->at[t.site[n].address - f.segment[s].address + f.segment[s].offset] = 0x90; /* nop, for lock */
     code_file_close(&f);
@@ -172,7 +174,7 @@ static void what_is_no_exchange_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_is_an_exchange, load, unload),
+        cmocka_unit_test_setup_teardown(each_is_an_exchange_or_a_call, load, unload),
         cmocka_unit_test_setup_teardown(what_is_known_is_what_is_learned, load, unload),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_no_danger, load, unload),
         cmocka_unit_test_setup_teardown(without_its_gifts_nothing_is_found, load, unload),
