@@ -13,7 +13,7 @@
 static int64_t put_stat(struct call *c, uint64_t to, const struct statx *x)
 {
     struct stat st;
-    stat_of(x, &st);
+    statx_to_stat(x, &st);
     return call_write(c, to, &st, sizeof st);
 }
 

@@ -246,7 +246,7 @@ static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint3
     p->length = l->length;
     p->room = l->room;
     p->read_at = p->written_at = 0;
-    stat_of(&loan.stat, &p->stat);
+    statx_to_stat(&loan.stat, &p->stat);
     for (size_t i = 0; i < LENT_KINDS; i++)
         l->answered[i] = p->answered[i];
     put_word(l, 0);

@@ -238,7 +238,7 @@ int file_stat(struct file *f, struct statx *out)
     return 0;
 }
 
-void stat_of(const struct statx *x, struct stat *out)
+void statx_to_stat(const struct statx *x, struct stat *out)
 {
     memset(out, 0, sizeof *out); /* also what lies between the fields */
     out->st_dev = makedev(x->stx_dev_major, x->stx_dev_minor);
