@@ -102,25 +102,21 @@ bool file_lend(struct file *f, void *window, size_t size, uint32_t ahead, uint32
 int file_returned(struct file *f, const struct file_return *r)
 {
     struct vfs *v = f->vfs;
-    const int64_t day_before = v->moment;
     int error = 0;
-    if (r->n > 0) {
-        struct io io = io_over_buffer((void *)r->written, r->n);
-        io.get_fd = window_get_fd;
-        v->moment = r->written_at;
-        f->position = r->append_at;
-        while (io.left > 0 && error == 0) {
-            ssize_t put = f->ops->write(f, &io, &f->position);
-            error = put < 0 ? (int)put : put == 0 ? -EIO : 0;
-        }
-    }
-    if (r->read_at != 0 && (f->flags & O_NOATIME) == 0) {
-        v->moment = r->read_at;
+    v->moment = r->read_at;
+    if (r->read_at != 0 && (f->flags & O_NOATIME) == 0)
         node_accessed(f->node);
-    } else if (r->read_at != 0) {
+    else if (r->read_at != 0)
         f->node->flags |= NODE_READ;
+    v->moment = r->written_at;
+    struct io io = io_over_buffer((void *)r->written, r->n);
+    io.get_fd = window_get_fd;
+    f->position = r->append_at;
+    while (io.left > 0 && error == 0) {
+        ssize_t put = f->ops->write(f, &io, &f->position);
+        error = put < 0 ? (int)put : put == 0 ? -EIO : 0;
     }
-    v->moment = day_before;
+    v->moment = 0;
     f->position = r->position;
     return error;
 }

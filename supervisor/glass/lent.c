@@ -75,10 +75,11 @@ static uint64_t end_of(uint64_t position)
     return position > page->length ? position : page->length;
 }
 
+/* Not behind what was written: which of the two was first is a matter of the file's times. */
 static int64_t answer_read(uint64_t word, void *to, uint64_t n)
 {
-    uint64_t position = word & LENT_POSITION, left = end_of(position) - position;
-    if ((page->flags & LENT_READ) == 0 || n == 0 || (n > left && (page->flags & LENT_END) == 0))
+    uint64_t position = word & LENT_POSITION, left = page->length - position;
+    if ((page->flags & LENT_READ) == 0 || n == 0 || position > page->length || (n > left && (page->flags & LENT_END) == 0))
         return MAKE_THE_CALL;
     n = n < left ? n : left;
     if (!move(to, (const char *)GLASS_WINDOW + position, n))

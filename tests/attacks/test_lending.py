@@ -1,0 +1,154 @@
+"""The page that says which file is lent, and the window with its bytes (docs/architecture.md, "Files that are lent"), are the guest's to write.
+What it gains is what it may do to that file by calls. Natively there is no such page."""
+import pytest
+
+GUEST = """
+import ctypes, os, time
+PAGE, WINDOW, NOBODY = 0x13000, 0x14000, 0xffffffff
+FD, FLAGS, WORD, BASE, LENGTH, ROOM, READ_AT, WRITTEN_AT, ANSWERED = 0, 4, 8, 16, 24, 28, 32, 40, 48
+READ, END, APPEND, STAT = 1, 2, 4, 8
+def get(at, size=8): return int.from_bytes(ctypes.string_at(PAGE + at, size), 'little')
+def put(at, value, size=8): ctypes.memmove(PAGE + at, value.to_bytes(size, 'little'), size)
+def move(position): put(WORD, (get(WORD) & ~0xffffffff) + (1 << 32) + position)
+def lent(fd): assert get(FD, 4) == fd, (get(FD, 4), fd)
+os.chdir('/tmp')
+"""
+
+
+@pytest.fixture
+def guest(terrarium):
+    def call(code, **more):
+        result = terrarium("run", "--", "-c", GUEST + code, report=True, **more)
+        assert (result.status, result.report["verdict"]) == (0, "ok"), result
+        return result
+    return call
+
+
+def test_a_descriptor_that_reads_does_not_write(guest):
+    result = guest("""
+open('a', 'w').write('what it holds')
+fd = os.open('a', os.O_RDONLY)
+lent(fd)
+put(FLAGS, END | APPEND, 4); put(LENGTH, 0, 4); put(ROOM, 65536, 4)
+print(os.write(fd, b'forged'))
+move(6)
+print(open('a').read())
+os.close(fd)
+fd = os.open('/usr/lib/python3.11/os.py', os.O_RDONLY)
+lent(fd)
+ctypes.memset(WINDOW, 0x41, 65536)
+put(FLAGS, END | APPEND, 4); move(65536)
+print(os.stat(fd).st_size == os.path.getsize(os.__file__), b'AAAA' in open(os.__file__, 'rb').read(100))
+""")
+    assert result.out.split("\n")[1:] == ["what it holds", "True False", ""], result
+
+
+@pytest.mark.parametrize("position", ["65537", "0x7fffffff", "LENGTH_AND_ONE"])
+def test_no_position_is_beyond_what_was_lent(guest, position):
+    result = guest(f"""
+open('a', 'w').write('x' * 1000)
+LENGTH_AND_ONE = 1001
+for flags in os.O_RDONLY, os.O_RDWR:
+    fd = os.open('a', flags)
+    lent(fd)
+    put(FLAGS, READ | END | APPEND, 4); put(LENGTH, 0x7fffffff, 4); put(ROOM, 0x7fffffff, 4)
+    move({position})
+    print(os.path.getsize('a'), os.lseek(fd, 0, 1), len(os.pread(fd, 5000, 0)))
+    os.close(fd)
+fd = os.open('b', os.O_RDWR | os.O_CREAT)
+lent(fd)
+put(ROOM, 0x7fffffff, 4)
+move(65537)
+print(os.path.getsize('b'))
+move(0x7fffffff)
+print(os.path.getsize('b'))
+""")
+    assert result.out == "1000 0 1000\n1000 0 1000\n0\n0\n", result
+
+
+def test_what_was_written_beyond_a_quota_is_not_there(guest):
+    policy = "terrarium: 1\nmounts:\n  - {at: /small, memory: true, quota: 8KiB}\n"
+    result = guest("""
+os.chdir('/small')
+fd = os.open('a', os.O_RDWR | os.O_CREAT)
+put(FLAGS, READ | END | APPEND, 4); put(ROOM, 65536, 4); put(FD, fd, 4)
+move(60000)
+print(os.path.getsize('a'), os.path.getsize('a') == os.fstat(fd).st_size)
+""", policy=policy)
+    assert result.out == "0 True\n", result
+
+
+def test_times_are_between_the_loan_and_now(guest):
+    for written in ("1", "2 ** 62", "2 ** 63 + 5"):
+        result = guest(f"""
+before = time.time_ns()
+fd = os.open('a', os.O_RDWR | os.O_CREAT)
+lent(fd)
+os.write(fd, b'abc')
+put(WRITTEN_AT, {written}); put(READ_AT, {written})
+print(before <= os.stat('a').st_mtime_ns <= time.time_ns(), before <= os.stat('a').st_atime_ns <= time.time_ns())
+""")
+        assert result.out == "True True\n", (written, result)
+
+
+def test_another_number_is_closed_as_by_a_call_or_not_at_all(guest):
+    result = guest("""
+open('a', 'w').write('abc')
+first, second = os.open('a', os.O_RDONLY), os.open('a', os.O_RDONLY)
+lent(second)
+put(FD, first, 4); os.close(first)
+try: print(os.read(first, 3))
+except OSError as e: print(e.errno)
+try: print(os.read(second, 3))
+except OSError as e: print(e.errno)
+for fd in first, second:
+    try: os.close(fd)
+    except OSError as e: print(e.errno)
+move(0x80000000); put(FD, NOBODY, 4)
+print(os.listdir('/proc/self/fd'))
+""")
+    assert result.out.endswith("['0', '1', '2', '3']\n") or result.out.endswith("['0', '1', '2']\n"), result
+
+
+def test_counts_are_the_guests_own_affair(guest):
+    result = guest("""
+open('a', 'w').write('abc')
+fd = os.open('a', os.O_RDONLY)
+lent(fd)
+for i in range(6): put(ANSWERED + 8 * i, 2 ** 64 - 1)
+move(1)
+print(os.stat('a').st_size)
+""")
+    assert result.out == "3\n" and result.report["events"] > 100, result
+
+
+def test_a_window_is_empty_for_another_process(guest):
+    result = guest("""
+open('a', 'w').write('secret' * 1000)
+print(open('a').read(6), b'secret' in ctypes.string_at(WINDOW, 65536), flush=True)
+if os.fork() == 0:
+    print(ctypes.string_at(WINDOW, 65536).count(0) == 65536, ctypes.string_at(PAGE + 96, 144).count(0) == 144, flush=True)
+    os._exit(0)
+os.wait()
+fd = os.open('b', os.O_RDWR | os.O_CREAT)
+os.write(fd, b'secret' * 1000)
+if os.fork() == 0:
+    print(ctypes.string_at(WINDOW, 65536).count(0) == 65536, flush=True)
+    os._exit(0)
+os.wait()
+""")
+    assert result.out == "secret True\nTrue True\nTrue\n", result
+
+
+def test_holes_in_the_window_harm_nobody(guest):
+    result = guest("""
+libc = ctypes.CDLL(None)
+fd = os.open('a', os.O_RDWR | os.O_CREAT)
+for i in range(20):
+    lent(fd) if i == 0 else None
+    os.write(fd, b'abc')
+    libc.madvise(ctypes.c_void_p(PAGE), 0x10000, 9)
+    libc.madvise(ctypes.c_void_p(WINDOW), 0x10000, 9)
+print(os.path.getsize('a') <= 60, open('a').read(3) in ('abc', '\\0\\0\\0', ''))
+""")
+    assert result.out == "True True\n", result
