@@ -202,7 +202,7 @@ class Bench:
     def work(self):
         names = list(contenders())
         lines = ["| work | to reach | " + " | ".join(n if n != "native" else "native, ms" for n in names) +
-                 " | calls trapped | clock reads | stops |", "|---" * (len(names) + 5) + "|"]
+                 " | calls trapped | lent | clock reads | stops |", "|---" * (len(names) + 6) + "|"]
         for label, (code, goal) in WORK.items():
             times = self.interleaved({n: [*c, code] for n, c in contenders().items()}, self.options.seconds)
             base = times["native"]
@@ -218,7 +218,7 @@ class Bench:
             told = self.report(code)
             self.work_of[label] = (statistics.median(base), told["stops"])
             lines.append(f"| {label} | {f'{goal}x' if goal else 'reported'} | " + " | ".join(cells) +
-                         f" | {told['events']} | {told.get('clock_reads', 0)} | {told['stops']} |")
+                         f" | {told['events']} | {told.get('lent_calls', 0)} | {told.get('clock_reads', 0)} | {told['stops']} |")
             print(lines[-1], flush=True)
         return lines
 

@@ -5,6 +5,7 @@
 #include "policy/policy.h"
 #include "supervisor/count/patch.h"
 #include "supervisor/fast_clock.h"
+#include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/glass/lent_page.h"
 #include "vfs/fdtable.h"
@@ -20,6 +21,10 @@ static const int answered[LENT_KINDS] = {
     [LENT_READS] = SYS_read,        [LENT_WRITES] = SYS_write, [LENT_SEEKS] = SYS_lseek,
     [LENT_STATS] = SYS_newfstatat,  [LENT_IOCTLS] = SYS_ioctl, [LENT_CLOSES] = SYS_close,
 };
+
+_Static_assert(GLASS_LENT == GLASS_COUNTER + CLOCK_PAGE_SIZE && GLASS_WINDOW == GLASS_LENT + LENT_PAGE_SIZE &&
+                   GLASS_END == GLASS_WINDOW + LENT_WINDOW_SIZE && sizeof(struct lent_page) <= LENT_PAGE_SIZE,
+               "the guest's addresses are those of one file, from the clock page on");
 
 struct lending {
     struct lent_page *page;

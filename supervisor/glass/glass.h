@@ -6,8 +6,8 @@
 #define GLASS_DATA 0x11000           /* one page, read and write: scratch of injected calls */
 #define GLASS_COUNTER 0x12000        /* the clock page once more, where trampolines reach it (supervisor/count/) */
 #define GLASS_LENT 0x13000           /* what is lent (lent_page.h), behind it … */
-#define GLASS_WINDOW 0x14000         /* … and some of a lent file's bytes, 1 MiB */
-#define GLASS_END 0x114000           /* nothing of the guest's may be mapped over what lies below */
+#define GLASS_WINDOW 0x14000         /* … and some of a lent file's bytes, LENT_WINDOW_SIZE */
+#define GLASS_END 0x54000            /* nothing of the guest's may be mapped over what lies below */
 #define GLASS_AFTER (GLASS_CODE + 9) /* where an injected call returns to */
 #define GLASS_MARK 0x1f7f  /* no system call has this number: the stop at which an injected call's result is read */
 #define GLASS_COUNT 0x1f7e /* nor this one: a trampoline's, when its count is at zero */

@@ -11,7 +11,7 @@
 enum {
     LENT_PAGE_SIZE = 4096,
     LENT_WINDOW_SMALL = 64 * 1024, /* of it, mapped in every interpreter; the rest when it is needed */
-    LENT_WINDOW_SIZE = 1024 * 1024,
+    LENT_WINDOW_SIZE = 256 * 1024, /* a first touch of its pages is a page fault each, on both sides */
 };
 
 enum lent_flags {
