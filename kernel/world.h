@@ -232,8 +232,8 @@ struct world {
      * the clock as a trapped call does. What a record must keep of them is how many there were since the event before. */
     uint64_t clock_reads;
     uint64_t lent_calls; /* calls about lent files that were answered where they were made (supervisor/lending.h) */
-    uint64_t checks; /* looks of interpreters at their eval breaker, counted as above */
-    int64_t cpu;     /* virtual CPU time of all its tasks, ns: calls, reads of the clock and checks */
+    uint64_t checks;     /* looks of interpreters at their eval breaker, counted as above */
+    int64_t cpu;         /* virtual CPU time of all its tasks, ns: calls, reads of the clock and checks */
     struct call_counter counters[SYSENT_COUNT];
     uint64_t unknown_calls; /* numbers outside the table */
     uint64_t foreign_calls; /* int 0x80, x32 */

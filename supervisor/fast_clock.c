@@ -34,7 +34,7 @@ static int64_t greatest_common_divisor(int64_t a, int64_t b)
 
 struct fast_clock {
     struct clock_page *page; /* shared with the guest */
-    size_t size;              /* of the mapping, and the file */
+    size_t size;             /* of the mapping, and the file */
     int fd;
     dev_t device;
     ino_t inode;

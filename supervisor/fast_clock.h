@@ -23,7 +23,8 @@ bool fast_clock_works(const struct holder *h);
 bool fast_clock_counts(const struct holder *h);
 /* The task runs: whether its checks moved the page since the last question. */
 bool fast_clock_moves(struct holder *h);
-void *fast_clock_behind(const struct holder *h);   /* what follows the page, for files that are lent (supervisor/lending.h); or NULL */
+void *fast_clock_behind(
+    const struct holder *h); /* what follows the page, for files that are lent (supervisor/lending.h); or NULL */
 int fast_clock_descriptor(const struct holder *h); /* of the page, for the guest's table: there is always one */
 
 /* The task ran, or runs: what it read since the last fold is put into the world's clock and on the task's account. Before

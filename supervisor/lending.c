@@ -18,8 +18,8 @@
 #include <sys/syscall.h>
 
 static const int answered[LENT_KINDS] = {
-    [LENT_READS] = SYS_read,        [LENT_WRITES] = SYS_write, [LENT_SEEKS] = SYS_lseek,
-    [LENT_STATS] = SYS_newfstatat,  [LENT_IOCTLS] = SYS_ioctl, [LENT_CLOSES] = SYS_close,
+    [LENT_READS] = SYS_read,       [LENT_WRITES] = SYS_write, [LENT_SEEKS] = SYS_lseek,
+    [LENT_STATS] = SYS_newfstatat, [LENT_IOCTLS] = SYS_ioctl, [LENT_CLOSES] = SYS_close,
 };
 
 _Static_assert(GLASS_LENT == GLASS_COUNTER + CLOCK_PAGE_SIZE && GLASS_WINDOW == GLASS_LENT + LENT_PAGE_SIZE &&
@@ -33,8 +33,8 @@ struct lending {
     struct task *task; /* to whom */
     int fd;
     bool append;
-    uint64_t word;         /* page->word, when it was last written or looked at */
-    uint64_t base;         /* as page->base, length and room were written */
+    uint64_t word; /* page->word, when it was last written or looked at */
+    uint64_t base; /* as page->base, length and room were written */
     uint32_t length, room;
     uint64_t answered[LENT_KINDS]; /* page->answered, when it was last looked at */
     int64_t looked_at;             /* elapsed time then */
@@ -108,7 +108,7 @@ static void count(struct lending *l, struct world *w)
         if (more <= UINT32_MAX) { /* as much as the word counts */
             w->counters[answered[i]].calls += more;
             w->lent_calls += more;
-        w->clock_reads -= more < w->clock_reads ? more : w->clock_reads;
+            w->clock_reads -= more < w->clock_reads ? more : w->clock_reads;
         }
     }
 }

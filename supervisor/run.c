@@ -223,8 +223,8 @@ int supervisor_run(const struct run_request *r, struct run_error *e)
         bundle = bundle_new(r);
     if (r->again != NULL)
         h.ceilings = ceilings_new(&r->policy->limits, r->ceilings);
-    if (h.world == NULL || limits_new(&h) < 0 || (r->again != NULL && h.ceilings == NULL) || fast_clock_new(&h) < 0 || lending_new(&h, fast_clock_behind(&h)) < 0 ||
-        (r->record != NULL && bundle == NULL)) {
+    if (h.world == NULL || limits_new(&h) < 0 || (r->again != NULL && h.ceilings == NULL) || fast_clock_new(&h) < 0 ||
+        lending_new(&h, fast_clock_behind(&h)) < 0 || (r->record != NULL && bundle == NULL)) {
         snprintf(e->text, sizeof e->text, "out of memory");
     } else {
         h.world->verbose = r->verbose;

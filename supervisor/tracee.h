@@ -82,11 +82,11 @@ struct handed_table { /* mm->machine: descriptors go with the address space (CLO
         uint64_t length;  /* bytes, whole pages */
         uint64_t answers; /* code for lent files behind them, or 0 */
         uint32_t count;   /* of trampolines, which stand one behind the other … */
-        bool counts;    /* … and count an interpreter's checks */
+        bool counts;      /* … and count an interpreter's checks */
     } patched[PATCHED_MAX];
     uint32_t patched_count;
     bool interprets; /* an interpreter is mapped */
-    bool lent;       /* files may be lent: a library was patched for it, and the window is mapped (supervisor/lending.c) … */
+    bool lent; /* files may be lent: a library was patched for it, and the window is mapped (supervisor/lending.c) … */
     bool lent_whole; /* … all of it */
 };
 

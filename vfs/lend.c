@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DAY_HOURS = 23 }; /* a time of access that is older than a day moves: node_accessed. One hour is longer than any loan */
+enum {
+    DAY_HOURS = 23
+}; /* a time of access that is older than a day moves: node_accessed. One hour is longer than any loan */
 
 static bool can_lend(const struct file *f)
 {
@@ -41,8 +43,7 @@ static bool can_append(const struct file *f)
 {
     const struct node *n = f->node;
     return (f->flags & O_ACCMODE) != O_RDONLY && f->position == n->size && n->ops == &memory_ops &&
-           (n->mode & (S_ISUID | S_ISGID)) == 0 && (n->memory == NULL || !n->memory->sealable) &&
-           node_writable(n) == 0;
+           (n->mode & (S_ISUID | S_ISGID)) == 0 && (n->memory == NULL || !n->memory->sealable) && node_writable(n) == 0;
 }
 
 /* Bytes of a host descriptor come without a buffer between. */

@@ -25,7 +25,8 @@ struct file_return {
     uint64_t position; /* where it stands now */
     int64_t read_at;   /* CLOCK_REALTIME of the first read, ns, or 0: it was not read */
     int64_t written_at;
-    const void *written; /* then these bytes were written at `append_at`, the file's end, before the position moved to `position` */
+    const void *
+        written; /* then these bytes were written at `append_at`, the file's end, before the position moved to `position` */
     size_t n;
     uint64_t append_at;
 };

@@ -293,7 +293,8 @@ int file_map(struct file *f, uint64_t offset, uint64_t length, bool shared, stru
 int file_sync(struct file *f);
 int file_stat(struct file *f, struct statx *out);
 struct stat; /* <sys/stat.h> */
-void statx_to_stat(const struct statx *x, struct stat *out); /* the kernel's struct stat of x86-64, which is the C library's too */
+void statx_to_stat(const struct statx *x,
+                   struct stat *out); /* the kernel's struct stat of x86-64, which is the C library's too */
 int file_set_flags(struct file *f,
                    int flags); /* F_SETFL: O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC; others ignored */
 int file_set_async(struct file *f, int fd, bool on); /* what F_SETFL's O_ASYNC brings about. -ENOMEM */

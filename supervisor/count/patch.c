@@ -27,6 +27,11 @@ enum { LEARNED_MOST = 1024, STRETCH_MOST = 1 << 20 };
 /* supervisor/glass/image.S */
 extern const uint8_t lent_image[], lent_image_end[];
 
+static size_t lent_size(void)
+{
+    return (uintptr_t)lent_image_end - (uintptr_t)lent_image;
+}
+
 struct learned {
     struct learned *next;
     uint64_t key;             /* of the file's node */
@@ -179,7 +184,7 @@ static bool answers_calls(const struct patch *p)
 static bool map_places(struct patch *p)
 {
     const struct handed_table *table = p->tracee->task->mm->machine;
-    const size_t lent = answers_calls(p) ? (size_t)(lent_image_end - lent_image) : 0;
+    const size_t lent = answers_calls(p) ? lent_size() : 0;
     if (table->patched_count == 0 && failed(inject(p, SYS_mmap, GLASS_COUNTER, CLOCK_PAGE_SIZE, PROT_READ | PROT_WRITE,
                                                    MAP_SHARED | MAP_FIXED, GLASS_CLOCK)))
         return false;
@@ -189,8 +194,9 @@ static bool map_places(struct patch *p)
     if (failed(got))
         return false;
     p->trampolines = (uint64_t)got;
-    if (lent != 0 && !failed(inject_at(p, SYS_mmap, GLASS_LENT, LENT_PAGE_SIZE + LENT_WINDOW_SMALL, PROT_READ | PROT_WRITE,
-                                       MAP_SHARED | MAP_FIXED | MAP_POPULATE, GLASS_CLOCK, GLASS_LENT - GLASS_COUNTER)))
+    if (lent != 0 &&
+        !failed(inject_at(p, SYS_mmap, GLASS_LENT, LENT_PAGE_SIZE + LENT_WINDOW_SMALL, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_FIXED | MAP_POPULATE, GLASS_CLOCK, GLASS_LENT - GLASS_COUNTER)))
         p->answers = p->trampolines + (uint64_t)p->count * TRAMPOLINE_SIZE;
     return true;
 }
@@ -262,7 +268,7 @@ static bool build(struct patch *p)
         return false;
     memset(p->code, 0xcc, p->trampolines_length);
     if (p->answers != 0)
-        memcpy(p->code + (p->answers - p->trampolines), lent_image, (size_t)(lent_image_end - lent_image));
+        memcpy(p->code + (p->answers - p->trampolines), lent_image, lent_size());
     uint8_t *text = p->text;
     for (uint32_t i = 0, n; i < p->count; i += n, text += size) {
         n = stretch(p, i, &from, &size);
@@ -366,7 +372,7 @@ bool patch_is_lent_code(const struct mm *m, uint64_t rip)
 {
     const struct handed_table *table = m != NULL ? m->machine : NULL;
     for (uint32_t i = 0; table != NULL && i < table->patched_count; i++)
-        if (table->patched[i].answers != 0 && rip - table->patched[i].answers < (uint64_t)(lent_image_end - lent_image))
+        if (table->patched[i].answers != 0 && rip - table->patched[i].answers < lent_size())
             return true;
     return false;
 }

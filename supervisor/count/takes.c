@@ -60,12 +60,12 @@ static void note_change(struct change *c, const struct decoded *d)
 static bool changes_value(const struct decoded *d, const struct change *c, enum takes_kind kind)
 {
     const ZydisDecodedOperand *o = d->operand;
-    return kind != TAKES_CALL && d->is.mnemonic == ZYDIS_MNEMONIC_CMPXCHG && (d->is.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0 &&
-           d->is.length >= SITE_JUMP && o[0].type == ZYDIS_OPERAND_TYPE_MEMORY && o[0].size == 64 &&
-           o[0].mem.disp.value == 0 && o[0].mem.index == ZYDIS_REGISTER_NONE && d->is.raw.modrm.rm != 4 &&
-           o[0].mem.base >= ZYDIS_REGISTER_RAX && o[0].mem.base <= ZYDIS_REGISTER_R15 &&
-           o[0].mem.segment != ZYDIS_REGISTER_FS && o[0].mem.segment != ZYDIS_REGISTER_GS && o[1].reg.value == c->in &&
-           c->by == (kind == TAKES_GIVE ? 1 : -1);
+    return kind != TAKES_CALL && d->is.mnemonic == ZYDIS_MNEMONIC_CMPXCHG &&
+           (d->is.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0 && d->is.length >= SITE_JUMP &&
+           o[0].type == ZYDIS_OPERAND_TYPE_MEMORY && o[0].size == 64 && o[0].mem.disp.value == 0 &&
+           o[0].mem.index == ZYDIS_REGISTER_NONE && d->is.raw.modrm.rm != 4 && o[0].mem.base >= ZYDIS_REGISTER_RAX &&
+           o[0].mem.base <= ZYDIS_REGISTER_R15 && o[0].mem.segment != ZYDIS_REGISTER_FS &&
+           o[0].mem.segment != ZYDIS_REGISTER_GS && o[1].reg.value == c->in && c->by == (kind == TAKES_GIVE ? 1 : -1);
 }
 
 static void keep(struct walk *w, uint64_t address, const uint8_t *bytes, size_t length)
@@ -117,7 +117,8 @@ static void keep_call(struct walk *w, uint64_t address)
         return;
     while (length < SITE_JUMP) {
         struct decoded d;
-        if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&w->decoder, bytes + length, sizeof bytes - length, &d.is, d.operand)) ||
+        if (!ZYAN_SUCCESS(
+                ZydisDecoderDecodeFull(&w->decoder, bytes + length, sizeof bytes - length, &d.is, d.operand)) ||
             (d.is.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0 || d.is.meta.category == ZYDIS_CATEGORY_RET ||
             (length > 0 && d.is.meta.category == ZYDIS_CATEGORY_SYSCALL))
             return;

@@ -79,7 +79,8 @@ static uint64_t end_of(uint64_t position)
 static int64_t answer_read(uint64_t word, void *to, uint64_t n)
 {
     uint64_t position = word & LENT_POSITION, left = page->length - position;
-    if ((page->flags & LENT_READ) == 0 || n == 0 || position > page->length || (n > left && (page->flags & LENT_END) == 0))
+    if ((page->flags & LENT_READ) == 0 || n == 0 || position > page->length ||
+        (n > left && (page->flags & LENT_END) == 0))
         return MAKE_THE_CALL;
     n = n < left ? n : left;
     if (!move(to, (const char *)GLASS_WINDOW + position, n))
@@ -127,7 +128,7 @@ static int64_t answer_seek(uint64_t word, int64_t offset, uint64_t whence)
 
 static int64_t answer_stat(uint64_t word, const char *path, void *to, uint64_t flags)
 {
-    char first;
+    char first = 1;
     if ((page->flags & LENT_STAT) == 0 || flags != AT_EMPTY_PATH || (word & LENT_POSITION) > page->length ||
         (page->read_at != 0 && (page->flags & LENT_ACCESSED) == 0) || !move(&first, path, 1) || first != '\0' ||
         !move(to, &page->stat, sizeof page->stat) || clock_page_event(clock_page) < 0)
