@@ -11,6 +11,7 @@
 #include <gnu/libc-version.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int load(void **state)
@@ -171,6 +172,51 @@ static void what_is_no_exchange_is_refused(void **state)
         assert_false(trampoline_build_take(&sites[i], false, 0x401000, 0x50000, 0x1000, code, jump));
 }
 
+/* int f(int fd): getppid(2), or what the code says that answers for descriptor 5. */
+static int call_about(struct place *p, int fd, const uint8_t *answer, size_t answer_size)
+{
+    static const uint8_t before[] = {0xb8, SYS_getppid, 0, 0, 0}; /* mov $nr, %eax */
+    static const struct code_site site = {0, 8, {0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff}, 0};
+    uint8_t jump[SITE_BYTES_MAX], *at = p->code + sizeof before, *answers = p->code + 64;
+    memcpy(p->code, before, sizeof before);
+    memcpy(answers, answer, answer_size);
+    assert_true(trampoline_build_call(&site, (uintptr_t)at, (uintptr_t)p->trampoline, (uint32_t)(uintptr_t)&p->name,
+                                      (uintptr_t)answers, p->trampoline, jump));
+    memcpy(at, jump, site.length);
+    at[site.length] = 0xc3; /* ret */
+    return ((int (*)(int))(uintptr_t)p->code)(fd);
+}
+
+static void a_call_is_answered_or_made(void **state)
+{
+    static const uint8_t answers[] = {0xb8, 42, 0, 0, 0, 0x31, 0xc9, 0xc3}; /* mov $42, %eax; xor %ecx, %ecx; ret */
+    static const uint8_t says_no[] = {0xb9, 1, 0, 0, 0, 0xc3};              /* mov $1, %ecx; ret */
+    struct place *p =
+        mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    assert_true(p != MAP_FAILED);
+    p->name = 5;
+    assert_int_equal(call_about(p, 5, answers, sizeof answers), 42);
+    assert_int_equal(call_about(p, 6, answers, sizeof answers), getppid());
+    assert_int_equal(call_about(p, 5, says_no, sizeof says_no), getppid());
+    munmap(p, sizeof *p);
+}
+
+static void what_is_no_call_is_refused(void **state)
+{
+    uint8_t code[TRAMPOLINE_SIZE], jump[SITE_BYTES_MAX];
+    static const struct code_site sites[] = {
+        {0, 8, {0x90, 0x90, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff}, 0}, /* something else */
+        {0, 4, {0x0f, 0x05, 0x89, 0xc2}, 0},                         /* too short for a jump */
+        {0, 9, {0x0f, 0x05, 0x48, 0x8b, 0x05, 0, 0, 0, 0}, 5},       /* relative to rip */
+    };
+    for (size_t i = 0; i < sizeof sites / sizeof *sites; i++)
+        assert_false(trampoline_build_call(&sites[i], 0x401000, 0x50000, 0x1000, 0x60000, code, jump));
+    static const struct code_site good = {0, 8, {0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff}, 0};
+    assert_true(trampoline_build_call(&good, 0x401000, 0x50000, 0x1000, 0x60000, code, jump));
+    assert_false(trampoline_build_call(&good, 0x401000, 0x50000, 0x1000, UINT64_C(0x7ffff7a00000), code, jump));
+    assert_false(trampoline_build_call(&good, 0x401000, 0x50000, 0x80000000, 0x60000, code, jump));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_its_gifts_nothing_is_found, load, unload),
         cmocka_unit_test(a_name_is_left_and_removed),
         cmocka_unit_test(what_is_no_exchange_is_refused),
+        cmocka_unit_test(a_call_is_answered_or_made),
+        cmocka_unit_test(what_is_no_call_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
