@@ -5,7 +5,7 @@
  * an interpreter runs, whoever takes one leaves his name in the next 8, and whoever gives it removes it: a dead-lock can be told
  * with names (supervisor/deadlock.c).
  *
- * A call: the `syscall` instructions of read(3), write, lseek, fstatat, ioctl and close, for files that are lent (supervisor/lending.h).
+ * A call: the `syscall` instructions of read(3), write, lseek, fstatat, tcgetattr, ioctl and close, for files that are lent (supervisor/lending.h).
  * Of each function only the first, by address: where others follow they are for processes of several threads, whose calls are points
  * at which a thread may be cancelled, and an unwinder knows nothing of trampolines. */
 #ifndef SUPERVISOR_COUNT_TAKES_H
