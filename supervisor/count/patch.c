@@ -172,11 +172,11 @@ static void find_sites(struct patch *p)
 }
 
 /* Some of the sites are calls that may be answered without one. */
-static bool answers_calls(const struct patch *p)
+static bool has_calls(const struct patch *p)
 {
     for (uint32_t i = 0; p->kind != NULL && i < p->count; i++)
         if (p->kind[p->first + i] == TAKES_CALL)
-            return lending_possible(p->tracee->holder);
+            return true;
     return false;
 }
 
@@ -184,7 +184,8 @@ static bool answers_calls(const struct patch *p)
 static bool map_places(struct patch *p)
 {
     const struct handed_table *table = p->tracee->task->mm->machine;
-    const size_t lent = answers_calls(p) ? lent_size() : 0;
+    /* Whether files are lent or not: what a process has in memory shall not tell. */
+    const size_t lent = has_calls(p) ? lent_size() : 0;
     if (table->patched_count == 0 && failed(inject(p, SYS_mmap, GLASS_COUNTER, CLOCK_PAGE_SIZE, PROT_READ | PROT_WRITE,
                                                    MAP_SHARED | MAP_FIXED, GLASS_CLOCK)))
         return false;
@@ -194,7 +195,7 @@ static bool map_places(struct patch *p)
     if (failed(got))
         return false;
     p->trampolines = (uint64_t)got;
-    if (lent != 0 &&
+    if (lent != 0 && lending_possible(p->tracee->holder) &&
         !failed(inject_at(p, SYS_mmap, GLASS_LENT, LENT_PAGE_SIZE + LENT_WINDOW_SMALL, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_FIXED | MAP_POPULATE, GLASS_CLOCK, GLASS_LENT - GLASS_COUNTER)))
         p->answers = p->trampolines + (uint64_t)p->count * TRAMPOLINE_SIZE;
