@@ -289,12 +289,13 @@ void replaying_watch(void *replaying, const struct event *e)
 
 static struct replaying *of_world(void *context);
 
-/* The STREAM event that recorded this is compared when the hook tells of the same bytes: it is looked at, not taken. */
+/* The STREAM event that recorded this is compared when the hook tells of the same bytes: it is looked at, not taken. A call that blocked
+ * found nothing, and what its READY event tells came a moment later, when it was about to sleep. */
 static ssize_t input(void *context, void *to, size_t n)
 {
     struct replaying *r = of_world(context);
     if (!next_is(r, EVENT_STREAM) || r->next.stream.number != 0)
-        return 0;
+        return next_is(r, EVENT_BLOCK) ? -EAGAIN : 0;
     size_t size = r->next.stream.size < n ? r->next.stream.size : n;
     memcpy(to, r->next.stream.bytes, size);
     return (ssize_t)size;

@@ -149,6 +149,8 @@ static ssize_t stream_read(struct file *f, struct io *io, uint64_t *position)
         return -EAGAIN;
     }
     ssize_t got = read_host(s, buffer, io->left < most ? io->left : most);
+    if (got == -EAGAIN)
+        waited_for(s)->empty = true;
     if (got > 0) {
         waited_for(s)->arrived = false;
         host_stream_tell_input(s, buffer, (size_t)got);
