@@ -5,7 +5,7 @@
 #include "kernel/world.h"
 
 /* Below lie the pages the supervisor works in. */
-#define MEMORY_LOWEST UINT64_C(0x20000)
+#define MEMORY_LOWEST UINT64_C(0x54000)
 uint64_t memory_locked(const struct mm *mm);
 
 /* May a mapping of `length` more be locked, as MAP_LOCKED asks for? 0, -EPERM, -EAGAIN. */

@@ -3,6 +3,7 @@
 #include "supervisor/ends.h"
 
 #include "kernel/recorder.h"
+#include "supervisor/lending.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -26,6 +27,7 @@ static void tell(struct holder *h, struct tracee *t)
     struct process *p = task->process;
     int status = t->wait_status;
     bool last = last_thread(task);
+    lending_end(h); /* while there is a table of descriptors */
     task->machine = NULL;
     if (p->machine == t)
         p->machine = NULL;

@@ -8,10 +8,12 @@
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
 #include "supervisor/glass/lent_page.h"
+#include "stubs/memory_lock.h"
 #include "vfs/fdtable.h"
 #include "vfs/lend.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,7 +25,8 @@ static const int answered[LENT_KINDS] = {
 };
 
 _Static_assert(GLASS_LENT == GLASS_COUNTER + CLOCK_PAGE_SIZE && GLASS_WINDOW == GLASS_LENT + LENT_PAGE_SIZE &&
-                   GLASS_END == GLASS_WINDOW + LENT_WINDOW_SIZE && sizeof(struct lent_page) <= LENT_PAGE_SIZE,
+                   GLASS_END == GLASS_WINDOW + LENT_WINDOW_SIZE && GLASS_END == MEMORY_LOWEST &&
+                   sizeof(struct lent_page) <= LENT_PAGE_SIZE,
                "the guest's addresses are those of one file, from the clock page on");
 
 struct lending {
@@ -54,6 +57,7 @@ int lending_new(struct holder *h, void *page)
     l->page = page;
     l->window = (uint8_t *)page + LENT_PAGE_SIZE;
     l->page->fd = LENT_NOBODY;
+    l->page->word = l->word = LENT_CLOSED;
     h->lending = l;
     return 0;
 }
@@ -94,7 +98,8 @@ static void put_word(struct lending *l, uint64_t position)
 static void take_back(struct lending *l)
 {
     put_fd(l, LENT_NOBODY);
-    put_word(l, 0);
+    put_word(l, LENT_CLOSED);
+    l->page->flags = 0;
     file_put(l->file);
     l->file = NULL;
     l->task = NULL;
@@ -166,12 +171,11 @@ void lending_end(struct holder *h)
     take_back(l);
 }
 
-/* Neither looks at a file nor changes one; another task may run in it, but then lending_before_run is asked. */
+/* Neither looks at a file nor changes one, nor sleeps: times of a loan are of one moment. */
 static bool apart_from_files(uint64_t nr)
 {
     switch (nr) {
     case SYS_brk:
-    case SYS_futex:
     case SYS_getcwd:
     case SYS_getpid:
     case SYS_getrandom:
@@ -216,10 +220,13 @@ void lending_before_run(struct tracee *t)
         return;
     if (l->file != NULL && l->task != t->task)
         lending_end(t->holder);
-    if (l->window_used != 0 && t->task != NULL && t->task->mm != NULL && t->task->mm->id != l->window_mm) {
+    if (l->window_mm != 0 && t->task != NULL && t->task->mm != NULL && t->task->mm->id != l->window_mm) {
         memset(l->window, 0, l->window_used);
         memset(&l->page->stat, 0, sizeof l->page->stat);
+        l->page->base = 0;
+        l->page->length = l->page->room = 0;
         l->window_used = 0;
+        l->window_mm = 0;
     }
 }
 
@@ -246,6 +253,9 @@ static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint3
         ahead = ahead > 0 ? LENT_WINDOW_SMALL : 0, most = LENT_WINDOW_SMALL;
     if (limit != RLIM64_INFINITY)
         most = f->position > limit ? 0 : limit - f->position < most ? (uint32_t)(limit - f->position) : most;
+    uint32_t used = ahead > most ? ahead : most;
+    l->window_mm = t->task->mm->id;
+    l->window_used = l->window_used > used ? l->window_used : used;
     if (!file_lend(f, l->window, LENT_WINDOW_SIZE, ahead, most, &loan))
         return;
     file_get(f);
@@ -258,9 +268,6 @@ static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint3
     l->room = loan.append ? loan.room : 0;
     l->used_up = false;
     l->looked_at = clock_elapsed(&t->holder->world->clock);
-    l->window_mm = t->task->mm->id;
-    uint32_t used = loan.append ? loan.room : loan.length;
-    l->window_used = l->window_used > used ? l->window_used : used;
     struct lent_page *p = l->page;
     p->flags = (loan.read ? LENT_READ : 0) | (loan.end ? LENT_END : 0) | (loan.append ? LENT_APPEND : 0) | LENT_STAT |
                (loan.accessed ? LENT_ACCESSED : 0);
@@ -307,6 +314,10 @@ void lending_after_call(struct tracee *t, uint64_t nr, const uint64_t argument[6
 {
     struct lending *l = t->holder->lending;
     const struct handed_table *table = t->task->mm != NULL ? t->task->mm->machine : NULL;
+    /* A fault where it is ignored would leave it at its default (kernel/signal.c, force_sig_info_to_task). */
+    const struct signal_handlers *handlers = t->task->process->handlers;
+    if (handlers->action[SIGSEGV].handler == (uint64_t)SIG_IGN || handlers->action[SIGBUS].handler == (uint64_t)SIG_IGN)
+        return;
     if (result < 0 || l == NULL || l->file != NULL || table == NULL || !table->lent || t->holder->world->ending)
         return;
     int fd = nr == SYS_openat || nr == SYS_open || nr == SYS_creat ? (int)result : (int)argument[0];

@@ -277,6 +277,7 @@ static void run_task(struct holder *h, struct task *task)
     struct world *w = h->world;
     struct tracee *t = task->machine;
     w->current = task;
+    lending_before_run(t); /* a call that wakes goes on here */
     begin_turn(t);
     stand(h);
     bool goes_on = !w->ending && pick_up(t);

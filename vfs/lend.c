@@ -15,7 +15,7 @@ static bool can_lend(const struct file *f)
     const struct node *n = f->node;
     return f->ops == &regular_file_ops && n != NULL && f->dentry != NULL && node_is(n, S_IFREG) && !f->opening &&
            (f->flags & (O_PATH | O_APPEND | O_DIRECT)) == 0 && f->async == NULL && !node_vfs(n)->watches &&
-           (n->extra == NULL || n->extra->leases == NULL) && (n->flags & NODE_MAPPED) == 0 && n->ops->read != NULL;
+           (n->extra == NULL || (n->extra->leases == NULL && n->extra->locks == NULL)) && (n->flags & NODE_MAPPED) == 0 && n->ops->read != NULL;
 }
 
 /* Whether a read now, or within the hour, leaves the time of access alone: node_accessed. */
@@ -42,7 +42,8 @@ static bool has_room(const struct node *n, uint64_t bytes)
 static bool can_append(const struct file *f)
 {
     const struct node *n = f->node;
-    return (f->flags & O_ACCMODE) != O_RDONLY && f->position == n->size && n->ops == &memory_ops &&
+    return (f->flags & O_ACCMODE) != O_RDONLY && f->position == n->size && n->size < INT64_MAX / 2 &&
+           n->ops == &memory_ops &&
            (n->mode & (S_ISUID | S_ISGID)) == 0 && (n->memory == NULL || !n->memory->sealable) && node_writable(n) == 0;
 }
 

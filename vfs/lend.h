@@ -18,7 +18,7 @@ struct file_loan {
 
 /* Lend f from its position on: `ahead` bytes of it at most go to `window`, which is `size` bytes large, and room for appending is looked
  * for up to `most`. ahead 0: the position and what is known of the file, and its bytes only if it ends here. False: f is no
- * file to lend: no regular one, or somebody would notice (watches, leases, mappings, O_APPEND and O_DIRECT). */
+ * file to lend: no regular one, or somebody would notice (watches, leases, locks, mappings, O_APPEND and O_DIRECT). */
 bool file_lend(struct file *f, void *window, size_t size, uint32_t ahead, uint32_t most, struct file_loan *out);
 
 struct file_return {

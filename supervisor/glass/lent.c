@@ -61,6 +61,15 @@ static bool move(void *to, const void *from, size_t n)
     return n == 0;
 }
 
+/* Memory of the guest's that bytes may be moved to or from here: not beyond its address space (access_ok), and not where this code has its own
+ * stack, which the kernel's would not touch. */
+static bool reachable(uint64_t at, uint64_t n)
+{
+    enum { ABOVE = 512, BELOW = 4096 };
+    const uint64_t end = (UINT64_C(1) << 47) - 4096, frame = (uint64_t)__builtin_frame_address(0);
+    return at < end && n <= end - at && n <= INT32_MAX && (at >= frame + ABOVE || at + n <= frame - BELOW);
+}
+
 static bool commit(uint64_t before, uint64_t after, enum lent_kind kind)
 {
     if (!__atomic_compare_exchange_n(&page->word, &before, after + LENT_CALL, false, __ATOMIC_RELAXED,
@@ -82,6 +91,8 @@ static int64_t answer_read(uint64_t word, void *to, uint64_t n)
     if ((page->flags & LENT_READ) == 0 || n == 0 || position > page->length ||
         (n > left && (page->flags & LENT_END) == 0))
         return MAKE_THE_CALL;
+    if (!reachable((uint64_t)to, n))
+        return MAKE_THE_CALL;
     n = n < left ? n : left;
     if (!move(to, (const char *)GLASS_WINDOW + position, n))
         return MAKE_THE_CALL;
@@ -97,7 +108,8 @@ static int64_t answer_write(uint64_t word, const void *from, uint64_t n)
 {
     uint64_t position = word & LENT_POSITION;
     if ((page->flags & LENT_APPEND) == 0 || n == 0 || position < page->length || position > page->room ||
-        n > page->room - position || !move((char *)GLASS_WINDOW + position, from, n))
+        n > page->room - position || !reachable((uint64_t)from, n) ||
+        !move((char *)GLASS_WINDOW + position, from, n))
         return MAKE_THE_CALL;
     int64_t now = clock_page_event(clock_page);
     if (now < 0)
@@ -130,7 +142,8 @@ static int64_t answer_stat(uint64_t word, const char *path, void *to, uint64_t f
 {
     char first = 1;
     if ((page->flags & LENT_STAT) == 0 || flags != AT_EMPTY_PATH || (word & LENT_POSITION) > page->length ||
-        (page->read_at != 0 && (page->flags & LENT_ACCESSED) == 0) || !move(&first, path, 1) || first != '\0' ||
+        (page->read_at != 0 && (page->flags & LENT_ACCESSED) == 0) || !reachable((uint64_t)to, sizeof page->stat) ||
+        !move(&first, path, 1) || first != '\0' ||
         !move(to, &page->stat, sizeof page->stat) || clock_page_event(clock_page) < 0)
         return MAKE_THE_CALL;
     return commit(word, word, LENT_STATS) ? 0 : MAKE_THE_CALL;
@@ -155,7 +168,7 @@ int64_t lent_answer(uint64_t fd, uint64_t second, uint64_t third, uint64_t nr, u
 int64_t lent_answer(uint64_t fd, uint64_t second, uint64_t third, uint64_t nr, uint64_t fourth)
 {
     uint64_t word = __atomic_load_n(&page->word, __ATOMIC_RELAXED);
-    if ((word & LENT_CLOSED) != 0 || (uint32_t)fd != page->fd)
+    if ((word & LENT_CLOSED) != 0 || (int32_t)fd < 0 || (uint32_t)fd != page->fd)
         return MAKE_THE_CALL;
     switch (nr) {
     case SYS_read:

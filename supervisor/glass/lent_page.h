@@ -25,7 +25,7 @@ enum lent_flags {
 /* What was answered: `answered` counts each. */
 enum lent_kind { LENT_READS, LENT_WRITES, LENT_SEEKS, LENT_STATS, LENT_IOCTLS, LENT_CLOSES, LENT_KINDS };
 
-#define LENT_NOBODY UINT32_MAX /* `fd`: nothing is lent */
+#define LENT_NOBODY UINT32_MAX /* `fd`: nothing is lent; the word says closed, too, for -1 may be asked for */
 
 /* `word` is all that moves: the number of the call in its upper half, so that no two states are alike; below it whether the descriptor
  * was closed, and the position, from `base`. A position behind `length` says that so much was written. */
