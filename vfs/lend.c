@@ -15,7 +15,8 @@ static bool can_lend(const struct file *f)
     const struct node *n = f->node;
     return f->ops == &regular_file_ops && n != NULL && f->dentry != NULL && node_is(n, S_IFREG) && !f->opening &&
            (f->flags & (O_PATH | O_APPEND | O_DIRECT)) == 0 && f->async == NULL && !node_vfs(n)->watches &&
-           (n->extra == NULL || (n->extra->leases == NULL && n->extra->locks == NULL)) && (n->flags & NODE_MAPPED) == 0 && n->ops->read != NULL;
+           (n->extra == NULL || (n->extra->leases == NULL && n->extra->locks == NULL)) &&
+           (n->flags & NODE_MAPPED) == 0 && n->ops->read != NULL;
 }
 
 /* Whether a read now, or within the hour, leaves the time of access alone: node_accessed. */
@@ -43,8 +44,8 @@ static bool can_append(const struct file *f)
 {
     const struct node *n = f->node;
     return (f->flags & O_ACCMODE) != O_RDONLY && f->position == n->size && n->size < INT64_MAX / 2 &&
-           n->ops == &memory_ops &&
-           (n->mode & (S_ISUID | S_ISGID)) == 0 && (n->memory == NULL || !n->memory->sealable) && node_writable(n) == 0;
+           n->ops == &memory_ops && (n->mode & (S_ISUID | S_ISGID)) == 0 &&
+           (n->memory == NULL || !n->memory->sealable) && node_writable(n) == 0;
 }
 
 /* Bytes of a host descriptor come without a buffer between. */

@@ -108,8 +108,7 @@ static int64_t answer_write(uint64_t word, const void *from, uint64_t n)
 {
     uint64_t position = word & LENT_POSITION;
     if ((page->flags & LENT_APPEND) == 0 || n == 0 || position < page->length || position > page->room ||
-        n > page->room - position || !reachable((uint64_t)from, n) ||
-        !move((char *)GLASS_WINDOW + position, from, n))
+        n > page->room - position || !reachable((uint64_t)from, n) || !move((char *)GLASS_WINDOW + position, from, n))
         return MAKE_THE_CALL;
     int64_t now = clock_page_event(clock_page);
     if (now < 0)
@@ -143,8 +142,8 @@ static int64_t answer_stat(uint64_t word, const char *path, void *to, uint64_t f
     char first = 1;
     if ((page->flags & LENT_STAT) == 0 || flags != AT_EMPTY_PATH || (word & LENT_POSITION) > page->length ||
         (page->read_at != 0 && (page->flags & LENT_ACCESSED) == 0) || !reachable((uint64_t)to, sizeof page->stat) ||
-        !move(&first, path, 1) || first != '\0' ||
-        !move(to, &page->stat, sizeof page->stat) || clock_page_event(clock_page) < 0)
+        !move(&first, path, 1) || first != '\0' || !move(to, &page->stat, sizeof page->stat) ||
+        clock_page_event(clock_page) < 0)
         return MAKE_THE_CALL;
     return commit(word, word, LENT_STATS) ? 0 : MAKE_THE_CALL;
 }
