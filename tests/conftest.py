@@ -6,6 +6,7 @@ compares the two is differential: Linux itself is its specification.
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,30 @@ def pytest_collection_modifyitems(items):
 def machine_names():
     """Names that tell of this machine wherever they stand: an ordinary word as a host's name does not."""
     return {name for name in (os.uname().nodename, os.environ.get("HOSTNAME", "")) if len(name) >= 5 and not name.isalpha()}
+
+
+def natively_on_tmpfs(program, *words):
+    """Run program, in a directory of its own, whose name is its first word: as an ordinary user on a tmpfs, whose memory files the sandbox's
+    are modelled on."""
+    directory = tempfile.mkdtemp(dir="/dev/shm")
+    who = {"user": 1000, "group": 1000, "extra_groups": []} if os.geteuid() == 0 else {}
+    try:
+        if who:
+            os.chown(directory, 1000, 1000)
+        os.chmod(shutil.copy(program, directory), 0o644)
+        return Result(subprocess.run([PYTHON, f"{directory}/{program.name}", directory, *words], capture_output=True, timeout=120,
+                                     cwd=directory, umask=0o22, stdin=subprocess.DEVNULL, **who))
+    finally:
+        shutil.rmtree(directory)
+
+
+def assert_same_lines(a, b, names):
+    """Two Results say the same; where they do not, the lines before the first that differs are told."""
+    for n, (x, y) in enumerate(zip(a.out.splitlines(), b.out.splitlines())):
+        before = "\n".join(b.out.splitlines()[max(0, n - 12):n])
+        assert x == y, f"after\n{before}\n{names[0]}: {x}\n{names[1]}: {y}"
+    assert (a.status, b.status) == (0, 0), f"{a.err[-2000:]}\n{b.err[-2000:]}"
+    assert a.out == b.out
 
 
 class Result:

@@ -2,41 +2,21 @@
 sequence found stands below as a case of its own."""
 import os
 import pathlib
-import shutil
-import subprocess
-import tempfile
 
 import pytest
 
-from conftest import PYTHON, Result
+from conftest import assert_same_lines, natively_on_tmpfs
 
 PROGRAM = pathlib.Path(__file__).with_name("random_calls.py")
 COUNT = 1300
 SEEDS = os.environ.get("RANDOM_CALLS", "14 17 21").split()
 
 
-def natively(seed):
-    """As an ordinary user on a tmpfs, whose memory files the sandbox's are modelled on."""
-    directory = tempfile.mkdtemp(dir="/dev/shm")
-    who = {"user": 1000, "group": 1000, "extra_groups": []} if os.geteuid() == 0 else {}
-    try:
-        if who:
-            os.chown(directory, 1000, 1000)
-        os.chmod(shutil.copy(PROGRAM, directory), 0o644)
-        return Result(subprocess.run([PYTHON, f"{directory}/{PROGRAM.name}", directory, seed, str(COUNT)], capture_output=True,
-                                     timeout=120, cwd=directory, umask=0o22, stdin=subprocess.DEVNULL, **who))
-    finally:
-        shutil.rmtree(directory)
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_as_natively(terrarium, seed):
-    inside, native = terrarium("run", str(PROGRAM), "/tmp", seed, str(COUNT), timeout=120), natively(seed)
-    for n, (a, b) in enumerate(zip(inside.out.splitlines(), native.out.splitlines())):
-        before = "\n".join(native.out.splitlines()[max(0, n - 12):n])
-        assert a == b, f"after\n{before}\ninside:   {a}\nnatively: {b}"
-    assert (inside.status, native.status) == (0, 0), f"{inside.err[-2000:]}\n{native.err[-2000:]}"
-    assert len(inside.out.splitlines()) == len(native.out.splitlines()) == COUNT
+    inside = terrarium("run", str(PROGRAM), "/tmp", seed, str(COUNT), timeout=120)
+    assert_same_lines(inside, natively_on_tmpfs(PROGRAM, seed, str(COUNT)), ("inside", "natively"))
+    assert len(inside.out.splitlines()) == COUNT
 
 
 def test_what_they_found(same):
