@@ -77,7 +77,7 @@ WHY = {
     "clock_gettime, made as a call": "it is the bare stop and one process_vm_writev(2) for the answer. Only programs that go round libc make this call.",
     "pure CPU, two seconds": "a start, which is in it, and the interpreter's counted checks (docs/counting.md).",
     "numpy matrix product": "a start with its stops, which is in it, and a tick each 10 ms.",
-    "10,000 small files": "six stops a file.",
+    "10,000 small files": "three stops a file.",
 }
 
 ABOUT = """

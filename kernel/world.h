@@ -228,10 +228,10 @@ struct world {
     void (*shm_release)(struct shm_table *t);
     uint64_t output_bytes;
     uint64_t events; /* trapped calls */
-    /* Questions for the time that the guest's vDSO answered, as far as they were heard of (supervisor/fast_clock.h): each moved
-     * the clock as a trapped call does. What a record must keep of them is how many there were since the event before. */
+    /* Questions for the time that the guest's vDSO answered, and calls about lent files, as far as they were heard of
+     * (supervisor/fast_clock.h): each moved the clock as a trapped call does. What a record must keep of them is how many there were since the event before. */
     uint64_t clock_reads;
-    uint64_t lent_calls; /* calls about lent files that were answered where they were made (supervisor/lending.h) */
+    uint64_t lent_calls; /* of these, calls about lent files (supervisor/lending.h); none where there is a recorder */
     uint64_t checks;     /* looks of interpreters at their eval breaker, counted as above */
     int64_t cpu;         /* virtual CPU time of all its tasks, ns: calls, reads of the clock and checks */
     struct call_counter counters[SYSENT_COUNT];

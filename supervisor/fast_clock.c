@@ -185,7 +185,7 @@ void fast_clock_fold(struct tracee *t)
         return;
     /* None of them reached a CPU timer: the limit was before it. */
     task_charge(t->task, moved, (uint64_t)(reads - f->reads));
-    w->clock_reads += (uint64_t)(reads - f->reads); /* calls about lent files too: supervisor/lending.c moves them */
+    w->clock_reads += (uint64_t)(reads - f->reads);
     f->left = left;
     f->reads = reads;
     f->moved += moved;

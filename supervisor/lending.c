@@ -110,10 +110,9 @@ static void count(struct lending *l, struct world *w)
     for (size_t i = 0; i < LENT_KINDS; i++) {
         uint64_t now = __atomic_load_n(&l->page->answered[i], __ATOMIC_RELAXED), more = now - l->answered[i];
         l->answered[i] = now;
-        if (more <= UINT32_MAX) { /* as much as the word counts */
+        if (more <= w->clock_reads - w->lent_calls) { /* each moved the clock */
             w->counters[answered[i]].calls += more;
             w->lent_calls += more;
-            w->clock_reads -= more < w->clock_reads ? more : w->clock_reads;
         }
     }
 }
@@ -313,20 +312,23 @@ static void lend_moved(struct tracee *t, int fd, struct file *f, uint64_t n, boo
 void lending_after_call(struct tracee *t, uint64_t nr, const uint64_t argument[6], int64_t result)
 {
     struct lending *l = t->holder->lending;
+    bool opened = nr == SYS_openat || nr == SYS_open || nr == SYS_creat;
+    if (result < 0 || l == NULL || l->file != NULL || (!opened && nr != SYS_read && nr != SYS_write))
+        return;
     const struct handed_table *table = t->task->mm != NULL ? t->task->mm->machine : NULL;
+    if (table == NULL || !table->lent || t->holder->world->ending)
+        return;
     /* A fault where it is ignored would leave it at its default (kernel/signal.c, force_sig_info_to_task). */
     const struct signal_handlers *handlers = t->task->process->handlers;
     if (handlers->action[SIGSEGV].handler == (uint64_t)SIG_IGN || handlers->action[SIGBUS].handler == (uint64_t)SIG_IGN)
         return;
-    if (result < 0 || l == NULL || l->file != NULL || table == NULL || !table->lent || t->holder->world->ending)
-        return;
-    int fd = nr == SYS_openat || nr == SYS_open || nr == SYS_creat ? (int)result : (int)argument[0];
+    int fd = opened ? (int)result : (int)argument[0];
     struct file *f = fdtable_file(t->task->fds, fd);
     if (f == NULL || f->node == NULL)
         return;
-    if (nr == SYS_openat || nr == SYS_open || nr == SYS_creat)
+    if (opened)
         lend_opened(t, fd, f);
-    else if ((nr == SYS_read || nr == SYS_write) && f->position >= (uint64_t)result)
+    else if (f->position >= (uint64_t)result)
         lend_moved(t, fd, f, (uint64_t)result, nr == SYS_write);
 }
 

@@ -410,7 +410,7 @@ static json_t *build(const struct holder *h)
     add(o, "policy", json_string(w->policy->path != NULL ? w->policy->path : "(built in)"));
     add(o, "policy_digest", w->policy->digest != NULL ? json_string(w->policy->digest) : json_null());
     add(o, "events", json_integer((json_int_t)w->events));
-    add(o, "clock_reads", json_integer((json_int_t)w->clock_reads));
+    add(o, "clock_reads", json_integer((json_int_t)(w->clock_reads - w->lent_calls)));
     add(o, "lent_calls", json_integer((json_int_t)w->lent_calls));
     add(o, "counter", counter(h));
     if (h->deadlock != NULL)

@@ -18,7 +18,7 @@ struct io {
     /* Optional (may be NULL): as `put`, but the bytes are in the host descriptor `fd` at `offset`. Returns bytes
      * copied, 0 at end of file, -errno. Without it io_put_fd goes through a buffer. */
     ssize_t (*put_fd)(struct io *io, int fd, uint64_t offset, size_t n);
-    /* Optional, the other way: n bytes of the other side go to `fd` at `offset`. Returns bytes copied, or -errno. */
+    /* Optional, the other way: n bytes of the other side go to `fd` at `offset`. Same returns; without it io_get_fd has a buffer. */
     ssize_t (*get_fd)(struct io *io, int fd, uint64_t offset, size_t n);
     size_t left; /* bytes not yet transferred; operations never go beyond it */
     void *context;
@@ -28,7 +28,9 @@ ssize_t io_put(struct io *io, const void *from, size_t n); /* clamps n to left *
 ssize_t io_get(struct io *io, void *to, size_t n);         /* clamps n to left */
 ssize_t io_put_zero(struct io *io, size_t n);              /* n zero bytes */
 ssize_t io_put_fd(struct io *io, int fd, uint64_t offset, size_t n);
-/* An io over a plain buffer of `size` bytes, which must outlive it. Works in both directions. */
+ssize_t io_get_fd(struct io *io, int fd, uint64_t offset, size_t n);
+/* An io over a plain buffer of `size` bytes, which must outlive it. Works in both directions, a descriptor's bytes
+ * without a buffer between. */
 struct io io_over_buffer(void *buffer, size_t size);
 
 /* Guest memory for the few operations whose argument is a pointer (ioctl(2)). Returns 0 or -EFAULT. */

@@ -4,11 +4,6 @@
 #include "vfs/memory.h"
 
 #include <string.h>
-#include <unistd.h>
-
-enum {
-    DAY_HOURS = 23
-}; /* a time of access that is older than a day moves: node_accessed. One hour is longer than any loan */
 
 static bool can_lend(const struct file *f)
 {
@@ -19,25 +14,12 @@ static bool can_lend(const struct file *f)
            (n->flags & NODE_MAPPED) == 0 && n->ops->read != NULL;
 }
 
-/* Whether a read now, or within the hour, leaves the time of access alone: node_accessed. */
+/* Whether a read now, or within the hour, which is longer than any loan, leaves the time of access alone. */
 static bool accessed_before(const struct file *f)
 {
     const struct node *n = f->node;
-    const int64_t day = INT64_C(3600) * DAY_HOURS * 1000000000;
-    return n->fs->read_only || f->flags & O_NOATIME ||
-           (n->atime > n->mtime && n->atime > n->ctime && vfs_now(node_vfs(n)) - n->atime < day);
-}
-
-/* A memory file that takes `bytes` more and whatever its chunks take with them. */
-static bool has_room(const struct node *n, uint64_t bytes)
-{
-    const struct vfs *v = node_vfs(n);
-    const struct fs *fs = n->fs;
-    uint64_t slack = bytes + 2 * 65536;
-    if (fs == v->anonymous)
-        return v->config.quota_anonymous >= slack && v->usage.anonymous <= v->config.quota_anonymous - slack;
-    return v->config.quota_bytes >= slack && v->usage.bytes <= v->config.quota_bytes - slack &&
-           (fs->quota_bytes == 0 || (fs->quota_bytes >= slack && fs->bytes <= fs->quota_bytes - slack));
+    const int64_t hour = INT64_C(3600) * 1000000000, now = vfs_now(node_vfs(n));
+    return f->flags & O_NOATIME || (!node_access_shows(n, now) && !node_access_shows(n, now + hour));
 }
 
 static bool can_append(const struct file *f)
@@ -46,29 +28,6 @@ static bool can_append(const struct file *f)
     return (f->flags & O_ACCMODE) != O_RDONLY && f->position == n->size && n->size < INT64_MAX / 2 &&
            n->ops == &memory_ops && (n->mode & (S_ISUID | S_ISGID)) == 0 &&
            (n->memory == NULL || !n->memory->sealable) && node_writable(n) == 0;
-}
-
-/* Bytes of a host descriptor come without a buffer between. */
-static ssize_t window_put_fd(struct io *io, int fd, uint64_t offset, size_t n)
-{
-    ssize_t got;
-    do
-        got = pread(fd, (char *)io->context - io->left, n, (off_t)offset);
-    while (got < 0 && errno == EINTR);
-    if (got > 0)
-        io->left -= (size_t)got;
-    return got < 0 ? -errno : got;
-}
-
-static ssize_t window_get_fd(struct io *io, int fd, uint64_t offset, size_t n)
-{
-    ssize_t put;
-    do
-        put = pwrite(fd, (char *)io->context - io->left, n, (off_t)offset);
-    while (put < 0 && errno == EINTR);
-    if (put > 0)
-        io->left -= (size_t)put;
-    return put < 0 ? -errno : put;
 }
 
 bool file_lend(struct file *f, void *window, size_t size, uint32_t ahead, uint32_t most, struct file_loan *out)
@@ -87,7 +46,6 @@ bool file_lend(struct file *f, void *window, size_t size, uint32_t ahead, uint32
                               .stat = out->stat};
     for (uint32_t done = 0; out->read && done < length;) {
         struct io io = io_over_buffer((char *)window + done, length - done);
-        io.put_fd = window_put_fd;
         ssize_t got = n->ops->read(n, &io, f->position + done);
         if (got <= 0)
             return false;
@@ -97,7 +55,7 @@ bool file_lend(struct file *f, void *window, size_t size, uint32_t ahead, uint32
         out->length = 0, out->end = left == 0;
     if (out->end && out->length == 0 && can_append(f)) {
         out->room = most < size ? most : (uint32_t)size;
-        out->append = has_room(n, out->room);
+        out->append = fs_has_room(n->fs, (uint64_t)out->room + 2 * CHUNK); /* and what chunks take with it */
     }
     return true;
 }
@@ -113,7 +71,6 @@ int file_returned(struct file *f, const struct file_return *r)
         f->node->flags |= NODE_READ;
     v->moment = r->written_at;
     struct io io = io_over_buffer((void *)r->written, r->n);
-    io.get_fd = window_get_fd;
     f->position = r->append_at;
     while (io.left > 0 && error == 0) {
         ssize_t put = f->ops->write(f, &io, &f->position);

@@ -234,27 +234,6 @@ static int claim_pages(struct node *n, uint64_t from, uint64_t to)
     return error;
 }
 
-static ssize_t write_all(int fd, const char *bytes, size_t n, uint64_t offset)
-{
-    size_t done = 0;
-    while (done < n) {
-        ssize_t put = pwrite(fd, bytes + done, n - done, (off_t)(offset + done));
-        if (put < 0)
-            return done ? (ssize_t)done : -errno;
-        done += (size_t)put;
-    }
-    return (ssize_t)done;
-}
-
-static ssize_t transfer(struct node *n, struct io *io, uint64_t offset, size_t length)
-{
-    char buffer[CHUNK];
-    if (io->get_fd != NULL)
-        return io->get_fd(io, n->memory->fd, offset, length);
-    ssize_t got = io_get(io, buffer, length);
-    return got > 0 ? write_all(n->memory->fd, buffer, (size_t)got, offset) : got;
-}
-
 /* The bytes of new pages below `end`, as far as they are known without asking the host: there are none after the file's end and what was
  * reserved beyond it, and before that none are missing where it has as many as that takes. -1: it must be asked. */
 static int64_t known_growth(const struct node *n, uint64_t offset, uint64_t end)
@@ -274,7 +253,7 @@ ssize_t memfd_write(struct node *n, struct io *io, uint64_t offset)
     int64_t growth = known_growth(n, offset, offset + length);
     if (growth >= 0 &&
         memory_charge(n, (uint64_t)growth) == 0) { /* blocks written in turn: two calls of the host's, no more */
-        ssize_t put = transfer(n, io, offset, length);
+        ssize_t put = io_get_fd(io, n->memory->fd, offset, length);
         int64_t grew = put > 0 ? known_growth(n, offset, offset + (uint64_t)put) : 0;
         memory_refund(n, (uint64_t)(growth - grew));
         n->memory->pages += (uint64_t)grew / PAGE;
@@ -287,7 +266,7 @@ ssize_t memfd_write(struct node *n, struct io *io, uint64_t offset)
         if (error)
             return error;
     }
-    ssize_t put = transfer(n, io, offset, length);
+    ssize_t put = io_get_fd(io, n->memory->fd, offset, length);
     recount(n);
     return put;
 }

@@ -192,14 +192,17 @@ void node_touch(struct node *n, bool mtime)
         n->mtime = n->ctime;
 }
 
+bool node_access_shows(const struct node *n, int64_t now)
+{
+    const int64_t day = INT64_C(86400) * 1000000000;
+    return !n->fs->read_only && (n->atime <= n->mtime || n->atime <= n->ctime || now - n->atime >= day);
+}
+
 void node_accessed(struct node *n)
 {
     n->flags |= NODE_READ;
-    if (n->fs->read_only)
-        return;
-    const int64_t day = INT64_C(86400) * 1000000000;
     int64_t now = vfs_now(node_vfs(n));
-    if (n->atime <= n->mtime || n->atime <= n->ctime || now - n->atime >= day)
+    if (node_access_shows(n, now))
         n->atime = now;
 }
 

@@ -128,11 +128,12 @@ void node_stat(const struct node *n, struct statx *out);
 int node_readlink(struct node *n, const struct cred *c, const char **target, char **owned);
 int node_promote(struct node *n, uint64_t keep); /* make it writable in memory: 0, -EROFS, -ENOSPC … */
 int node_truncate(struct node *n, uint64_t size);
-int node_writable(const struct node *n);         /* -EROFS on a read-only mount, else 0 */
-void node_touch(struct node *n, bool mtime);     /* ctime, and mtime when asked, are now */
-void node_accessed(struct node *n);              /* relatime, see mount(8) */
-void host_names_gone(struct node *n);            /* vfs/hostfs.c */
-static inline void node_unlinked(struct node *n) /* one name less */
+int node_writable(const struct node *n);                   /* -EROFS on a read-only mount, else 0 */
+void node_touch(struct node *n, bool mtime);               /* ctime, and mtime when asked, are now */
+void node_accessed(struct node *n);                        /* relatime, see mount(8) */
+bool node_access_shows(const struct node *n, int64_t now); /* whether that moves the time, in ns since the epoch */
+void host_names_gone(struct node *n);                      /* vfs/hostfs.c */
+static inline void node_unlinked(struct node *n)           /* one name less */
 {
     if (--n->nlink == 0 && n->flags & NODE_HOST_LINKS)
         host_names_gone(n);
@@ -267,6 +268,8 @@ struct fs {
 
 struct fs *fs_new(struct vfs *v, const struct fs_ops *ops, void *private); /* in v's list; NULL: out of memory */
 int fs_charge(struct fs *fs, uint64_t bytes);                              /* against both quotas: -ENOSPC */
+bool fs_has_room(const struct fs *fs,
+                 uint64_t bytes);                    /* whether fs_charge would say 0; nothing is charged or exceeded */
 int vfs_exceed(struct vfs *v, enum vfs_quota which); /* the tree's own quota is reached, whoever reached it: -ENOSPC */
 void fs_charge_all(struct fs *fs, uint64_t bytes);   /* they are taken already, whatever the quotas say */
 void fs_refund(struct fs *fs, uint64_t bytes);

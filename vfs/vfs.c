@@ -118,18 +118,35 @@ int vfs_exceed(struct vfs *v, enum vfs_quota which)
     return -ENOSPC;
 }
 
+static bool fits(uint64_t used, uint64_t quota, uint64_t bytes)
+{
+    return bytes <= quota && used <= quota - bytes;
+}
+
+/* The tree's quota that the bytes of fs are on. */
+static bool tree_has_room(const struct fs *fs, uint64_t bytes)
+{
+    const struct vfs *v = fs->vfs;
+    return fs == v->anonymous ? fits(v->usage.anonymous, v->config.quota_anonymous, bytes)
+                              : fits(v->usage.bytes, v->config.quota_bytes, bytes);
+}
+
+static bool own_has_room(const struct fs *fs, uint64_t bytes)
+{
+    return fs == fs->vfs->anonymous || fs->quota_bytes == 0 || fits(fs->bytes, fs->quota_bytes, bytes);
+}
+
+bool fs_has_room(const struct fs *fs, uint64_t bytes)
+{
+    return tree_has_room(fs, bytes) && own_has_room(fs, bytes);
+}
+
 int fs_charge(struct fs *fs, uint64_t bytes)
 {
     struct vfs *v = fs->vfs;
-    if (fs == v->anonymous) {
-        if (bytes > v->config.quota_anonymous || v->usage.anonymous > v->config.quota_anonymous - bytes)
-            return vfs_exceed(v, VFS_ANONYMOUS);
-        v->usage.anonymous += bytes;
-        return 0;
-    }
-    if (bytes > v->config.quota_bytes || v->usage.bytes > v->config.quota_bytes - bytes)
-        return vfs_exceed(v, VFS_BYTES);
-    if (fs->quota_bytes && (bytes > fs->quota_bytes || fs->bytes > fs->quota_bytes - bytes)) {
+    if (!tree_has_room(fs, bytes))
+        return vfs_exceed(v, fs == v->anonymous ? VFS_ANONYMOUS : VFS_BYTES);
+    if (!own_has_room(fs, bytes)) {
         v->usage.quota_hit = true;
         return -ENOSPC;
     }

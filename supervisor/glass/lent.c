@@ -79,11 +79,6 @@ static bool commit(uint64_t before, uint64_t after, enum lent_kind kind)
     return true;
 }
 
-static uint64_t end_of(uint64_t position)
-{
-    return position > page->length ? position : page->length;
-}
-
 /* Not behind what was written: which of the two was first is a matter of the file's times. */
 static int64_t answer_read(uint64_t word, void *to, uint64_t n)
 {
@@ -119,7 +114,8 @@ static int64_t answer_write(uint64_t word, const void *from, uint64_t n)
 
 static int64_t answer_seek(uint64_t word, int64_t offset, uint64_t whence)
 {
-    uint64_t position = word & LENT_POSITION, end = end_of(position), base = page->base;
+    uint64_t position = word & LENT_POSITION, base = page->base,
+             end = position > page->length ? position : page->length;
     int64_t from = (int64_t)base, to;
     if (whence == SEEK_SET)
         from = 0;
