@@ -40,6 +40,7 @@ all: terrarium
 
 # Installs what is missing of a list of packages: nothing is asked of apt when all are there. Servers among them are not started
 # (a policy-rc.d for that one step, where the machine has none: Debian Policy 9.3.3): tests run them inside the sandbox alone.
+# A new machine may still be at its own upgrades: that lock is waited for.
 define install_missing
 	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
@@ -47,7 +48,7 @@ define install_missing
 		echo "installing: $$missing"; \
 		rc=/usr/sbin/policy-rc.d; [ -e $$rc ] && rc= || printf '#!/bin/sh\nexit 101\n' | $$sudo install -m 755 /dev/stdin $$rc; \
 		$$sudo apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+		DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=600 $$missing >/dev/null; \
 		status=$$?; [ -z "$$rc" ] || $$sudo rm -f $$rc; exit $$status; \
 	fi
 endef
