@@ -462,11 +462,13 @@ static bool declared(const struct policy *p, const char *variable)
 }
 
 /* What libraries choose by the kind of processor they choose by CPUID, which cannot be trapped everywhere; but they can be asked not to:
- * glibc (manual, "Hardware Capability Tunables"), NumPy ("CPU/SIMD optimizations"), OpenSSL (OPENSSL_ia32cap(3): RDRAND, RDSEED). */
+ * glibc (manual, "Hardware Capability Tunables"), NumPy ("CPU/SIMD optimizations"), OpenSSL (OPENSSL_ia32cap(3): RDRAND, RDSEED). NumPy warns of what
+ * the processor does not have; but an environment that depends on the processor would make two runs of one. */
 static const char *const baseline[] = {
     "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD,-AVX512ER,"
     "-AVX512PF",
     "NPY_DISABLE_CPU_FEATURES=AVX F16C FMA3 AVX2 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
+    "PYTHONWARNINGS=ignore:During parsing environment variable 'NPY_DISABLE_CPU_FEATURES':RuntimeWarning",
     "OPENSSL_ia32cap=~0x4000000000000000:~0x40000",
 };
 

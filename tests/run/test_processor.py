@@ -23,8 +23,8 @@ AUXV = "import struct\nfor kind, value in struct.iter_unpack('QQ', open('/proc/s
 def test_digits_are_those_of_less_of_a_processor(terrarium):
     plain, less = (terrarium("run", "--python", PYTHON, "--", "-c", DIGITS, policy=p) for p in ("terrarium: 1\n", BASELINE))
     variables = dict(line.split("=", 1) for line in
-                     terrarium("exec", "--", "/usr/bin/env", policy=BASELINE).out.splitlines() if line.startswith(("GLIBC_", "NPY_", "OPENSSL_")))
-    assert len(variables) == 3
+                     terrarium("exec", "--", "/usr/bin/env", policy=BASELINE).out.splitlines() if line.startswith(("GLIBC_", "NPY_", "OPENSSL_", "PYTHON")))
+    assert len(variables) == 4
     native = subprocess.run([PYTHON, "-c", DIGITS], capture_output=True, text=True, env={**os.environ, **variables}, check=True).stdout
     assert less.out == native and less.out.endswith("[]\n") and less.err == "", less
     with open("/proc/cpuinfo") as f:
