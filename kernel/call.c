@@ -411,7 +411,7 @@ void call_begin(struct call *c, struct task *t, uint64_t nr, const uint64_t arg[
     c->task = t;
     c->nr = nr;
     memcpy(c->arg, arg, sizeof c->arg);
-    c->begun = c->again = c->interrupted = c->timed_out = c->has_deadline = c->woken = false;
+    c->begun = c->again = c->interrupted = c->timed_out = c->has_deadline = c->woken = c->steady = false;
     c->deadline = 0;
     c->progress = 0;
     memset(c->keep, 0, sizeof c->keep);

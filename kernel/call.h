@@ -85,6 +85,8 @@ struct call {
     size_t vec_count;
     struct iovec vec_inline[CALL_VEC_INLINE];
 
+    bool steady; /* stat(2): what was said of the path stays so (vfs_stat_steady) */
+
     void *recorded; /* the recorder's: what is kept of this call until it ends */
 };
 

@@ -27,7 +27,7 @@ static int stat_at(struct call *c, int dirfd, int path, uint64_t at_flags, struc
         return file_stat(f, out);
     if (!error)
         error = path_argument(c, dirfd, path, &at, &text);
-    return error ? error : vfs_stat(&at, text, walk_flags(at_flags), out);
+    return error ? error : vfs_stat_steady(&at, text, walk_flags(at_flags), out, &c->steady);
 }
 
 static int64_t stat_path(struct call *c, int dirfd, int path, int buffer, uint64_t at_flags)

@@ -13,15 +13,17 @@
 #include "vfs/lend.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 static const int answered[LENT_KINDS] = {
-    [LENT_READS] = SYS_read,       [LENT_WRITES] = SYS_write, [LENT_SEEKS] = SYS_lseek,
-    [LENT_STATS] = SYS_newfstatat, [LENT_IOCTLS] = SYS_ioctl, [LENT_CLOSES] = SYS_close,
+    [LENT_READS] = SYS_read,   [LENT_WRITES] = SYS_write, [LENT_SEEKS] = SYS_lseek,      [LENT_STATS] = SYS_newfstatat,
+    [LENT_IOCTLS] = SYS_ioctl, [LENT_CLOSES] = SYS_close, [LENT_NAMED] = SYS_newfstatat, [LENT_LISTS] = SYS_getdents64,
 };
 
 _Static_assert(GLASS_LENT == GLASS_COUNTER + CLOCK_PAGE_SIZE && GLASS_WINDOW == GLASS_LENT + LENT_PAGE_SIZE &&
@@ -47,6 +49,10 @@ struct lending {
     uint64_t last_position;        /* … up to here … */
     bool used_up;                  /* … with all that was lent of it */
     uint32_t pace;                 /* what was lent then */
+    struct task *names_task;       /* to whom names are lent; NULL: there are none */
+    uint64_t names_changes;        /* vfs_changes() then */
+    uint32_t names;                /* how many */
+    uint32_t names_next;           /* which goes first */
 };
 
 int lending_new(struct holder *h, void *page)
@@ -56,7 +62,7 @@ int lending_new(struct holder *h, void *page)
         return page != NULL ? -ENOMEM : 0;
     l->page = page;
     l->window = (uint8_t *)page + LENT_PAGE_SIZE;
-    l->page->fd = LENT_NOBODY;
+    l->page->fd = l->page->names_fd = LENT_NOBODY;
     l->page->word = l->word = LENT_CLOSED;
     h->lending = l;
     return 0;
@@ -112,6 +118,7 @@ static void count(struct lending *l, struct world *w)
         l->answered[i] = now;
         if (more <= w->clock_reads - w->lent_calls) { /* each moved the clock */
             w->counters[answered[i]].calls += more;
+            w->counters[answered[i]].failed += i == LENT_IOCTLS ? more : 0;
             w->lent_calls += more;
         }
     }
@@ -161,10 +168,98 @@ static bool look(struct lending *l, struct world *w)
     return false;
 }
 
+/* ---- names ---------------------------------------------------------------------------------------------------------- */
+
+/* Another word, as in take_back; what else it says stays to be looked at. */
+static void interrupt_answers(struct lending *l)
+{
+    __atomic_store_n(&l->page->word, __atomic_load_n(&l->page->word, __ATOMIC_RELAXED) + LENT_CALL, __ATOMIC_RELAXED);
+    l->word += LENT_CALL;
+}
+
+static void take_names_back(struct lending *l)
+{
+    if (l->names_task == NULL)
+        return;
+    l->page->names_fd = LENT_NOBODY;
+    l->page->names = l->names = l->names_next = 0;
+    l->names_task = NULL;
+    interrupt_answers(l);
+}
+
+/* Nothing is lent but names. */
+static void look_at_names(struct lending *l, struct world *w)
+{
+    uint64_t word = __atomic_load_n(&l->page->word, __ATOMIC_RELAXED);
+    if (l->file != NULL || word == l->word)
+        return;
+    count(l, w);
+    l->word = word;
+}
+
+/* Whose place it gets: it stands there already, or nobody's, or of one that was not asked for since it had its last chance. */
+static struct lent_name *place_of_name(struct lending *l, const char *path, size_t length, uint32_t flags)
+{
+    for (uint32_t i = 0; i < l->names; i++) {
+        struct lent_name *e = &l->page->name[i];
+        if (e->length == length && e->flags == flags && memcmp(e->path, path, length) == 0)
+            return e;
+    }
+    if (l->names < LENT_NAMES)
+        return &l->page->name[l->names++];
+    for (uint32_t i = 0; i < LENT_NAMES && l->page->name[l->names_next].used != 0; i++) {
+        l->page->name[l->names_next].used = 0;
+        l->names_next = (l->names_next + 1) % LENT_NAMES;
+    }
+    struct lent_name *e = &l->page->name[l->names_next];
+    l->names_next = (l->names_next + 1) % LENT_NAMES;
+    return e;
+}
+
+/* The call found it. */
+static void lend_name(struct tracee *t, const uint64_t argument[6])
+{
+    struct lending *l = t->holder->lending;
+    struct call *c = &t->task->call;
+    const uint64_t flags = argument[3];
+    const char *path;
+    struct place at;
+    struct statx st;
+    bool steady;
+    if (!c->steady || (uint32_t)argument[0] != LENT_NAMES_FD || (flags & ~(uint64_t)AT_SYMLINK_NOFOLLOW) != 0 ||
+        call_path(c, 1, &path) < 0 || call_place(c, AT_FDCWD, &at) < 0)
+        return;
+    size_t length = strlen(path) + 1;
+    if (length > LENT_NAME_SIZE || vfs_stat_steady(&at, path, flags != 0 ? WALK_NOFOLLOW : 0, &st, &steady) < 0 ||
+        !steady)
+        return;
+    const uint64_t changes = vfs_changes(t->holder->world->vfs);
+    if (l->names_task != t->task || l->names_changes != changes)
+        take_names_back(l);
+    struct lent_name *e = place_of_name(l, path, length, (uint32_t)flags);
+    memcpy(e->path, path, length);
+    e->length = (uint16_t)length;
+    e->flags = (uint16_t)flags;
+    e->used = 0;
+    statx_to_stat(&st, &e->stat);
+    l->names_task = t->task;
+    l->names_changes = changes;
+    l->window_mm = t->task->mm->id;
+    l->page->names = l->names;
+    l->page->names_fd = LENT_NAMES_FD;
+    interrupt_answers(l);
+}
+
+/* ---- when it ends --------------------------------------------------------------------------------------------------- */
+
 void lending_end(struct holder *h)
 {
     struct lending *l = h->lending;
-    if (l == NULL || l->file == NULL)
+    if (l == NULL)
+        return;
+    look_at_names(l, h->world);
+    take_names_back(l);
+    if (l->file == NULL)
         return;
     (void)look(l, h->world);
     take_back(l);
@@ -191,7 +286,6 @@ static bool only_looks(uint64_t nr)
 {
     switch (nr) {
     case SYS_access:
-    case SYS_getdents64:
     case SYS_lstat:
     case SYS_newfstatat:
     case SYS_readlink:
@@ -202,10 +296,56 @@ static bool only_looks(uint64_t nr)
     }
 }
 
-void lending_at_call(struct tracee *t, uint64_t nr)
+/* Changes neither what a name leads to nor who may ask; and whatever it changes of a file's size and times is counted (vfs_changes). */
+static bool leaves_names(uint64_t nr, const uint64_t argument[6])
+{
+    switch (nr) {
+    case SYS_open:
+        return (argument[1] & (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE)) == (argument[1] & O_DIRECTORY);
+    case SYS_openat:
+        return (argument[2] & (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE)) == (argument[2] & O_DIRECTORY);
+    case SYS_mmap:
+        return (argument[3] & MAP_TYPE) == MAP_PRIVATE;
+    case SYS_ioctl:
+        return argument[1] == TCGETS;
+    case SYS_fcntl:
+        return argument[1] <= F_GETFL || argument[1] == F_DUPFD_CLOEXEC;
+    case SYS_close:
+    case SYS_fstat:
+    case SYS_futex:
+    case SYS_getdents64:
+    case SYS_getegid:
+    case SYS_geteuid:
+    case SYS_getgid:
+    case SYS_getuid:
+    case SYS_lseek:
+    case SYS_madvise:
+    case SYS_mprotect:
+    case SYS_munmap:
+    case SYS_poll:
+    case SYS_pread64:
+    case SYS_prlimit64:
+    case SYS_read:
+    case SYS_rt_sigprocmask:
+    case SYS_sysinfo:
+    case SYS_uname:
+        return true;
+    default:
+        return apart_from_files(nr) || only_looks(nr);
+    }
+}
+
+void lending_at_call(struct tracee *t, uint64_t nr, const uint64_t argument[6])
 {
     struct lending *l = t->holder->lending;
-    if (l == NULL || l->file == NULL || apart_from_files(nr))
+    if (l == NULL)
+        return;
+    look_at_names(l, t->holder->world);
+    if (!leaves_names(nr, argument))
+        take_names_back(l);
+    if (nr == SYS_rt_sigaction && (argument[0] == SIGSEGV || argument[0] == SIGBUS))
+        lending_end(t->holder); /* it may not be ignored (lending_after_call) */
+    if (l->file == NULL || apart_from_files(nr))
         return;
     bool may_stay = look(l, t->holder->world);
     if (!may_stay || !only_looks(nr))
@@ -219,9 +359,14 @@ void lending_before_run(struct tracee *t)
         return;
     if (l->file != NULL && l->task != t->task)
         lending_end(t->holder);
+    if (l->names_task != NULL && (l->names_task != t->task || l->names_changes != vfs_changes(t->holder->world->vfs))) {
+        look_at_names(l, t->holder->world);
+        take_names_back(l);
+    }
     if (l->window_mm != 0 && t->task != NULL && t->task->mm != NULL && t->task->mm->id != l->window_mm) {
         memset(l->window, 0, l->window_used);
         memset(&l->page->stat, 0, sizeof l->page->stat);
+        memset(l->page->name, 0, sizeof l->page->name);
         l->page->base = 0;
         l->page->length = l->page->room = 0;
         l->window_used = 0;
@@ -269,7 +414,7 @@ static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint3
     l->looked_at = clock_elapsed(&t->holder->world->clock);
     struct lent_page *p = l->page;
     p->flags = (loan.read ? LENT_READ : 0) | (loan.end ? LENT_END : 0) | (loan.append ? LENT_APPEND : 0) | LENT_STAT |
-               (loan.accessed ? LENT_ACCESSED : 0);
+               (loan.accessed ? LENT_ACCESSED : 0) | (loan.listed ? LENT_LISTED : 0);
     p->base = l->base;
     p->length = l->length;
     p->room = l->room;
@@ -284,9 +429,12 @@ static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint3
 static void lend_opened(struct tracee *t, int fd, struct file *f)
 {
     struct statx st;
-    if (f->position != 0 || file_stat(f, &st) < 0 || !S_ISREG(st.stx_mode))
+    if (f->position != 0 || file_stat(f, &st) < 0)
         return;
-    lend(t, fd, f, st.stx_size <= LENT_WINDOW_SMALL ? LENT_WINDOW_SMALL : 0, LENT_WINDOW_SMALL);
+    if (S_ISDIR(st.stx_mode))
+        lend(t, fd, f, 0, 0);
+    else if (S_ISREG(st.stx_mode))
+        lend(t, fd, f, st.stx_size <= LENT_WINDOW_SMALL ? LENT_WINDOW_SMALL : 0, LENT_WINDOW_SMALL);
 }
 
 /* `n` bytes were moved, and the file stands behind them. */
@@ -312,8 +460,9 @@ static void lend_moved(struct tracee *t, int fd, struct file *f, uint64_t n, boo
 void lending_after_call(struct tracee *t, uint64_t nr, const uint64_t argument[6], int64_t result)
 {
     struct lending *l = t->holder->lending;
-    bool opened = nr == SYS_openat || nr == SYS_open || nr == SYS_creat;
-    if (result < 0 || l == NULL || l->file != NULL || (!opened && nr != SYS_read && nr != SYS_write))
+    bool opened = nr == SYS_openat || nr == SYS_open || nr == SYS_creat, named = nr == SYS_newfstatat,
+         listed = nr == SYS_getdents64, moved = nr == SYS_read || nr == SYS_write;
+    if (result < 0 || l == NULL || (l->file != NULL && !named) || (!opened && !named && !listed && !moved))
         return;
     const struct handed_table *table = t->task->mm != NULL ? t->task->mm->machine : NULL;
     if (table == NULL || !table->lent || t->holder->world->ending)
@@ -322,12 +471,18 @@ void lending_after_call(struct tracee *t, uint64_t nr, const uint64_t argument[6
     const struct signal_handlers *handlers = t->task->process->handlers;
     if (handlers->action[SIGSEGV].handler == (uint64_t)SIG_IGN || handlers->action[SIGBUS].handler == (uint64_t)SIG_IGN)
         return;
+    if (named) {
+        lend_name(t, argument);
+        return;
+    }
     int fd = opened ? (int)result : (int)argument[0];
     struct file *f = fdtable_file(t->task->fds, fd);
     if (f == NULL || f->node == NULL)
         return;
     if (opened)
         lend_opened(t, fd, f);
+    else if (listed)
+        lend(t, fd, f, 0, 0); /* it will be asked once more, and closed */
     else if (f->position >= (uint64_t)result)
         lend_moved(t, fd, f, (uint64_t)result, nr == SYS_write);
 }

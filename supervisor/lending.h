@@ -1,4 +1,4 @@
-/* Lending files to the guest: calls about one open regular file at a time are answered by code in the guest's own address space, from bytes
+/* Lending files and names to the guest: calls about one open regular file at a time are answered by code in the guest's own address space, from bytes
  * that the supervisor put there (supervisor/glass/lent_page.h). To the guest it is as if it had made the calls: each moves the world's
  * time as a trapped one, and what it did is done to the file before anything else happens in the world: at the task's next call of
  * almost any kind, before another task runs, when it dies, and at the world's end.
@@ -21,7 +21,7 @@ bool lending_possible(const struct holder *h);
 
 /* The task stands at call nr: what was done with the file that is lent is done to it, and unless the call has to do with no file, it is
  * lent no more. */
-void lending_at_call(struct tracee *t, uint64_t nr);
+void lending_at_call(struct tracee *t, uint64_t nr, const uint64_t argument[6]);
 /* The call that it made was answered with `result`: lend what it will ask for next. */
 void lending_after_call(struct tracee *t, uint64_t nr, const uint64_t argument[6], int64_t result);
 /* t is about to run: whatever is lent to another task is lent no more, and what stands in the window of another address space goes. */

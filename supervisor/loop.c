@@ -111,7 +111,7 @@ static bool at_call(struct holder *h, struct tracee *t)
         return true;
     }
     task->in_call = true;
-    lending_at_call(t, (uint32_t)nr);
+    lending_at_call(t, (uint32_t)nr, argument);
     /* The kernel looks at eax alone, and so do we: arch/x86/entry/common.c, do_syscall_64. */
     call_begin(&task->call, task, (uint32_t)nr, argument);
     int64_t result = dispatch(task);

@@ -35,22 +35,31 @@ static void changed(struct dentry *d)
     node_event(d, node_is(d->node, S_IFDIR) ? IN_ATTRIB | IN_ISDIR : IN_ATTRIB);
 }
 
-int vfs_stat(const struct place *at, const char *path, unsigned walk_flags, struct statx *out)
+int vfs_stat_steady(const struct place *at, const char *path, unsigned walk_flags, struct statx *out, bool *steady)
 {
     struct walked w;
     int error = walk_to(at, path, walk_flags, &w);
+    *steady = false;
     if (error)
         return error;
     if (w.open_file) {
         error = file_stat(w.open_file, out);
     } else {
-        node_stat(w.dentry->node, out);
+        const struct node *n = w.dentry->node;
+        *steady = w.steady && (node_is(n, S_IFDIR) || node_is(n, S_IFREG)) && (n->flags & NODE_MAPPED) == 0;
+        node_stat(n, out);
         out->stx_attributes_mask |= STATX_ATTR_MOUNT_ROOT;
         if (w.dentry->flags & DENTRY_MOUNT)
             out->stx_attributes |= STATX_ATTR_MOUNT_ROOT;
     }
     walked_release(&w);
     return error;
+}
+
+int vfs_stat(const struct place *at, const char *path, unsigned walk_flags, struct statx *out)
+{
+    bool steady;
+    return vfs_stat_steady(at, path, walk_flags, out, &steady);
 }
 
 int vfs_access(const struct place *at, const char *path, int mode, unsigned walk_flags)

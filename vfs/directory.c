@@ -69,6 +69,18 @@ static int directory_getdents(struct file *f, struct dirent_sink *s)
     return error;
 }
 
+bool directory_listed(const struct file *f)
+{
+    const struct dentry *d = f->dentry;
+    const struct directory *c = d->children;
+    if (c == NULL || d->flags & DENTRY_UNLINKED || d->node->ops->list || f->position < 2 || f->position > INT64_MAX)
+        return false;
+    for (uint32_t i = directory_slot(c, f->position); i < c->slot_count; i++)
+        if (c->slots[i].dentry)
+            return false;
+    return true;
+}
+
 static int64_t directory_seek(struct file *f, int64_t offset, int whence)
 {
     if (whence == SEEK_CUR && __builtin_add_overflow(offset, (int64_t)f->position, &offset))

@@ -474,7 +474,7 @@ static void host_fs_release(struct fs *fs)
 }
 
 static const struct fs_ops host_fs_ops = {
-    .type = "overlay", .magic = OVERLAYFS_SUPER_MAGIC, .release = host_fs_release};
+    .type = "overlay", .magic = OVERLAYFS_SUPER_MAGIC, .release = host_fs_release, .steady = true};
 
 /* What the user named, opened. Its descriptor, or -errno with why. */
 static int open_source(const struct vfs *v, const char *source, enum mount_mode mode, struct view_status *out,

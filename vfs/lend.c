@@ -8,10 +8,20 @@
 static bool can_lend(const struct file *f)
 {
     const struct node *n = f->node;
-    return f->ops == &regular_file_ops && n != NULL && f->dentry != NULL && node_is(n, S_IFREG) && !f->opening &&
-           (f->flags & (O_PATH | O_APPEND | O_DIRECT)) == 0 && f->async == NULL && !node_vfs(n)->watches &&
-           (n->extra == NULL || (n->extra->leases == NULL && n->extra->locks == NULL)) &&
-           (n->flags & NODE_MAPPED) == 0 && n->ops->read != NULL;
+    return n != NULL && f->dentry != NULL && !f->opening && (f->flags & (O_PATH | O_APPEND | O_DIRECT)) == 0 &&
+           f->async == NULL && !node_vfs(n)->watches &&
+           (n->extra == NULL || (n->extra->leases == NULL && n->extra->locks == NULL));
+}
+
+static bool is_regular(const struct file *f)
+{
+    const struct node *n = f->node;
+    return f->ops == &regular_file_ops && node_is(n, S_IFREG) && (n->flags & NODE_MAPPED) == 0 && n->ops->read != NULL;
+}
+
+static bool is_directory(const struct file *f)
+{
+    return f->ops == &directory_file_ops && f->node->fs->ops->steady;
 }
 
 /* Whether a read now, or within the hour, which is longer than any loan, leaves the time of access alone. */
@@ -33,6 +43,13 @@ static bool can_append(const struct file *f)
 bool file_lend(struct file *f, void *window, size_t size, uint32_t ahead, uint32_t most, struct file_loan *out)
 {
     if (!can_lend(f) || file_stat(f, &out->stat) < 0)
+        return false;
+    if (is_directory(f)) {
+        *out = (struct file_loan){.base = f->position, .accessed = true, .stat = out->stat};
+        out->listed = directory_listed(f) && accessed_before(f);
+        return true;
+    }
+    if (!is_regular(f))
         return false;
     struct node *n = f->node;
     uint64_t left = n->size > f->position ? n->size - f->position : 0;

@@ -12,13 +12,14 @@ struct file_loan {
     bool read;       /* they may be read: the file is open for it, and all that was asked for is there */
     bool end;        /* base + length is the file's end */
     bool append;     /* more may be written behind it, up to `room`: nothing can be in the way of that */
+    bool listed;     /* of a directory: listing it from here says that nothing is left, and nothing else */
     bool accessed;   /* the file's times stay as they are when it is read */
     struct statx stat;
 };
 
-/* Lend f from its position on: `ahead` bytes of it at most go to `window`, which is `size` bytes large, and room for appending is looked
+/* Lend f from its position on, or of a directory where it stands and what is known of it: `ahead` bytes of it at most go to `window`, which is `size` bytes large, and room for appending is looked
  * for up to `most`. ahead 0: the position and what is known of the file, and its bytes only if it ends here. False: f is no
- * file to lend: no regular one, or somebody would notice (watches, leases, locks, mappings, O_APPEND and O_DIRECT). */
+ * file to lend: neither, or somebody would notice (watches, leases, locks, mappings, O_APPEND and O_DIRECT). */
 bool file_lend(struct file *f, void *window, size_t size, uint32_t ahead, uint32_t most, struct file_loan *out);
 
 struct file_return {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct fs_ops memory_fs_ops = {.type = "tmpfs", .magic = TMPFS_MAGIC};
+static const struct fs_ops memory_fs_ops = {.type = "tmpfs", .magic = TMPFS_MAGIC, .steady = true};
 
 /* A dentry that mounts hang below must be found again by its name: synthetic ones are put into the table. */
 static int keep_in_table(struct dentry *d)

@@ -187,6 +187,7 @@ int node_truncate(struct node *n, uint64_t size)
 
 void node_touch(struct node *n, bool mtime)
 {
+    node_vfs(n)->changes++;
     n->ctime = vfs_now(node_vfs(n));
     if (mtime)
         n->mtime = n->ctime;
@@ -202,8 +203,10 @@ void node_accessed(struct node *n)
 {
     n->flags |= NODE_READ;
     int64_t now = vfs_now(node_vfs(n));
-    if (node_access_shows(n, now))
-        n->atime = now;
+    if (!node_access_shows(n, now))
+        return;
+    node_vfs(n)->changes++;
+    n->atime = now;
 }
 
 void node_link_directory(struct node *n, int change)

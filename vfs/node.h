@@ -247,6 +247,7 @@ struct fs_ops {
     const char *type;               /* as /proc/mounts and statfs(2) call it */
     uint64_t magic;                 /* statfs f_type */
     void (*release)(struct fs *fs); /* private */
+    bool steady; /* what is in it changes by calls that change it alone, and vfs.changes counts the rest */
     /* Its files are kernel objects that have names (mqueue): made by this when open(2) creates one, and neither linked, moved nor
      * exported. NULL: files of memory. */
     int (*create)(struct fs *fs, const struct cred *c, uint32_t mode, uint32_t gid, struct node **out);
@@ -319,6 +320,7 @@ struct vfs {
     uint32_t next_minor;
     uint32_t host_uid, host_gid; /* the supervisor's own, as the host knows it */
     uint32_t watches;            /* inotify watches that exist: 0 makes every event point free */
+    uint64_t changes;            /* counts what changes a node's size or times */
     uint32_t next_move;          /* inotify's cookie that pairs IN_MOVED_FROM and IN_MOVED_TO */
     bool unlimited;              /* no quota_bytes was configured: statfs(2) must not show the machine's memory */
     bool giving;                 /* the policy is speaking: what is made now is given, and free */
@@ -357,7 +359,8 @@ int memory_set(struct node *n, const void *bytes, size_t size); /* fill an empty
 /* Given to a node that has a path: a file on it. Regular files and directories (vfs/regular.c, vfs/directory.c). */
 extern const struct file_ops regular_file_ops;
 extern const struct file_ops directory_file_ops;
-extern const struct file_ops path_file_ops; /* O_PATH */
+bool directory_listed(const struct file *f); /* an open directory: listing it goes on with nothing */
+extern const struct file_ops path_file_ops;  /* O_PATH */
 /* f itself, or what is behind an O_PATH description of a file without a path (vfs/open.c). Borrowed. */
 struct file *file_behind(struct file *f);
 /* Opens a node as its kind says: no permission is checked, nothing truncated. d may be NULL (then the file holds n). */
@@ -385,7 +388,8 @@ struct walked {
     struct dentry *dentry;  /* referenced; NULL when absent (WALK_PARENT) or when it is a file */
     struct file *open_file; /* referenced: a magic link led to a file without a dentry */
     enum walk_last last;
-    bool slash; /* the path ended in one */
+    bool slash;  /* the path ended in one */
+    bool steady; /* nothing on the way was of a filesystem that is not */
     uint32_t hash;
     uint8_t length;
     char name[VFS_NAME_MAX + 1]; /* with WALK_PARENT: the last component */

@@ -168,7 +168,8 @@ static void tar_fs_release(struct fs *fs)
     free(m);
 }
 
-static const struct fs_ops tar_fs_ops = {.type = "squashfs", .magic = SQUASHFS_MAGIC, .release = tar_fs_release};
+static const struct fs_ops tar_fs_ops = {
+    .type = "squashfs", .magic = SQUASHFS_MAGIC, .release = tar_fs_release, .steady = true};
 
 /* ---- names ---------------------------------------------------------------------------------------------------- */
 

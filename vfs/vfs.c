@@ -10,6 +10,11 @@
 
 static const struct fs_ops anonymous_fs_ops = {.type = "tmpfs", .magic = TMPFS_MAGIC};
 
+uint64_t vfs_changes(const struct vfs *v)
+{
+    return v->changes;
+}
+
 int64_t vfs_now(const struct vfs *v)
 {
     if (v->moment != 0)

@@ -162,6 +162,10 @@ int vfs_open(const struct place *at, const char *path, int flags, uint32_t mode,
 int vfs_open_dentry(const struct place *at, struct dentry *d, int flags, struct file **out);
 
 int vfs_stat(const struct place *at, const char *path, unsigned walk_flags, struct statx *out);
+/* The same. *steady: it will be said until vfs_changes() says something else, or there is a call that changes a name, an owner, a mode or a
+ * mapping, or who asks; and to ask once more has no effect. Only of directories and regular files. */
+int vfs_stat_steady(const struct place *at, const char *path, unsigned walk_flags, struct statx *out, bool *steady);
+uint64_t vfs_changes(const struct vfs *v);
 int vfs_access(const struct place *at, const char *path, int mode,
                unsigned walk_flags); /* uses cred->fsuid: the caller sets it */
 int vfs_mkdir(const struct place *at, const char *path, uint32_t mode);

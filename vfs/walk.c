@@ -167,6 +167,7 @@ static int run(struct walker *w, struct walked *out)
 {
     out->last = LAST_ROOT;
     for (;;) {
+        out->steady = out->steady && w->here->node->fs->ops->steady;
         while (*w->path == '/')
             w->path++;
         if (!*w->path) {
@@ -199,6 +200,7 @@ static int run(struct walker *w, struct walked *out)
         } else {
             out->last = LAST_NAME;
             error = step(w, name, length, rest, final, out);
+            out->steady = out->steady && w->here->node->fs->ops->steady;
             if (error > 0)
                 return 0;
         }
@@ -221,6 +223,7 @@ int walk(const struct place *at, const char *path, unsigned flags, uint64_t reso
     out->parent = out->dentry = NULL;
     out->open_file = NULL;
     out->length = 0;
+    out->steady = true;
     out->name[0] = 0;
     if (!*path && !(flags & WALK_EMPTY_PATH))
         return -ENOENT;

@@ -212,7 +212,7 @@ static bool build_one(const struct patch *p, uint32_t i, uint8_t jump[SITE_BYTES
                                 jump);
     if (p->kind[p->first + i] == TAKES_CALL)
         return trampoline_build_call(s, s->address + p->bias, at, GLASS_LENT + offsetof(struct lent_page, fd),
-                                     p->answers, to, jump);
+                                     GLASS_LENT + offsetof(struct lent_page, names_fd), p->answers, to, jump);
     return trampoline_build_take(s, p->kind[p->first + i] == TAKES_GIVE, s->address + p->bias, at,
                                  GLASS_COUNTER + offsetof(struct clock_page, name), to, jump);
 }

@@ -151,7 +151,8 @@ static bool read_function(struct walk *w, const char *name, enum takes_kind kind
 int takes_learn(struct code_file *f, struct code_takes *out)
 {
     static const char *const take[] = {"sem_trywait", "sem_wait", "sem_timedwait", "sem_clockwait"};
-    static const char *const call[] = {"read", "write", "lseek64", "fstatat64", "tcgetattr", "ioctl", "close"};
+    static const char *const call[] = {"read",  "write", "lseek64",    "fstatat64",       "tcgetattr",
+                                       "ioctl", "close", "getdents64", "__read_nocancel", "__close_nocancel"};
     struct code_symbol symbol;
     struct walk w = {.file = f, .out = out};
     memset(out, 0, sizeof *out);

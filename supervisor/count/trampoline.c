@@ -122,18 +122,21 @@ bool trampoline_build_take(const struct code_site *site, bool gives, uint64_t si
     return put_jump(&w, at + w.n, site_at + site->length) && put_jump(&j, site_at, at);
 }
 
-bool trampoline_build_call(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t lent, uint64_t answers,
-                           uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX])
+bool trampoline_build_call(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t lent, uint32_t names,
+                           uint64_t answers, uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX])
 {
-    enum { SYSCALL = 2, PAST = 5 + NEAR_JUMP + 8 + 2 };
+    enum { SYSCALL = 2, COMPARE = 7 + 2, PAST = 5 + NEAR_JUMP + 8 + 2 };
     struct writer w = {out, 0}, j = {jump, 0};
     memset(out, 0xcc, TRAMPOLINE_SIZE);
     memset(jump, 0xcc, SITE_BYTES_MAX);
-    if (lent > INT32_MAX || site->length < SITE_JUMP || site->length > SITE_BYTES_MAX || site->bytes[0] != 0x0f ||
-        site->bytes[1] != 0x05 || site->relative_at != 0)
+    if (lent > INT32_MAX || names > INT32_MAX || site->length < SITE_JUMP || site->length > SITE_BYTES_MAX ||
+        site->bytes[0] != 0x0f || site->bytes[1] != 0x05 || site->relative_at != 0)
         return false;
     PUT(&w, 0x3b, 0x3c, 0x25); /* cmp disp32, %edi */
     put(&w, &lent, sizeof lent);
+    PUT(&w, 0x74, COMPARE);    /* je ask */
+    PUT(&w, 0x3b, 0x3c, 0x25); /* cmp disp32, %edi */
+    put(&w, &names, sizeof names);
     PUT(&w, 0x75, PAST);                   /* jne call */
     PUT(&w, 0x48, 0x8d, 0x64, 0x24, 0x80); /* lea -128(%rsp), %rsp */
     if (!put_branch(&w, 0xe8, at + w.n, answers))

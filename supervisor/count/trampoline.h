@@ -39,12 +39,14 @@ bool trampoline_build(const struct code_site *site, uint64_t site_at, uint64_t a
  * word that says who runs, below 2 GiB. */
 bool trampoline_build_take(const struct code_site *site, bool gives, uint64_t site_at, uint64_t at, uint32_t name,
                            uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX]);
-/* The same for a `syscall` and what follows it, of which nothing is relative to rip: calls whose first argument is the word at `lent` are
+/* The same for a `syscall` and what follows it, of which nothing is relative to rip: calls whose first argument is the word at `lent` or the one at `names` are
  * made by calling `answers` (supervisor/glass/lent.c), which says in rcx whether it answered.
  *
  *          cmp lent, %edi
+ *          je ask
+ *          cmp names, %edi
  *          jne call
- *          lea -128(%rsp), %rsp
+ *   ask:   lea -128(%rsp), %rsp
  *          call answers
  *          lea 128(%rsp), %rsp
  *          jrcxz behind
@@ -52,8 +54,8 @@ bool trampoline_build_take(const struct code_site *site, bool gives, uint64_t si
  *   behind: the other instructions
  *          jmp behind the site
  */
-bool trampoline_build_call(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t lent, uint64_t answers,
-                           uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX]);
+bool trampoline_build_call(const struct code_site *site, uint64_t site_at, uint64_t at, uint32_t lent, uint32_t names,
+                           uint64_t answers, uint8_t out[TRAMPOLINE_SIZE], uint8_t jump[SITE_BYTES_MAX]);
 /* Whether `address` (rip after the call) is where a trampoline among those at [start, start + n * TRAMPOLINE_SIZE) makes its call. */
 bool trampoline_calls(uint64_t start, uint32_t n, uint64_t address);
 

@@ -1,5 +1,5 @@
 """Files that are lent (docs/architecture.md, "Files that are lent"): calls are answered without a stop, and nothing but the number of stops
-tells it from calls that were trapped. lent_calls.py is the guest; LENT_CALLS names other seeds."""
+tells it from calls that were trapped. lent_calls.py and lent_names.py are the guests; LENT_CALLS names other seeds."""
 import os
 import pathlib
 import subprocess
@@ -8,29 +8,31 @@ import pytest
 
 from conftest import PYTHON, TERRARIUM, assert_same_lines, natively_on_tmpfs
 
-PROGRAM = pathlib.Path(__file__).with_name("lent_calls.py")
+PROGRAMS = [pathlib.Path(__file__).with_name(name) for name in ("lent_calls.py", "lent_names.py")]
 COUNT = 1500
 SEEDS = os.environ.get("LENT_CALLS", "1 2 3 4").split()
 TRAPPED = "terrarium: 1\ncalls:\n  - {allow: [lseek]}\n"  # a rule on one of the calls: none is answered by the guest
 
 
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.stem)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_as_natively(terrarium, seed):
-    lent = terrarium("run", str(PROGRAM), "/tmp", seed, str(COUNT), report=True)
+def test_as_natively(terrarium, program, seed):
+    lent = terrarium("run", str(program), "/tmp", seed, str(COUNT), report=True)
     assert lent.report["lent_calls"] > COUNT / 8 and lent.report["reproducible"], lent.report
-    assert_same_lines(lent, natively_on_tmpfs(PROGRAM, seed, str(COUNT)), ("inside", "natively"))
+    assert_same_lines(lent, natively_on_tmpfs(program, seed, str(COUNT)), ("inside", "natively"))
 
 
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.stem)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_as_trapped(terrarium, tmp_path, seed):
+def test_as_trapped(terrarium, tmp_path, program, seed):
     """At the same times, too, and counted as trapped ones are."""
-    words = ("run", str(PROGRAM), "/tmp", seed, str(COUNT), "times")
+    words = ("run", str(program), "/tmp", seed, str(COUNT), "times")
     lent, trapped = terrarium(*words, report=True), terrarium(*words, report=True, policy=TRAPPED)
     assert_same_lines(lent, trapped, ("lent", "trapped"))
     assert trapped.report["lent_calls"] == 0 < lent.report["lent_calls"]
     assert lent.report["events"] + lent.report["lent_calls"] == trapped.report["events"]
     assert lent.report["clock_reads"] == trapped.report["clock_reads"]
-    assert {n: c["calls"] for n, c in lent.report["calls"].items()} == {n: c["calls"] for n, c in trapped.report["calls"].items()}
+    assert lent.report["calls"] == trapped.report["calls"]
     recorded = subprocess.run([TERRARIUM, "run", "--python", PYTHON, "--record", str(tmp_path / "r.trec"), *words[1:]], capture_output=True,
                               timeout=120, cwd=tmp_path)
     assert recorded.stdout.decode() == lent.out

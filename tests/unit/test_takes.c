@@ -51,7 +51,7 @@ static void each_is_an_exchange_or_a_call(void **state)
         of[t.kind[n]]++;
     }
     assert_int_equal(of[TAKES_GIVE], 1);
-    assert_int_equal(of[TAKES_CALL], 7);
+    assert_int_equal(of[TAKES_CALL], 10);
     assert_true(of[TAKES_TAKE] >=
                 6); /* sem_trywait; and of sem_wait, sem_timedwait and sem_clockwait the first try and the later ones */
 }
@@ -181,7 +181,7 @@ static int call_about(struct place *p, int fd, const uint8_t *answer, size_t ans
     memcpy(p->code, before, sizeof before);
     memcpy(answers, answer, answer_size);
     assert_true(trampoline_build_call(&site, (uintptr_t)at, (uintptr_t)p->trampoline, (uint32_t)(uintptr_t)&p->name,
-                                      (uintptr_t)answers, p->trampoline, jump));
+                                      (uint32_t)(uintptr_t)&p->name, (uintptr_t)answers, p->trampoline, jump));
     memcpy(at, jump, site.length);
     at[site.length] = 0xc3; /* ret */
     return ((int (*)(int))(uintptr_t)p->code)(fd);
@@ -210,11 +210,11 @@ static void what_is_no_call_is_refused(void **state)
         {0, 9, {0x0f, 0x05, 0x48, 0x8b, 0x05, 0, 0, 0, 0}, 5},       /* relative to rip */
     };
     for (size_t i = 0; i < sizeof sites / sizeof *sites; i++)
-        assert_false(trampoline_build_call(&sites[i], 0x401000, 0x50000, 0x1000, 0x60000, code, jump));
+        assert_false(trampoline_build_call(&sites[i], 0x401000, 0x50000, 0x1000, 0x1004, 0x60000, code, jump));
     static const struct code_site good = {0, 8, {0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff}, 0};
-    assert_true(trampoline_build_call(&good, 0x401000, 0x50000, 0x1000, 0x60000, code, jump));
-    assert_false(trampoline_build_call(&good, 0x401000, 0x50000, 0x1000, UINT64_C(0x7ffff7a00000), code, jump));
-    assert_false(trampoline_build_call(&good, 0x401000, 0x50000, 0x80000000, 0x60000, code, jump));
+    assert_true(trampoline_build_call(&good, 0x401000, 0x50000, 0x1000, 0x1004, 0x60000, code, jump));
+    assert_false(trampoline_build_call(&good, 0x401000, 0x50000, 0x1000, 0x1004, UINT64_C(0x7ffff7a00000), code, jump));
+    assert_false(trampoline_build_call(&good, 0x401000, 0x50000, 0x1000, 0x80000000, 0x60000, code, jump));
 }
 
 int main(void)

@@ -115,11 +115,9 @@ static void what_somebody_would_notice_is_not_lent(void **state)
     make_file(&w->at, "/a", "abc");
     make_file(&w->at, "/b", "abc");
     struct file *append = open_as(&w->at, "/a", O_RDWR | O_APPEND, 0), *f = open_as(&w->at, "/a", O_RDWR, 0),
-                *b = open_as(&w->at, "/b", O_RDWR, 0), *path = open_as(&w->at, "/a", O_PATH, 0),
-                *directory = open_as(&w->at, "/", O_RDONLY | O_DIRECTORY, 0);
+                *b = open_as(&w->at, "/b", O_RDWR, 0), *path = open_as(&w->at, "/a", O_PATH, 0);
     assert_false(lends(append, WINDOW, &l));
     assert_false(lends(path, WINDOW, &l));
-    assert_false(lends(directory, WINDOW, &l));
     assert_true(lends(f, WINDOW, &l));
     assert_int_equal(file_map(f, 0, 4096, false, &m), 0);
     assert_false(lends(f, WINDOW, &l));
@@ -136,7 +134,49 @@ static void what_somebody_would_notice_is_not_lent(void **state)
     file_put(f);
     file_put(b);
     file_put(path);
-    file_put(directory);
+}
+
+static int take_any(struct dirent_sink *s, const char *name, uint64_t ino, uint8_t type, uint64_t next)
+{
+    return 0;
+}
+
+static void of_a_directory_is_lent_what_is_known_and_that_it_ends(void **state)
+{
+    struct world_fixture *w = *state;
+    struct file_loan l;
+    struct dirent_sink all = {.emit = take_any};
+    make_file(&w->at, "/a", "abc");
+    struct file *d = open_as(&w->at, "/", O_RDONLY | O_DIRECTORY, 0);
+    assert_true(lends(d, WINDOW, &l) && !l.read && !l.end && !l.append && !l.listed && S_ISDIR(l.stat.stx_mode));
+    assert_int_equal(file_getdents(d, &all), 0);
+    assert_true(lends(d, WINDOW, &l) && l.listed && l.base == d->position);
+    make_file(&w->at, "/b", "abc");
+    assert_true(lends(d, WINDOW, &l) && !l.listed);
+    file_put(d);
+}
+
+static void what_a_path_leads_to_is_steady(void **state)
+{
+    struct world_fixture *w = *state;
+    struct statx st;
+    struct file_mapping m;
+    bool steady;
+    make_file(&w->at, "/a", "abc");
+    assert_true(vfs_stat_steady(&w->at, "/a", 0, &st, &steady) == 0 && steady && st.stx_size == 3);
+    assert_true(vfs_stat_steady(&w->at, "/", 0, &st, &steady) == 0 && steady && S_ISDIR(st.stx_mode));
+    assert_true(vfs_stat_steady(&w->at, "/nothing", 0, &st, &steady) == -ENOENT && !steady);
+    assert_int_equal(vfs_symlink(&w->at, "/a", "/l"), 0);
+    assert_true(vfs_stat_steady(&w->at, "/l", 0, &st, &steady) == 0 && steady && st.stx_size == 3);
+    assert_true(vfs_stat_steady(&w->at, "/l", WALK_NOFOLLOW, &st, &steady) == 0 && !steady);
+    uint64_t before = vfs_changes(w->vfs);
+    struct file *f = open_as(&w->at, "/a", O_RDWR, 0);
+    assert_true(vfs_changes(w->vfs) == before);
+    assert_int_equal(write_at(f, "more", 4, 1), 4);
+    assert_true(vfs_changes(w->vfs) > before);
+    assert_int_equal(file_map(f, 0, 4096, true, &m), 0);
+    assert_true(vfs_stat_steady(&w->at, "/a", 0, &st, &steady) == 0 && !steady);
+    file_put(f);
 }
 
 static void room_is_lent_where_a_quota_has_it(void **state)
@@ -166,6 +206,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_written_is_written, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(whether_a_read_shows_is_said, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_somebody_would_notice_is_not_lent, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(of_a_directory_is_lent_what_is_known_and_that_it_ends, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_a_path_leads_to_is_steady, fixture_setup, fixture_teardown),
         cmocka_unit_test(room_is_lent_where_a_quota_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
