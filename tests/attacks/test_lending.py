@@ -1,4 +1,4 @@
-"""The page that says which file is lent, and the window with its bytes (docs/architecture.md, "Files that are lent"), are the guest's to write.
+"""The page that says which file is lent, and the window with its bytes (docs/architecture.md, "Files and names that are lent"), are the guest's to write.
 What it gains is what it may do to that file by calls. Natively there is no such page."""
 import pytest
 
@@ -153,3 +153,30 @@ for i in range(20):
 print(os.path.getsize('a') <= 60, open('a').read(3) in ('abc', '\\0\\0\\0', ''))
 """)
     assert result.out == "True True\n", result
+
+
+def test_names_that_were_forged_are_its_own_lie(guest):
+    result = guest("""
+NAMES_FD, NAMES, NAME, SIZE = 256, 260, 264, 256
+os.stat('/etc/passwd')
+assert get(NAMES_FD, 4) == 2 ** 32 - 100 and get(NAMES, 4) >= 1
+for words in (2 ** 32 - 1, 0, 2 ** 31):  # counts, lengths, flags, marks: none is used to reach anything
+    put(NAMES, words, 4)
+    for i in range(14):
+        put(NAME + i * SIZE, words, 4); put(NAME + i * SIZE + 4, words, 4)
+    for path in '/etc/passwd', '/etc', '/nothing', '/tmp', *('/tmp/%d' % i for i in range(40)):
+        try: os.stat(path)
+        except FileNotFoundError: pass
+ctypes.memset(PAGE + NAME, 0x2f, 4096 - NAME)  # every path one without an end
+print(os.path.exists('/etc/passwd'))
+put(NAMES_FD, 2 ** 32 - 100, 4); put(NAMES, 14, 4)
+at = os.stat('/etc/hosts').st_size
+for i in range(14):
+    if ctypes.string_at(PAGE + NAME + i * SIZE + 8, 11) == b'/etc/hosts\\0': put(NAME + i * SIZE + 112 + 48, at + 1)
+print(os.stat('/etc/hosts').st_size - at, os.stat(os.open('/etc/hosts', os.O_RDONLY)).st_size - at, flush=True)
+if os.fork() == 0:
+    print(os.stat('/etc/hosts').st_size - at, flush=True)
+    os._exit(0)
+os.wait()
+""")
+    assert result.out == "True\n1 0\n0\n", result

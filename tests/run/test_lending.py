@@ -1,4 +1,4 @@
-"""Files that are lent (docs/architecture.md, "Files that are lent"): calls are answered without a stop, and nothing but the number of stops
+"""Files that are lent (docs/architecture.md, "Files and names that are lent"): calls are answered without a stop, and nothing but the number of stops
 tells it from calls that were trapped. lent_calls.py and lent_names.py are the guests; LENT_CALLS names other seeds."""
 import os
 import pathlib
