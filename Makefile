@@ -34,7 +34,7 @@ TEST_NEEDS := libcmocka-dev python3-pytest python3-numpy sqlite3 git procps musl
 	redis-server python3-redis postgresql python3-psycopg2 gunicorn python3-uvicorn python3-irc curl python3-msgpack python3-zstandard \
 	tshark python3-dnspython python3-requests python3-httpx python3-aiohttp python3-urllib3 python3-websockets python3-asyncssh python3-paramiko iproute2 strace gdb libpython3.11-testsuite
 
-.PHONY: all clean units run test needs-build needs-test install docs-generated test-cpython test-musl test-replay determinism bench needs-bench bench-policy \
+.PHONY: all terrarium clean units run test needs-build needs-test install docs-generated test-cpython test-musl test-replay determinism bench needs-bench bench-policy \
 	bench-limits bench-network bench-record fuzz needs-fuzz lint force
 all: terrarium
 
@@ -71,6 +71,7 @@ test: needs-test
 	@$(MAKE) -s units
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests
 
+# The link leads to what was asked for last: with SANITIZE=1 to that build, and without to the other one again.
 terrarium: $(BUILD)/terrarium
 	@ln -sf $(BUILD)/terrarium $@
 
