@@ -364,8 +364,9 @@ static void hold_files(struct call *c)
 
 int64_t call_block(struct call *c, int64_t deadline, int64_t interrupted)
 {
-    if (call_interrupted(c))
+    if (call_interrupted(c) || (c->stopped && interrupted == -EINTR))
         return interrupted;
+    c->ends_by_stop = interrupted == -EINTR;
     if (c->waiters_failed)
         return -ENOMEM;
     if (deadline < 0 || c->deadline != deadline)
@@ -411,7 +412,8 @@ void call_begin(struct call *c, struct task *t, uint64_t nr, const uint64_t arg[
     c->task = t;
     c->nr = nr;
     memcpy(c->arg, arg, sizeof c->arg);
-    c->begun = c->again = c->interrupted = c->timed_out = c->has_deadline = c->woken = c->steady = false;
+    c->begun = c->again = c->interrupted = c->timed_out = c->has_deadline = c->woken = c->steady = c->ends_by_stop =
+        c->stopped = false;
     c->deadline = 0;
     c->progress = 0;
     memset(c->keep, 0, sizeof c->keep);

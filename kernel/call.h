@@ -70,7 +70,10 @@ struct call {
     struct waiter waiter_inline[CALL_WAITERS_INLINE];
     struct poll_table table; /* call_poll_table's */
     bool waiters_failed;     /* memory ran out while registering: sleeping could be for ever */
-    bool woken;              /* something registered on changed before the task slept */
+    bool
+        ends_by_stop; /* it sleeps in a call that a stop of the process ends with EINTR, without a handler (signal(7)) … */
+    bool stopped; /* … and was stopped */
+    bool woken;   /* something registered on changed before the task slept */
 
     /* What call_file found, so that the same file is seen after a block; referenced from the first block on. */
     struct {

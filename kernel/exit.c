@@ -241,8 +241,10 @@ void process_stop(struct process *p, int signal)
     p->continued = false;
     p->stop_signal = signal;
     p->stop_reported = false;
-    for (struct task *t = p->threads; t != NULL; t = t->next_thread)
+    for (struct task *t = p->threads; t != NULL; t = t->next_thread) {
         sched_remove(t);
+        t->call.stopped = t->state == TASK_BLOCKED && t->call.ends_by_stop;
+    }
     tell_parent_state(p, CLD_STOPPED, signal);
 }
 
@@ -252,7 +254,10 @@ void process_continue(struct process *p)
         return;
     p->stopped = false;
     p->continued = true;
-    for (struct task *t = p->threads; t != NULL; t = t->next_thread)
+    for (struct task *t = p->threads; t != NULL; t = t->next_thread) {
         sched_ready(t);
+        if (t->call.stopped)
+            task_wake(t);
+    }
     tell_parent_state(p, CLD_CONTINUED, SIGCONT);
 }

@@ -58,7 +58,8 @@ struct machine {
     void (*ring)(struct process *p, struct task *t, int signal);
     /* The interrupted call ends with the mask `temporary` in force until a handler ran: sigsuspend(2), ppoll(2) … */
     void (*suspend_with)(struct task *t, uint64_t temporary);
-    /* A resource limit that only the real kernel can hold the process to: RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU. 0 or -errno. */
+    /* A resource limit that only the real kernel can hold the process to: RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU; and RLIMIT_STACK, when the
+     * process raised its own: its initial stack may grow further from now on. 0 or -errno. */
     int (*limit)(struct process *p, int resource, const struct rlimit64 *limit);
     /* Real CPU time used, ns. */
     int64_t (*cpu_time)(struct process *p);

@@ -53,7 +53,8 @@ struct mm {
     uint32_t references;
     uint64_t id; /* never reused: private futex keys */
     uint64_t brk_start, brk;
-    uint64_t stack_top, stack_bottom; /* of the initial stack */
+    uint64_t stack_top, stack_bottom; /* of the initial stack: as far as it may grow */
+    int stack_protection;             /* PROT_* of its pages */
     uint64_t arg_start, arg_end, env_start, env_end;
     uint64_t auxv[64];
     uint32_t auxv_words; /* /proc/PID/auxv */

@@ -1,7 +1,8 @@
 /* Resource limits and usage (getrlimit(2), getrusage(2)). Model: the kernel's kernel/sys.c, do_prlimit.
  *
  * Who is held to a limit, and by whom: NOFILE by the descriptor table; FSIZE, NPROC, MEMLOCK, NICE, SIGPENDING by the
- * stubs; AS, DATA and CPU by the real kernel, which is told of them (machine->limit); STACK when a program is executed.
+ * stubs; AS, DATA and CPU by the real kernel, which is told of them (machine->limit); STACK when a program is executed, and when
+ * a process raises its own. One that is lowered while the program runs takes nothing away.
  * The others are remembered. */
 #include "stubs/processes.h"
 #include "stubs/stubs.h"
@@ -41,6 +42,7 @@ static void apply_limit(struct process *p, unsigned resource)
     case RLIMIT_AS:
     case RLIMIT_DATA:
     case RLIMIT_CPU:
+    case RLIMIT_STACK:
         (void)p->world->machine->limit(p, (int)resource, limit);
         break;
     default:

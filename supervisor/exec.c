@@ -9,6 +9,7 @@
 #include "supervisor/fast_clock.h"
 #include "supervisor/glass/clock_page.h"
 #include "supervisor/glass/glass.h"
+#include "supervisor/maps.h"
 #include "supervisor/tracee.h"
 
 #include <elf.h>
@@ -258,8 +259,25 @@ static uint64_t stack_size(const struct task *t)
 {
     uint64_t size = PAGE_UP(t->process->limits[RLIMIT_STACK].rlim_cur);
     if (t->process->limits[RLIMIT_STACK].rlim_cur > STACK_MOST)
-        size = t->process->limits[RLIMIT_STACK].rlim_cur == RLIM64_INFINITY ? UINT64_C(64) << 20 : STACK_MOST;
+        size = STACK_MOST;
     return size < STACK_LEAST ? STACK_LEAST : size;
+}
+
+/* Pages that do not count as memory before they are touched. A host that counts them all the same (vm.overcommit_memory 2) gives less. */
+static int map_stack(struct loading *l)
+{
+    enum { STACK_LESS = 64 << 20 };
+    struct mm *mm = l->task->mm;
+    uint64_t size = stack_size(l->task);
+    mm->stack_top = USER_END;
+    mm->stack_bottom = USER_END - size;
+    mm->stack_protection = PROT_READ | PROT_WRITE | (l->program.executable_stack ? PROT_EXEC : 0);
+    int error = map_anonymous(l, mm->stack_bottom, size, mm->stack_protection, MAP_NORESERVE | MAP_STACK);
+    if (error == -ENOMEM && size > STACK_LESS) {
+        mm->stack_bottom = USER_END - STACK_LESS;
+        error = map_anonymous(l, mm->stack_bottom, STACK_LESS, mm->stack_protection, MAP_NORESERVE | MAP_STACK);
+    }
+    return error;
 }
 
 static uint64_t reserved(const struct mm *m)
@@ -286,6 +304,28 @@ static void leave_no_choice(struct loading *l)
     if (got < 0 && got > -4096 && l->task->world->addresses_vary)
         world_not_reproducible(l->task->world, "addresses: the kernel randomises them, personality(2) is refused, and "
                                                "RLIMIT_AS leaves no room to take the choice away");
+}
+
+/* What was reserved gives way. Of a process's limits those that count the stack are told first: exec_uncounted. */
+int exec_raise_stack(struct task *t)
+{
+    struct mm *mm = t->mm;
+    const struct process *p = t->process;
+    const uint64_t before = mm->stack_bottom, bottom = mm->stack_top - stack_size(t);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
+    if (bottom >= before)
+        return 0;
+    if (!maps_reserved(t, bottom - PAGE, before))
+        return -ENOMEM;
+    mm->stack_bottom = bottom;
+    (void)t->world->machine->limit(t->process, RLIMIT_DATA, &p->limits[RLIMIT_DATA]);
+    const uint64_t argument[6] = {
+        bottom, before - bottom, (uint64_t)mm->stack_protection, (uint64_t)(flags | MAP_FIXED), UINT64_MAX, 0};
+    int64_t got = tracee_inject(t->machine, SYS_mmap, argument);
+    if (got < 0 && got > -4096)
+        mm->stack_bottom = before;
+    (void)t->world->machine->limit(t->process, RLIMIT_DATA, &p->limits[RLIMIT_DATA]);
+    return got < 0 && got > -4096 ? (int)got : 0;
 }
 
 static void count_image(const struct elf_image *image, uint64_t *all, uint64_t *data)
@@ -332,11 +372,7 @@ static int load(struct loading *l, struct file *program, const char *path, const
         inject(l, SYS_munmap, GLASS_END, USER_END - GLASS_END, 0, 0, 0, 0); /* vDSO, vvar, the kernel's stack */
     if (gone < 0)
         return (int)gone;
-    uint64_t size = stack_size(l->task);
-    mm->stack_top = USER_END;
-    mm->stack_bottom = USER_END - size;
-    int stack_protection = PROT_READ | PROT_WRITE | (l->program.executable_stack ? PROT_EXEC : 0);
-    int error = map_anonymous(l, mm->stack_bottom, size, stack_protection, MAP_NORESERVE | MAP_STACK);
+    int error = map_stack(l);
     if (error == 0)
         leave_no_choice(l);
     l->program_bias = l->program.relocatable
@@ -429,7 +465,7 @@ int exec_program(struct task *t, struct file *program, const char *path, struct 
     if (error == 0 && l.program.interpreter[0] != '\0')
         error = open_interpreter(&l);
     if (error == 0 && !l.program.relocatable && (l.program.low < GLASS_END || l.program.high > USER_END - STACK_MOST))
-        error = -ENOEXEC;
+        error = -EADDRINUSE; /* the glass program and what belongs to it, or the stack */
     if (error == 0 && arguments->size > stack_size(t) / 4)
         error = -E2BIG;
     bool limited = t->process->limits[RLIMIT_AS].rlim_cur != RLIM64_INFINITY ||

@@ -13,6 +13,10 @@
  * stack what a native one grows into by and by. */
 uint64_t exec_uncounted(const struct mm *m, int resource);
 
+/* The task is in a call that changed its process's RLIMIT_STACK: room for the initial stack up to it, if there is less. 0; -ENOMEM: something
+ * of the guest's own is in the way, as natively it would be, or the host's /proc, which tells, is not mounted. */
+int exec_raise_stack(struct task *t);
+
 /* machine->exec. `program` is an ELF file of the VFS, `path` what AT_EXECFN says. 0: the task stands at the new program's entry and
  * has a new mm. -errno: nothing happened. -ESRCH: past the point of no return it failed, and the process was killed. */
 int exec_program(struct task *t, struct file *program, const char *path, struct exec_arguments *arguments);

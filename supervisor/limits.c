@@ -4,7 +4,7 @@
  * files) is counted where it happens, by the stubs and the VFS.
  *
  * Memory is what was touched: anonymous pages of every process (proc_pid_statm(5): resident less shared), what memory files,
- * memfds and shared anonymous memory hold, and page tables, which reading one byte in every 2 MiB of a reserved stretch makes
+ * memfds, shared anonymous memory and queues of sockets hold, and page tables, which reading one byte in every 2 MiB of a reserved stretch makes
  * out of nothing. Pages that fork(2) shares are counted once: when the cheap sum is over the limit, smaps_rollup's
  * proportional share decides, which takes a walk through the page tables of everybody (shares_now). Between two looks a guest can touch what 10 ms suffice to touch: about 40 MiB, or 100 MiB in huge
  * pages.
@@ -176,7 +176,7 @@ static uint64_t sum_most(const struct holder *h)
             sum += ((const struct tracee *)p->machine)->most;
     struct vfs_usage files;
     vfs_usage(h->world->vfs, &files);
-    return sum + files.bytes;
+    return sum + files.bytes + files.queued;
 }
 
 static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
@@ -189,7 +189,7 @@ static uint64_t sum_memory(const struct holder *h, uint64_t (*of)(pid_t))
     }
     struct vfs_usage files;
     vfs_usage(h->world->vfs, &files);
-    return sum + files.bytes + files.anonymous;
+    return sum + files.bytes + files.anonymous + files.queued;
 }
 
 /* Files that nobody maps any more, though munmap(2) was not seen, go. */

@@ -193,6 +193,10 @@ static int machine_limit(struct process *p, int resource, const struct rlimit64 
     struct rlimit64 now;
     if (leader == NULL)
         return 0;
+    if (resource == RLIMIT_STACK) {
+        struct task *self = p->world->current;
+        return self != NULL && self->process == p && self->in_call ? exec_raise_stack(self) : 0;
+    }
     if (prlimit64(leader->real, resource, NULL, &now) < 0)
         return -errno;
     uint64_t soft = limit->rlim_cur;

@@ -119,6 +119,21 @@ static bool is_reserved(const struct memory_map *m)
     return m->start >= EXEC_MMAP_TOP && m->protection == PROT_NONE && strcmp(m->name, "[vdso]") == 0; /* by its file */
 }
 
+bool maps_reserved(const struct task *t, uint64_t start, uint64_t end)
+{
+    const struct tracee *tracee = t->machine;
+    char path[64], line[4096 + 256];
+    struct memory_map m;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)tracee->real);
+    FILE *f = fopen(path, "re");
+    while (f != NULL && !found && fgets(line, sizeof line, f) != NULL)
+        found = parse_line(line, tracee->holder, t->mm, &m) && m.start <= start && end <= m.end && is_reserved(&m);
+    if (f != NULL)
+        fclose(f);
+    return found;
+}
+
 int maps_each(struct task *t, bool with_resident, int (*each)(void *context, const struct memory_map *m), void *context)
 {
     const struct tracee *tracee = t->machine;

@@ -8,6 +8,7 @@
 #include "supervisor/deadlock.h"
 #include "supervisor/ends.h"
 #include "supervisor/fast_clock.h"
+#include "supervisor/glass/glass.h"
 #include "supervisor/inputs.h"
 #include "supervisor/launch.h"
 #include "supervisor/lending.h"
@@ -101,6 +102,12 @@ static int load_program(struct holder *h, const struct run_request *r, struct ta
     if (error == -ENOEXEC)
         snprintf(e->text, sizeof e->text, "%s: not a program for this machine (x86-64 ELF, or a script with #!)",
                  program);
+    else if (error == -EADDRINUSE)
+        snprintf(e->text, sizeof e->text,
+                 "%s: it is linked to addresses that the sandbox needs itself (below 0x%x, or where its stack is); "
+                 "link it elsewhere, or as "
+                 "a position-independent executable",
+                 program, (unsigned)GLASS_END);
     else if (error == -ELIBBAD || error == -ENOENT)
         snprintf(e->text, sizeof e->text, "%s: it, or the interpreter it names, is not in the world: %s", program,
                  strerror(-error));

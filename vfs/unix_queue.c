@@ -102,6 +102,7 @@ int unix_message_new(struct unix_socket *s, const struct socket_message *m, size
     }
     s->outstanding += message->charge;
     n->bytes_in_flight += message->charge;
+    s->base.vfs->usage.queued += message->charge;
     *out = message;
     return 0;
 }
@@ -117,6 +118,7 @@ static void give_back(struct unix_message *m)
     bool had_room = unix_has_room(s);
     s->outstanding -= m->charge;
     s->base.vfs->objects.net->bytes_in_flight -= m->charge;
+    s->base.vfs->usage.queued -= m->charge;
     if (!had_room && unix_has_room(s) && !s->dead)
         waitq_wake(&s->base.wait, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 }

@@ -89,6 +89,7 @@ struct dentry *vfs_root(struct vfs *v); /* borrowed */
 struct vfs_usage {
     uint64_t bytes, bytes_peak, nodes, nodes_peak;
     uint64_t anonymous;        /* bytes of memfds and shared anonymous memory; not in `bytes` */
+    uint64_t queued;           /* bytes that sockets hold for whoever will receive them */
     uint64_t descriptors_peak; /* most in one table */
     bool quota_hit;
 };

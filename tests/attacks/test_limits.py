@@ -388,3 +388,21 @@ except RuntimeError as e:
     print(e, n < 20000)
 """, report=True)
     assert result.out == "can't start new thread True\n" and result.status == 0, result
+
+
+def test_memory_in_queues_of_sockets(ended):
+    """What nobody receives is held by the supervisor."""
+    ended("memory", "memory=64MiB", """
+import resource, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+kept = []
+while True:
+    a, b = socket.socketpair()
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    a.setblocking(False)
+    kept += [a, b]
+    try:
+        while True: a.send(bytes(65536))
+    except BlockingIOError:
+        pass
+""")

@@ -5,6 +5,37 @@ import pytest
 
 # Each prints the same in any world: no pids, no times.
 SAME = {
+    "what_a_stop_interrupts": """
+        import ctypes, os, select, signal, socket, struct, time
+        libc = ctypes.CDLL(None, use_errno=True)
+        buf, late = ctypes.create_string_buffer(64), struct.pack('ll', 0, 300_000_000)
+        def call(name, f):
+            me = os.getpid()
+            if os.fork() == 0:
+                time.sleep(0.05); os.kill(me, signal.SIGSTOP); time.sleep(0.05); os.kill(me, signal.SIGCONT); os._exit(0)
+            ctypes.set_errno(0)
+            print(name, f(), ctypes.get_errno())
+            os.wait()
+        ep = select.epoll()
+        call('epoll_wait', lambda: libc.epoll_wait(ep.fileno(), buf, 1, 300))
+        a, b = socket.socketpair()
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('ll', 0, 300_000))
+        call('recv', lambda: libc.recv(a.fileno(), buf, 4, 0))
+        call('poll', lambda: libc.poll(None, 0, 300))
+        sem = libc.semget(0, 1, 0o1600)
+        call('semtimedop', lambda: libc.semtimedop(sem, struct.pack('HhH', 0, -1, 0), 1, late))
+        libc.semctl(sem, 0, 0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        call('sigtimedwait', lambda: libc.syscall(128, struct.pack('Q', 1 << signal.SIGUSR1 - 1), None, late, 8))
+    """,
+    "a_program_that_may_not_be_read": """
+        import os, shutil, subprocess
+        shutil.copy('/bin/echo', 'program'); os.chmod('program', 0o111)
+        print(subprocess.run(['./program', 'hi'], capture_output=True).stdout)
+        os.chmod('program', 0o666)
+        try: subprocess.run(['./program'])
+        except PermissionError as e: print(e)
+    """,
     "fork_and_wait": """
         import os
         pid = os.fork()
