@@ -66,7 +66,7 @@ CALL_COUNT = 20000
 
 # What stands behind each goal that may be missed; told only where it is.
 WHY = {
-    "`python3 -c pass`": "two processes are started in place of one, and some 320 stops are answered.",
+    "`python3 -c pass`": "two processes are started in place of one, and some 250 stops are answered.",
     "import json, re, asyncio, unittest": "the stops: look-ups and reads of modules, each a call that must be answered.",
     "import numpy": "the stops: the mapping of its libraries in pieces, each with an injected call, and look-ups of modules.",
     "64 KiB blocks, written and read": "a stop for four blocks costs as much as the native calls do for one, and the bytes are copied twice (guest to window "
@@ -117,11 +117,11 @@ or out; and what the answer itself takes. On a virtual machine a page fault is a
 - **Ticks are rare where nothing waits for them**: one each 50 ms while counted Python computes and memory has no limit, 0.2 % of the processor. Else one each
   10 ms, 0.6 to 0.9 %.
 
-How the short rows come out is the machine's matter: what a run costs besides what it costs natively is some 7 ms, 2.5 of them before the guest's first instruction. Before files were lent,
-where Python itself starts in 10 ms a start was 1.68x, and 1.28 and 1.22 on machines where page faults are dear and it takes 48 and 29: other hosts have told other numbers than
-this one.
+How the short rows come out is the machine's matter: what a run costs besides what it costs natively is some 6 ms, 2.5 of them before the guest's first instruction. With files lent, not names
+yet, a start was 1.16x and blocks 1.50x on a machine where page faults are dear and Python itself starts in 29 ms. Where faults are cheap it starts in 12 to 15: there a start is 1.45 to
+1.57 since names are lent, 1.66 in the same hour without, and blocks are 1.7 to 1.8 where bubblewrap, which has its files in memory, too, has 1.4. Other hosts have told other numbers than this one.
 
-Where a start's 7 ms went then (`perf record -a`, stacks sorted by call): 0.6 ms until terrarium's own main() (ld.so, a third of it CPUID, which a hypervisor
+Where a start's 7 ms went before files were lent (`perf record -a`, stacks sorted by call): 0.6 ms until terrarium's own main() (ld.so, a third of it CPUID, which a hypervisor
 answers), 0.5 for the world, 0.8 until the first process has executed, 0.5 to map the program, and 5 for some 300 notices and 110 ptrace stops: 13 us each where
 the bare one takes 5 or 10, for what one switches to is no longer in the processor's caches.
 
