@@ -53,7 +53,7 @@ static bool begin(struct task *t, int64_t *decided)
         return true;
     }
     w->counters[c->nr].calls++;
-    if (w->policy && policy_has_rules(w->policy, (int)c->nr) && judge_call(c, decided))
+    if (w->policy && judge_concerns(w->policy, c->nr) && judge_call(c, decided))
         return true;
     if (!stub_table[c->nr]) {
         *decided = -ENOSYS;

@@ -375,6 +375,50 @@ static const struct policy_rule *keeps_name(struct call *c, const struct policy_
     return bars;
 }
 
+/* creat(2) and openat2(2) in openat(2)'s arguments. What a rule about a path asks of an open's flags it asks of theirs, though they are no
+ * arguments. */
+static bool as_openat(struct call *c, struct policy_query *q)
+{
+    struct open_how how = {.flags = O_CREAT | O_WRONLY | O_TRUNC, .mode = c->arg[1]};
+    uint64_t dirfd = (uint32_t)AT_FDCWD, path = c->arg[0];
+    if (c->nr == SYS_openat2) {
+        dirfd = c->arg[0];
+        path = c->arg[1];
+        if (call_open_how(c, c->arg[2], c->arg[3], &how) < 0)
+            return false;
+    } else if (c->nr != SYS_creat) {
+        return false;
+    }
+    q->nr = SYS_openat;
+    memcpy(q->argument, (const uint64_t[SYSENT_ARGUMENTS]){dirfd, path, how.flags, how.mode}, sizeof q->argument);
+    return true;
+}
+
+/* The first rule that matches. */
+static const struct policy_rule *decide(struct call *c, const struct policy_query *q)
+{
+    struct policy_query open = *q;
+    const struct policy *p = c->world->policy;
+    const struct policy_rule *rule = policy_decide(p, q);
+    const struct policy_rule *other = as_openat(c, &open) ? policy_decide(p, &open) : NULL;
+    return other && other->about_path && (!rule || other->index < rule->index) ? other : rule;
+}
+
+static bool opens(uint64_t nr)
+{
+    return nr == SYS_creat || nr == SYS_openat2;
+}
+
+bool judge_concerns(const struct policy *p, uint64_t nr)
+{
+    return policy_has_rules(p, (int)nr) || (opens(nr) && policy_has_rules(p, SYS_openat));
+}
+
+static bool wants_paths(const struct policy *p, uint64_t nr)
+{
+    return policy_wants_paths(p, (int)nr) || (opens(nr) && policy_wants_paths(p, SYS_openat));
+}
+
 bool judge_call(struct call *c, int64_t *result)
 {
     struct world *w = c->world;
@@ -383,7 +427,7 @@ bool judge_call(struct call *c, int64_t *result)
     char path[2][JUDGE_PATH_ROOM];
     size_t paths = 0;
     memcpy(q.argument, c->arg, sizeof q.argument);
-    if (policy_wants_paths(w->policy, (int)c->nr))
+    if (wants_paths(w->policy, c->nr))
         for (int i = 0; i < s->argument_count && paths < 2; i++) {
             if (s->argument[i] != ARG_PATH)
                 continue;
@@ -396,7 +440,7 @@ bool judge_call(struct call *c, int64_t *result)
                 q.path[paths] = path[paths];
             paths++;
         }
-    const struct policy_rule *rule = policy_decide(w->policy, &q), *bars = NULL;
+    const struct policy_rule *rule = decide(c, &q), *bars = NULL;
     if (!rule || rule->action == POLICY_LOG)
         bars = keeps_name(c, &q);
     if (bars)

@@ -6,6 +6,10 @@
 
 #include <linux/openat2.h>
 
+struct policy;
+
+/* Whether a rule may speak of this call. */
+bool judge_concerns(const struct policy *p, uint64_t nr);
 /* Asks the policy. True: *result is the answer, the stub is not run. Records denials, says the first of each on stderr
  * if the world is verbose. */
 bool judge_call(struct call *c, int64_t *result);

@@ -60,7 +60,8 @@ struct policy_rule {
     char *note;     /* may be NULL */
     char *text;     /* the rule as one line of words, for explain and the report */
     struct policy_origin origin;
-    size_t index; /* position among the rules: first match wins */
+    size_t index;    /* position among the rules: first match wins */
+    bool about_path; /* it has a `path` */
 };
 
 struct policy {

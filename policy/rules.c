@@ -235,6 +235,7 @@ static int read_paths(struct reader *r, const struct node *value, const char *wh
         rule->glob_count += result == 0;
     }
     free(glob);
+    rule->shown.about_path = true;
     return result;
 }
 

@@ -37,6 +37,8 @@ static int64_t open_at(struct call *c, int dirfd, int path, uint64_t flags, uint
     } else if ((flags & (O_DIRECTORY | O_CREAT)) == (O_DIRECTORY | O_CREAT))
         return -EINVAL;
     int error = path_argument(c, dirfd, path, &at, &text);
+    if (!error && resolve & RESOLVE_IN_ROOT) /* "/" is the descriptor's, too */
+        error = call_place(c, (int)c->arg[dirfd], &at);
     if (error)
         return error;
     if (!(flags & O_PATH))

@@ -68,8 +68,8 @@ int report_exit_status(const struct world *w)
         return WEXITSTATUS(w->init_status);
     case VERDICT_SIGNAL:
         return 128 + WTERMSIG(w->init_status);
-    case VERDICT_KILLED:
-        return 128 + w->init_status; /* the signal that ended terrarium */
+    case VERDICT_KILLED: /* by the signal that ended terrarium; or by a rule, as by SIGKILL */
+        return 128 + (w->init_status != 0 ? w->init_status : SIGKILL);
     case VERDICT_INTERNAL:
         return 125;
     default:

@@ -194,6 +194,8 @@ static int mount_policy(struct world *w, struct run_error *e)
             error = vfs_mount_memory(w->vfs, m->at, 0755, p->user.uid, p->user.gid, m->quota_bytes, why, sizeof why);
         if (error < 0)
             return at_origin(e, &m->origin, m->source != NULL ? m->source : m->at, error, why);
+        if (m->copy_on_write)
+            vfs_mount_quota(w->vfs, m->at, m->quota_bytes);
     }
     return 0;
 }

@@ -276,5 +276,6 @@ struct exporter *export_directory_new(const char *to, char *why, size_t n)
         free(x);
         return NULL;
     }
+    (void)unlinkat(x->root, ".deleted", 0); /* an earlier export's list is of another run */
     return &x->base;
 }

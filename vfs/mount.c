@@ -9,6 +9,16 @@
 
 static const struct fs_ops memory_fs_ops = {.type = "tmpfs", .magic = TMPFS_MAGIC, .steady = true};
 
+void vfs_mount_quota(struct vfs *v, const char *at, uint64_t bytes)
+{
+    struct fs *last = NULL;
+    for (struct fs *fs = v->filesystems; fs; fs = fs->next)
+        if (fs->at && !strcmp(fs->at, at))
+            last = fs;
+    if (last)
+        last->quota_bytes = bytes;
+}
+
 /* A dentry that mounts hang below must be found again by its name: synthetic ones are put into the table. */
 static int keep_in_table(struct dentry *d)
 {

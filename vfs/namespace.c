@@ -137,7 +137,8 @@ static int link_node(struct dentry *old, const struct place *to, const char *new
         error = -EXDEV;
     else if (node_is(n, S_IFDIR))
         error = -EPERM;
-    else if (n->nlink == 0 && (!nameless || n->flags & NODE_NO_LINK || old->flags & DENTRY_FLOATING))
+    else if (n->nlink == 0 &&
+             (!nameless || !(n->flags & NODE_LINKABLE) || n->flags & NODE_NO_LINK || old->flags & DENTRY_FLOATING))
         error = -ENOENT;
     else if (n->nlink >= LINK_MOST)
         error = -EMLINK;
@@ -152,6 +153,7 @@ static int link_node(struct dentry *old, const struct place *to, const char *new
     }
     if (!error) {
         d->flags |= first ? 0 : DENTRY_CHARGED;
+        n->flags &= ~(uint32_t)NODE_LINKABLE;
         n->nlink++;
         node_touch(n, false);
         node_touch(w.parent->node, true);

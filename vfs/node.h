@@ -46,6 +46,7 @@ enum node_flags {
     NODE_HOST_LINKS = 64,    /* its filesystem keeps it while it has names (vfs/hostfs.c) */
     NODE_NO_LINK = 32,       /* made by O_TMPFILE|O_EXCL: can never be linked */
     NODE_LINK_CHARGED = 128, /* a symlink whose target is on its filesystem's account */
+    NODE_LINKABLE = 512,     /* made by O_TMPFILE and never linked: the only one without a name that may get one */
     NODE_MAPPED = 256,       /* its bytes may change, and some process mapped them: what is written is seen at once */
 };
 

@@ -242,8 +242,7 @@ static int open_nameless(const struct place *at, struct dentry *dir, int flags, 
     if (error)
         return error;
     n->nlink = 0;
-    if (flags & O_EXCL)
-        n->flags |= NODE_NO_LINK;
+    n->flags |= flags & O_EXCL ? NODE_NO_LINK : NODE_LINKABLE;
     int length = snprintf(name, sizeof name, "#%lu", (unsigned long)n->ino);
     struct dentry *d = dentry_new(dir, name, (size_t)length, 0, n);
     if (!d) {

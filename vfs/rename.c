@@ -86,11 +86,17 @@ static void put_at(struct dentry *d, struct dentry *parent, char *name, size_t l
     dentry_attach(d); /* room was reserved */
 }
 
-static void tell(struct dentry *d, uint32_t mask, uint32_t move)
+/* Of what is, or was, where d is now. */
+static void tell_of(struct dentry *d, const struct dentry *what, uint32_t mask, uint32_t move)
 {
     if (node_vfs(d->node)->watches)
-        inotify_event(d, mask | (is_directory(d) && mask != IN_MOVE_SELF && mask != IN_DELETE_SELF ? IN_ISDIR : 0),
+        inotify_event(d, mask | (is_directory(what) && mask != IN_MOVE_SELF && mask != IN_DELETE_SELF ? IN_ISDIR : 0),
                       move);
+}
+
+static void tell(struct dentry *d, uint32_t mask, uint32_t move)
+{
+    tell_of(d, d, mask, move);
 }
 
 static void touch_parents(const struct walked *from, const struct walked *to)
@@ -112,7 +118,6 @@ static int exchange(struct walked *from, struct walked *to)
     uint8_t a_type = dentry_given_type(a), b_type = dentry_given_type(b);
     uint32_t first = ++node_vfs(a->node)->next_move, second = ++node_vfs(a->node)->next_move;
     tell(a, IN_MOVED_FROM, first);
-    tell(b, IN_MOVED_FROM, second);
     dentry_detach(a);
     dentry_detach(b);
     put_at(a, to->parent, a_name, to->length, to->hash, b_place, b_type);
@@ -122,9 +127,10 @@ static int exchange(struct walked *from, struct walked *to)
     node_touch(a->node, false);
     node_touch(b->node, false);
     touch_parents(from, to);
-    tell(a, IN_MOVED_TO, first);
-    tell(b, IN_MOVED_TO, second);
+    tell(a, IN_MOVED_TO, first); /* one move after the other: fs/namei.c, vfs_rename */
     tell(a, IN_MOVE_SELF, 0);
+    tell_of(a, b, IN_MOVED_FROM, second);
+    tell(b, IN_MOVED_TO, second);
     tell(b, IN_MOVE_SELF, 0);
     return 0;
 }

@@ -113,6 +113,8 @@ int vfs_mount_host(struct vfs *v, const char *at, const char *source, enum mount
 /* vfs_mount_tar: read once, now. Names stay below `at` (".." is refused, a leading "/" dropped), the last of two equal names
  * counts, and number of names (a million, with the directories above them), data (half of the memory) and declared sizes (1 TiB) are bounded. */
 int vfs_mount_tar(struct vfs *v, const char *at, const char *archive, enum mount_mode mode, char *why, size_t n);
+/* What was mounted at `at` last may take so many bytes of its own; 0: no bound. */
+void vfs_mount_quota(struct vfs *v, const char *at, uint64_t bytes);
 /* A filesystem made elsewhere (proc, dev): takes the reference to `fs` over. */
 int vfs_mount_fs(struct vfs *v, const char *at, struct fs *fs, char *why, size_t n);
 

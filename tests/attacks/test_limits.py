@@ -1,6 +1,8 @@
 """Every limit ends the run, with its verdict, status 124 and a line on stderr, and with nothing left. None of these has a native
 half: outside they would do what they say. Most of them would never end but for the limit: that they end is the test; how soon
 (within 100 ms of real time) is nothing that a busy machine can be asked."""
+import subprocess
+
 import pytest
 
 MIB = 1 << 20
@@ -406,3 +408,20 @@ while True:
     except BlockingIOError:
         pass
 """)
+
+
+@pytest.mark.parametrize("source", ["host: ./lower, mode: cow", "tar: ./lower.tar, mode: cow"])
+def test_files_of_a_mount_that_is_written_over(terrarium, tmp_path, source):
+    (tmp_path / "lower").mkdir()
+    (tmp_path / "lower/there").write_bytes(bytes(20000))
+    subprocess.run(["tar", "-C", tmp_path / "lower", "-cf", tmp_path / "lower.tar", "there"], check=True)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(f"terrarium: 1\nuser: {{name: root, uid: 0, gid: 0}}\nmounts:\n  - {{at: /c, {source}, quota: 12KiB}}\n")
+    result = terrarium("run", "--policy", policy, "--", "-c", """
+import errno, os
+def put(name, mode):
+    try: return open(name, mode, buffering=0).write(b'x' * 20000)
+    except OSError as e: return errno.errorcode[e.errno]
+print(put('/c/new', 'wb'), put('/c/more', 'wb'), put('/c/there', 'r+b'), os.statvfs('/c').f_blocks)
+""")
+    assert (result.out, result.status) == ("12288 ENOSPC ENOSPC 3\n", 0), result

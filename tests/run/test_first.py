@@ -130,3 +130,28 @@ def test_what_is_shown_can_be_seen(terrarium, tmp_path):
     result = terrarium("run", "--mount", f"{tree}:/t", "--mount", f"{tmp_path / 'key'}:/k", tmp_path / "s.py")
     assert result.out == "given named\n", result
     assert ("Permission denied: '/t/deeper'" in result.err) == (os.geteuid() == 0), result
+
+
+def test_killed_by_a_rule(terrarium):
+    result = terrarium("run", "--", "-c", "import os; os.getppid(); print('goes on')", policy="terrarium: 1\ncalls: [{kill: getppid}]\n", report=True)
+    assert (result.status, result.out, result.report["verdict"]) == (128 + 9, "", "killed"), result
+
+
+def test_a_rule_about_flags_is_asked_of_every_way_to_open(terrarium):
+    policy = """terrarium: 1
+calls:
+  - {allow: openat, path: "/tmp/free/**"}
+  - {deny: openat, path: "/tmp/**", args: {flags: {mask: O_ACCMODE, not: O_RDONLY}}, errno: EROFS}
+"""
+    code = """
+import ctypes, errno, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*a):
+    r = libc.syscall(*a)
+    return errno.errorcode[ctypes.get_errno()] if r < 0 else 'opened'
+os.mkdir('/tmp/free')
+for place in b'/tmp/', b'/tmp/free/':
+    print(call(85, place + b'f', 0o644), call(2, place + b'f', 0o101, 0o644), call(257, -100, place + b'f', 0o101, 0o644),
+          call(437, -100, place + b'f', struct.pack('QQQ', 0o101, 0o644, 0), 24), call(437, -100, place, struct.pack('QQQ', 0, 0, 0), 24))
+"""
+    assert terrarium("run", "--", "-c", code, policy=policy).out == "EROFS EROFS EROFS EROFS opened\nopened opened opened opened opened\n"

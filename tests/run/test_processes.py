@@ -28,6 +28,38 @@ SAME = {
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
         call('sigtimedwait', lambda: libc.syscall(128, struct.pack('Q', 1 << signal.SIGUSR1 - 1), None, late, 8))
     """,
+    "names_that_were_lost_and_roots": """
+        import ctypes, errno, os, struct
+        libc = ctypes.CDLL(None, use_errno=True)
+        def call(*a):
+            r = libc.syscall(*a)
+            return errno.errorcode[ctypes.get_errno()] if r < 0 else 'done'
+        def relink(fd, name): return call(265, -100, b'/proc/self/fd/%d' % fd, -100, name, 0x400)
+        fd = os.open('u', os.O_RDWR | os.O_CREAT); os.unlink('u')
+        print(relink(fd, b'u2'))
+        fd = os.open('.', os.O_RDWR | os.O_TMPFILE)
+        print(relink(fd, b't'), relink(fd, b't2'), os.fstat(fd).st_nlink)
+        os.unlink('t'); os.unlink('t2')
+        print(relink(fd, b't3'))
+        os.mkdir('d'); open('d/f', 'w')
+        D = os.open('d', os.O_PATH)
+        for path in b'/f', b'/.//f', b'/../f', b'f', b'../f', b'/etc/passwd':
+            print(path, call(437, D, path, struct.pack('QQQ', 0, 0, 0x10), 24), call(437, D, path, struct.pack('QQQ', 0, 0, 8), 24))
+    """,
+    "who_hears_of_an_exchange": """
+        import ctypes, os, struct
+        libc = ctypes.CDLL(None, use_errno=True)
+        os.mkdir('p'); os.mkdir('q'); os.mkdir('p/a'); open('q/b', 'w')
+        i = libc.inotify_init1(0o4000)
+        for name in b'p', b'q', b'p/a', b'q/b': libc.inotify_add_watch(i, name, 0xcc0)
+        print(libc.syscall(316, -100, b'p/a', -100, b'q/b', 2))
+        data, at, first = os.read(i, 4096), 0, None
+        while at < len(data):
+            wd, mask, cookie, n = struct.unpack_from('iIII', data, at)
+            first = first or cookie
+            print(wd, hex(mask), cookie and cookie - first, data[at + 16:at + 16 + n].rstrip(bytes(1)))
+            at += 16 + n
+    """,
     "a_program_that_may_not_be_read": """
         import os, shutil, subprocess
         shutil.copy('/bin/echo', 'program'); os.chmod('program', 0o111)
