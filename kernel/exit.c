@@ -243,7 +243,7 @@ void process_stop(struct process *p, int signal)
     p->stop_reported = false;
     for (struct task *t = p->threads; t != NULL; t = t->next_thread) {
         sched_remove(t);
-        t->call.stopped = t->state == TASK_BLOCKED && t->call.ends_by_stop;
+        t->call.stopped |= t->state == TASK_BLOCKED && t->call.ends_by_stop;
     }
     tell_parent_state(p, CLD_STOPPED, signal);
 }

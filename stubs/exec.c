@@ -26,6 +26,7 @@ struct executing {
     struct task *task;
     struct exec_arguments arguments;
     size_t room;
+    bool unreadable; /* to whoever executes it: not dumpable (fs/exec.c, would_dump) */
     bool closes; /* the program's name leads through a descriptor that execve closes: no interpreter could open it */
 };
 
@@ -129,6 +130,9 @@ static int open_program(struct executing *x, const struct place *at, const char 
         return error;
     error = check_executable(x->task, *d);
     /* Who may execute it need not be able to read it: fs/exec.c opens it for that (FMODE_EXEC). */
+    const struct place there = {at->vfs, at->cred, at->root, *d};
+    if (error == 0 && vfs_access(&there, "", R_OK, WALK_EMPTY_PATH) < 0)
+        x->unreadable = true;
     struct cred kernel = *at->cred;
     kernel.capabilities |= UINT64_C(1) << CAP_DAC_OVERRIDE;
     const struct place as_kernel = {at->vfs, &kernel, at->root, at->start};
@@ -268,6 +272,7 @@ static int start_program(struct executing *x, struct dentry *d, struct file *f, 
     }
     if (error == 0) {
         set_names(t, d, name);
+        t->dumpable = !x->unreadable && t->cred.uid == t->cred.euid && t->cred.gid == t->cred.egid;
         record(t->world, executed, t, t->process->program);
         process_exec_done(t);
     }

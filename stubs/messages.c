@@ -114,11 +114,11 @@ static bool has_room(const struct queue *q, size_t size)
     return q->bytes + size <= q->most && q->count + 1 <= q->most;
 }
 
-/* Neither call is ever restarted: EINTR whatever the handler (signal(7)). */
+/* Neither call is ever restarted by a handler, SA_RESTART or not (signal(7)); a stop alone does not end it (ipc/msg.c: ERESTARTNOHAND). */
 static int64_t sleep_on(struct call *c, struct queue *q)
 {
     call_wait_on(c, &q->object.wait);
-    return call_block(c, -1, -EINTR);
+    return call_block(c, -1, -CALL_RESTART_NOHAND);
 }
 
 int64_t stub_msgsnd(struct call *c)

@@ -306,6 +306,15 @@ static void leave_no_choice(struct loading *l)
                                                "RLIMIT_AS leaves no room to take the choice away");
 }
 
+/* By vfork(2) or CLONE_VM: another process's limit says how far that stack may grow. */
+static bool shared_with_others(const struct task *t)
+{
+    uint32_t own = 0;
+    for (const struct task *o = t->process->threads; o != NULL; o = o->next_thread)
+        own += o->mm == t->mm;
+    return t->mm->references > own;
+}
+
 /* What was reserved gives way. Of a process's limits those that count the stack are told first: exec_uncounted. */
 int exec_raise_stack(struct task *t)
 {
@@ -313,7 +322,7 @@ int exec_raise_stack(struct task *t)
     const struct process *p = t->process;
     const uint64_t before = mm->stack_bottom, bottom = mm->stack_top - stack_size(t);
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
-    if (bottom >= before)
+    if (bottom >= before || shared_with_others(t))
         return 0;
     if (!maps_reserved(t, bottom - PAGE, before))
         return -ENOMEM;

@@ -21,6 +21,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+enum { LENT_EVENT_MOST = 1000000 }; /* ns */
+
 static const int answered[LENT_KINDS] = {
     [LENT_READS] = SYS_read,   [LENT_WRITES] = SYS_write, [LENT_SEEKS] = SYS_lseek,      [LENT_STATS] = SYS_newfstatat,
     [LENT_IOCTLS] = SYS_ioctl, [LENT_CLOSES] = SYS_close, [LENT_NAMED] = SYS_newfstatat, [LENT_LISTS] = SYS_getdents64,
@@ -43,8 +45,8 @@ struct lending {
     uint32_t length, room;
     uint64_t answered[LENT_KINDS]; /* page->answered, when it was last looked at */
     int64_t looked_at;             /* elapsed time then */
-    uint64_t window_mm;            /* whose window has something in it … */
-    uint32_t window_used;          /* … that many bytes */
+    uint64_t ran;                  /* the address space that ran last … */
+    uint32_t ran_mapped;           /* … and how much of the page and the window it can write to */
     uint64_t last;                 /* the file that was read or written last (its id) … */
     uint64_t last_position;        /* … up to here … */
     bool used_up;                  /* … with all that was lent of it */
@@ -244,7 +246,6 @@ static void lend_name(struct tracee *t, const uint64_t argument[6])
     statx_to_stat(&st, &e->stat);
     l->names_task = t->task;
     l->names_changes = changes;
-    l->window_mm = t->task->mm->id;
     l->page->names = l->names;
     l->page->names_fd = LENT_NAMES_FD;
     interrupt_answers(l);
@@ -352,6 +353,20 @@ void lending_at_call(struct tracee *t, uint64_t nr, const uint64_t argument[6])
         take_back(l);
 }
 
+/* Another address space is about to run: what the last one had there, or put there, is neither to be seen nor to be believed. */
+static void wipe(struct holder *h)
+{
+    struct lending *l = h->lending;
+    lending_end(h);
+    if (l->ran_mapped == 0)
+        return;
+    memset(l->page, 0, l->ran_mapped); /* and the window, behind it */
+    memset(l->answered, 0, sizeof l->answered);
+    l->page->names_fd = LENT_NOBODY;
+    put_fd(l, LENT_NOBODY);
+    put_word(l, LENT_CLOSED);
+}
+
 void lending_before_run(struct tracee *t)
 {
     struct lending *l = t->holder->lending;
@@ -363,15 +378,15 @@ void lending_before_run(struct tracee *t)
         look_at_names(l, t->holder->world);
         take_names_back(l);
     }
-    if (l->window_mm != 0 && t->task != NULL && t->task->mm != NULL && t->task->mm->id != l->window_mm) {
-        memset(l->window, 0, l->window_used);
-        memset(&l->page->stat, 0, sizeof l->page->stat);
-        memset(l->page->name, 0, sizeof l->page->name);
-        l->page->base = 0;
-        l->page->length = l->page->room = 0;
-        l->window_used = 0;
-        l->window_mm = 0;
-    }
+    if (t->task == NULL || t->task->mm == NULL)
+        return;
+    if (t->task->mm->id != l->ran)
+        wipe(t->holder);
+    const struct handed_table *table = t->task->mm->machine;
+    l->ran = t->task->mm->id;
+    l->ran_mapped = table == NULL || !table->lent ? 0
+                    : table->lent_whole           ? LENT_PAGE_SIZE + LENT_WINDOW_SIZE
+                                                  : LENT_PAGE_SIZE + LENT_WINDOW_SMALL;
 }
 
 /* ---- lending ------------------------------------------------------------------------------------------------------ */
@@ -397,9 +412,6 @@ static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint3
         ahead = ahead > 0 ? LENT_WINDOW_SMALL : 0, most = LENT_WINDOW_SMALL;
     if (limit != RLIM64_INFINITY)
         most = f->position > limit ? 0 : limit - f->position < most ? (uint32_t)(limit - f->position) : most;
-    uint32_t used = ahead > most ? ahead : most;
-    l->window_mm = t->task->mm->id;
-    l->window_used = l->window_used > used ? l->window_used : used;
     if (!file_lend(f, l->window, LENT_WINDOW_SIZE, ahead, most, &loan))
         return;
     file_get(f);
@@ -412,6 +424,8 @@ static void lend(struct tracee *t, int fd, struct file *f, uint32_t ahead, uint3
     l->room = loan.append ? loan.room : 0;
     l->used_up = false;
     l->looked_at = clock_elapsed(&t->holder->world->clock);
+    if (t->holder->world->clock.per_event > LENT_EVENT_MOST)
+        loan.accessed = loan.listed = false; /* a loan may take long, then (vfs/lend.c, accessed_before) */
     struct lent_page *p = l->page;
     p->flags = (loan.read ? LENT_READ : 0) | (loan.end ? LENT_END : 0) | (loan.append ? LENT_APPEND : 0) | LENT_STAT |
                (loan.accessed ? LENT_ACCESSED : 0) | (loan.listed ? LENT_LISTED : 0);

@@ -137,8 +137,10 @@ static int regular_map(struct file *f, uint64_t offset, uint64_t length, bool sh
     error = n->ops->map(n, offset, length, writable, out);
     if (error)
         return error;
-    if (n->ops->write)
+    if (n->ops->write && (n->flags & NODE_MAPPED) == 0) {
         n->flags |= NODE_MAPPED;
+        node_vfs(n)->changes++; /* from here on its blocks may change unasked */
+    }
     if (shared && !out->writable)
         out->read_only = (fcntl(out->fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
     if (out->writable)

@@ -1,4 +1,5 @@
 /* The life of a vfs, its filesystems and its quotas. */
+#include "vfs/inet.h"
 #include "vfs/node.h"
 
 #include <linux/magic.h>
@@ -113,6 +114,7 @@ struct dentry *vfs_root(struct vfs *v)
 void vfs_usage(const struct vfs *v, struct vfs_usage *out)
 {
     *out = v->usage;
+    out->queued += v->objects.inet != NULL ? v->objects.inet->bytes : 0;
 }
 
 int vfs_exceed(struct vfs *v, enum vfs_quota which)

@@ -180,3 +180,49 @@ if os.fork() == 0:
 os.wait()
 """)
     assert result.out == "True\n1 0\n0\n", result
+
+
+FORGER = """
+SECRET = b'/tmp/secret'
+open(SECRET, 'w').write('real contents')
+os.chmod(SECRET, 0o600)
+libc = ctypes.CDLL(None)
+(r, w), (r2, w2) = os.pipe(), os.pipe()
+NAMES_FD, NAMES, NAME = 256, 260, 264
+def forge_name():
+    put(NAME, len(SECRET) + 1, 2); put(NAME + 2, 0, 6)
+    ctypes.memmove(PAGE + NAME + 8, SECRET + bytes(1), len(SECRET) + 1)
+    put(NAME + 112 + 24, 0o104777, 4); put(NAME + 112 + 48, 424242)
+    put(LENGTH, 0); put(NAMES, 1, 4); put(NAMES_FD, 2 ** 32 - 100, 4); put(WORD, get(WORD) + (1 << 32))
+def forge_file(flags, length):
+    ctypes.memmove(WINDOW, b'FORGED', 6)
+    put(FLAGS, flags, 4); put(BASE, 0); put(LENGTH, length, 4); put(ROOM, 65536, 4); put(READ_AT, 0)
+    put(WORD, ((get(WORD) >> 32) + 1) << 32); put(FD, 20, 4)
+if os.fork() == 0:
+    if os.getuid() == 0: os.setresuid(1000, 1000, 1000)
+    os.read(r, 1)
+    %s
+    libc.write(w2, b'x', 1)
+    libc.read(r, ctypes.create_string_buffer(1), 1)
+    libc.write(2, ctypes.string_at(WINDOW, 15), 15)
+    libc._exit(0)
+fd = os.open(SECRET, os.O_RDWR); os.dup2(fd, 20); os.close(fd)
+os.write(w, b'x')
+os.read(r2, 1)
+%s
+os.write(w, b'y')
+os.wait()
+"""
+
+
+@pytest.mark.parametrize("forged, done, out", [
+    ("forge_name()", "s = os.stat(SECRET); print(oct(s.st_mode), s.st_size)", "0o100600 13\n"),
+    ("forge_file(READ | END | STAT, 6)", "print(os.read(20, 100))", "b'real contents'\n"),
+    ("forge_file(END | APPEND, 0)", "os.ftruncate(20, 0); print(os.write(20, b'the key of root')); print(open(SECRET).read())", "15\nthe key of root\n"),
+    ("forge_file(END | APPEND, 0)", "os.close(20); print(os.path.exists('/proc/self/fd/20'))", "False\n"),
+])
+@pytest.mark.parametrize("user", ["", "user: {name: root, uid: 0, gid: 0}\n"])
+def test_no_process_believes_what_another_wrote(guest, forged, done, out, user):
+    """What is lent to nobody is asked of nobody, whoever ran before."""
+    result = guest(FORGER % (forged, done), policy="terrarium: 1\n" + user)
+    assert result.out == out and "key" not in result.err, result

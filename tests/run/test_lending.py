@@ -39,6 +39,16 @@ def test_as_trapped(terrarium, tmp_path, program, seed):
 
 # What a review found: each differed from the trapped calls.
 FOUND = {
+    "blocks of a file that is mapped while its name is lent": """
+import mmap, os
+def size(): return os.stat('/tmp/sparse').st_blocks
+with open('/tmp/sparse', 'wb') as f:
+    f.write(b'x' * 100); f.truncate(1 << 20); f.seek(1 << 20); f.write(b'y')
+open('/tmp/sparse', 'rb').read()
+print(size(), size())
+m = mmap.mmap(os.open('/tmp/sparse', os.O_RDONLY), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
+print(size(), len(m[:]), size(), size())
+""",
     "no descriptor at all": """
 import os,errno
 def t(n,f):

@@ -25,6 +25,11 @@ SAME = {
         sem = libc.semget(0, 1, 0o1600)
         call('semtimedop', lambda: libc.semtimedop(sem, struct.pack('HhH', 0, -1, 0), 1, late))
         libc.semctl(sem, 0, 0)
+        queue = libc.msgget(0, 0o1600)
+        if os.fork() == 0:
+            time.sleep(0.3); libc.msgsnd(queue, struct.pack('l8s', 1, b'over'), 8, 0); os._exit(0)
+        call('msgrcv', lambda: libc.msgrcv(queue, buf, 8, 0, 0))
+        libc.msgctl(queue, 0, None); os.wait()
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
         call('sigtimedwait', lambda: libc.syscall(128, struct.pack('Q', 1 << signal.SIGUSR1 - 1), None, late, 8))
     """,
