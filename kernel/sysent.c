@@ -34,11 +34,40 @@ const struct sysent *sysent_get(uint64_t nr)
     return &table[nr];
 }
 
+enum { PLACES = 1024 }; /* more than twice the names */
+
+/* FNV-1a. */
+static uint32_t place_of(const char *name)
+{
+    uint32_t hash = 2166136261u;
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619u;
+    return hash % PLACES;
+}
+
+/* Numbers and one more by name: a policy asks some fifty thousand times where it has ten thousand rules. */
+static const uint16_t *by_name(void)
+{
+    static uint16_t places[PLACES];
+    static bool filled;
+    for (int nr = 0; nr < SYSENT_COUNT && !filled; nr++) {
+        if (table[nr].name == NULL)
+            continue;
+        uint32_t at = place_of(table[nr].name);
+        while (places[at] != 0)
+            at = (at + 1) % PLACES;
+        places[at] = (uint16_t)(nr + 1);
+    }
+    filled = true;
+    return places;
+}
+
 int sysent_number(const char *name)
 {
-    for (int nr = 0; nr < SYSENT_COUNT; nr++)
-        if (table[nr].name != NULL && strcmp(table[nr].name, name) == 0)
-            return nr;
+    const uint16_t *places = by_name();
+    for (uint32_t at = place_of(name); places[at] != 0; at = (at + 1) % PLACES)
+        if (strcmp(table[places[at] - 1].name, name) == 0)
+            return places[at] - 1;
     return -1;
 }
 
