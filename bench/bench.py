@@ -119,7 +119,7 @@ or out; and what the answer itself takes. On a virtual machine a page fault is a
 
 How the short rows come out is the machine's matter: what a run costs besides what it costs natively is some 6 ms, 2.5 of them before the guest's first instruction. With files lent, not names
 yet, a start was 1.16x and blocks 1.50x on a machine where page faults are dear and Python itself starts in 29 ms. Where faults are cheap it starts in 12 to 15: there a start is 1.45 to
-1.57 since names are lent, 1.66 in the same hour without, and blocks are 1.7 to 1.8 where bubblewrap, which has its files in memory, too, has 1.4. Other hosts have told other numbers than this one.
+1.58 since names are lent, 1.68 in the same hour without, and blocks are 1.7 to 1.8 where bubblewrap, which has its files in memory, too, has 1.4. Other hosts have told other numbers than this one.
 
 Where a start's 7 ms went before files were lent (`perf record -a`, stacks sorted by call): 0.6 ms until terrarium's own main() (ld.so, a third of it CPUID, which a hypervisor
 answers), 0.5 for the world, 0.8 until the first process has executed, 0.5 to map the program, and 5 for some 300 notices and 110 ptrace stops: 13 us each where
